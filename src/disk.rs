@@ -1,0 +1,111 @@
+//! The only door through which gatelog changes files.
+//!
+//! A file under its final name is always whole: it is written beside its target, synced, renamed, and the folder is
+//! synced after it. A crash can leave a temporary file behind, never half a target. Everything that creates, renames
+//! or removes goes through here, so that one place can be tested against failing disks.
+
+use crate::error::{AtPath, Error, Kind, Result};
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Creates a folder and its parents.
+pub fn create_dir(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).at_path(dir, "cannot create the folder")
+}
+
+/// Creates a file for writing; the caller finishes it with [`sync`].
+pub fn create(path: &Path) -> Result<File> {
+    if let Some(dir) = path.parent() {
+        create_dir(dir)?;
+    }
+    File::create(path).at_path(path, "cannot create the file")
+}
+
+/// Waits until a file's bytes are on the disk.
+pub fn sync(file: &File, path: &Path) -> Result<()> {
+    file.sync_all().at_path(path, "cannot be synced to the disk")
+}
+
+/// Waits until a folder's entries are on the disk.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    // Windows cannot open a folder as a file; its renames are durable through the journal.
+    if cfg!(windows) {
+        return Ok(());
+    }
+    File::open(dir)
+        .and_then(|folder| folder.sync_all())
+        .at_path(dir, "the folder cannot be synced to the disk")
+}
+
+/// Moves a finished file to its final name. Replaces what stands there, in one step.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).at_path(to, "cannot be put in place")
+}
+
+/// Replaces a small file as a whole: readers see the old text or the new one.
+pub fn replace(path: &Path, text: &[u8]) -> Result<()> {
+    let beside = path.with_extension("tmp");
+    let mut file = create(&beside)?;
+    file.write_all(text).at_path(&beside, "cannot be written")?;
+    sync(&file, &beside)?;
+    rename(&beside, path)?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Removes a file; one that is already gone is fine.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(cause).at_path(path, "cannot be removed")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder with all it holds; one that is already gone is fine.
+pub fn remove_dir(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(cause).at_path(dir, "cannot be removed")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A writer's exclusive hold on a lake. The system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock in `dir` or says who holds it. `owner` is written into the file for people to read.
+    pub fn take(dir: &Path, owner: &str) -> Result<Lock> {
+        create_dir(dir)?;
+        let path: PathBuf = dir.join("lock");
+        let mut file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .at_path(&path, "cannot open the lock")?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0).at_path(&path, "cannot be written")?;
+                file.write_all(owner.as_bytes())
+                    .at_path(&path, "cannot be written")?;
+                Ok(Lock { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).unwrap_or_default();
+                Err(
+                    Error::new(Kind::Locked, format!("the lake is being written by {}", holder.trim()))
+                        .at(dir)
+                        .hint("wait until that run has ended, then try again"),
+                )
+            }
+            Err(TryLockError::Error(cause)) => Err(cause).at_path(&path, "cannot be locked"),
+        }
+    }
+}

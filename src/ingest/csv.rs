@@ -1,0 +1,315 @@
+//! CSV and TSV with a header line, row by row.
+//!
+//! The grammar is RFC 4180: a field that begins with `"` ends at the next single `"`, which a separator or a line end
+//! must follow; a quote elsewhere is an ordinary character. A row that breaks this is rejected up to its line end, and
+//! reading goes on with the next line, so an unclosed quote costs one line and not the rest of the file.
+
+use super::block::{Block, Sink, State, Stop};
+use super::fields::{Field, field_of};
+use super::normalize::{Fault, Raw, fault};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What the header line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    pub separator: u8,
+    /// The meaning of each column; `None` for a column gatelog has no use for.
+    pub columns: Vec<Option<Field>>,
+    /// The column names as written.
+    pub names: Vec<String>,
+}
+
+/// No audit row comes near this size; what does has lost a quote.
+const MAX_ROW_BYTES: usize = 64 << 20;
+
+/// Separators that exports use, the likeliest first.
+const SEPARATORS: [u8; 3] = *b",;\t";
+
+impl Layout {
+    /// Reads a header line; `None` when no separator makes it a list of names of which gatelog knows two.
+    pub fn of_header(text: &[u8]) -> Option<(Layout, usize)> {
+        SEPARATORS
+            .iter()
+            .filter_map(|&separator| Self::with_separator(text, separator))
+            .max_by_key(|(layout, _)| layout.columns.iter().flatten().count())
+            .filter(|(layout, _)| layout.columns.iter().flatten().count() >= 2)
+    }
+
+    fn with_separator(text: &[u8], separator: u8) -> Option<(Layout, usize)> {
+        let mut cells = Vec::new();
+        let Row::Complete(end) = read_row(text, 0, separator, &mut cells, true) else {
+            return None;
+        };
+        let names: Vec<String> = cells
+            .iter()
+            .map(|cell| String::from_utf8_lossy(&cell.text(text)).trim().to_owned())
+            .collect();
+        let columns = names.iter().map(|name| field_of(name)).collect();
+        Some((
+            Layout {
+                separator,
+                columns,
+                names,
+            },
+            end,
+        ))
+    }
+
+    pub fn has(&self, field: Field) -> bool {
+        self.columns.contains(&Some(field))
+    }
+}
+
+/// Where a field stands, and whether its quotes must be undone.
+struct Cell {
+    span: Range<usize>,
+    quoted: bool,
+    doubled_quotes: bool,
+}
+
+impl Cell {
+    fn text<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let inner = &bytes[self.span.clone()];
+        if !self.doubled_quotes {
+            return Cow::Borrowed(inner);
+        }
+        let mut text = Vec::with_capacity(inner.len());
+        let mut quotes = 0;
+        for &byte in inner {
+            quotes = if byte == b'"' { quotes + 1 } else { 0 };
+            if quotes != 2 {
+                text.push(byte);
+            } else {
+                quotes = 0;
+            }
+        }
+        Cow::Owned(text)
+    }
+}
+
+enum Row {
+    /// The row ends before this place.
+    Complete(usize),
+    /// The bytes end inside a quoted field.
+    Unfinished,
+    /// A closing quote is followed by something else.
+    Broken,
+}
+
+/// Reads the row at `start`; its fields go to `cells`.
+fn read_row(bytes: &[u8], start: usize, separator: u8, cells: &mut Vec<Cell>, last: bool) -> Row {
+    cells.clear();
+    let mut at = start;
+    loop {
+        let (cell, after) = if bytes.get(at) == Some(&b'"') {
+            match quoted(bytes, at + 1) {
+                Some(found) => found,
+                None => return Row::Unfinished,
+            }
+        } else {
+            let length = memchr::memchr2(separator, b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
+            (
+                Cell {
+                    span: at..at + length,
+                    quoted: false,
+                    doubled_quotes: false,
+                },
+                at + length,
+            )
+        };
+        cells.push(cell);
+        match bytes.get(after..).unwrap_or_default() {
+            [byte, ..] if *byte == separator => at = after + 1,
+            [b'\n', ..] => {
+                strip_carriage_return(bytes, cells);
+                return Row::Complete(after + 1);
+            }
+            [b'\r', b'\n', ..] => return Row::Complete(after + 2),
+            [] | [b'\r'] if last => {
+                strip_carriage_return(bytes, cells);
+                return Row::Complete(bytes.len());
+            }
+            [] | [b'\r'] => return Row::Unfinished,
+            _ => return Row::Broken,
+        }
+    }
+}
+
+/// An unquoted field at a line's end takes the `\r` of `\r\n` with it; it is no part of the value.
+fn strip_carriage_return(bytes: &[u8], cells: &mut [Cell]) {
+    if let Some(cell) = cells.last_mut()
+        && !cell.quoted
+        && bytes[cell.span.clone()].ends_with(b"\r")
+    {
+        cell.span.end -= 1;
+    }
+}
+
+/// The rest of a quoted field, and the place behind its closing quote.
+fn quoted(bytes: &[u8], start: usize) -> Option<(Cell, usize)> {
+    let mut at = start;
+    let mut doubled_quotes = false;
+    loop {
+        at += memchr::memchr(b'"', bytes.get(at..)?)?;
+        if bytes.get(at + 1) != Some(&b'"') {
+            let cell = Cell {
+                span: start..at,
+                quoted: true,
+                doubled_quotes,
+            };
+            return Some((cell, at + 1));
+        }
+        doubled_quotes = true;
+        at += 2;
+    }
+}
+
+/// Parses the rows of a block.
+pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
+    let bytes = &block.bytes;
+    let mut cells = Vec::with_capacity(layout.columns.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let line_end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length + 1);
+        if bytes[at..line_end].trim_ascii().is_empty() {
+            at = line_end;
+            continue;
+        }
+        let window = &bytes[..bytes.len().min(at.saturating_add(MAX_ROW_BYTES))];
+        match read_row(window, at, layout.separator, &mut cells, block.last) {
+            Row::Complete(end) => {
+                deliver(window, at..end, &cells, layout, &block.head.environment, sink);
+                at = end;
+            }
+            Row::Unfinished if !block.last && window.len() == bytes.len() => break,
+            Row::Unfinished => {
+                sink.reject(fault("syntax", "a quoted field is never closed"), at..line_end);
+                at = line_end;
+            }
+            Row::Broken => {
+                sink.reject(fault("syntax", "a closing quote is not followed by a separator"), at..line_end);
+                at = line_end;
+            }
+        }
+    }
+    Stop {
+        consumed: at,
+        state: State::Top,
+    }
+}
+
+fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, environment: &str, sink: &mut Sink<'_>) {
+    match to_raw(bytes, cells, layout) {
+        Ok(raw) => sink.record(raw, environment, span),
+        Err(fault) => sink.reject(fault, span),
+    }
+}
+
+fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a>, Fault> {
+    if cells.len() != layout.columns.len() {
+        let (found, expected) = (cells.len(), layout.columns.len());
+        return Err(fault("field-count", format!("{found} fields where the header has {expected}")));
+    }
+    let mut raw = Raw::default();
+    for (position, (cell, field)) in cells.iter().zip(&layout.columns).enumerate() {
+        let Some(field) = *field else { continue };
+        let text = match cell.text(bytes) {
+            Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
+            Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
+        };
+        let name = &layout.names[position];
+        raw.set(
+            field,
+            text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?,
+        );
+    }
+    Ok(raw)
+}
+
+/// Where a block may be cut: behind a line end that no quoted field spans, if quotes are balanced.
+pub fn last_row_end(bytes: &[u8]) -> Option<usize> {
+    let mut open = memchr::memchr_iter(b'"', bytes).count() % 2 == 1;
+    let mut end = bytes.len();
+    while let Some(line_end) = memchr::memrchr(b'\n', &bytes[..end]) {
+        open ^= memchr::memchr_iter(b'"', &bytes[line_end..end]).count() % 2 == 1;
+        if !open {
+            return Some(line_end + 1);
+        }
+        end = line_end;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Vec<Result<Vec<String>, &'static str>> {
+        let bytes = text.as_bytes();
+        let (mut at, mut cells, mut rows) = (0, Vec::new(), Vec::new());
+        while at < bytes.len() {
+            match read_row(bytes, at, b',', &mut cells, true) {
+                Row::Complete(end) => {
+                    let texts = cells.iter().map(|c| String::from_utf8_lossy(&c.text(bytes)).into_owned());
+                    rows.push(Ok(texts.collect()));
+                    at = end;
+                }
+                Row::Unfinished => {
+                    rows.push(Err("unfinished"));
+                    break;
+                }
+                Row::Broken => {
+                    rows.push(Err("broken"));
+                    break;
+                }
+            }
+        }
+        rows
+    }
+
+    #[test]
+    fn edge_cases_of_csv() {
+        let ok = |fields: &[&str]| Ok(fields.iter().map(|f| f.to_string()).collect::<Vec<_>>());
+        for (text, expected) in [
+            ("a,b\n", vec![ok(&["a", "b"])]),
+            ("a,b", vec![ok(&["a", "b"])]),
+            ("a,b\r\nc,d\r\n", vec![ok(&["a", "b"]), ok(&["c", "d"])]),
+            ("a,\n", vec![ok(&["a", ""])]),
+            (",\n", vec![ok(&["", ""])]),
+            ("\"a,b\",c\n", vec![ok(&["a,b", "c"])]),
+            ("\"a\nb\",c\n", vec![ok(&["a\nb", "c"])]),
+            ("\"a\"\"b\",c\n", vec![ok(&["a\"b", "c"])]),
+            ("\"\"\"\"\"\",c\n", vec![ok(&["\"\"", "c"])]),
+            ("\"\",c\n", vec![ok(&["", "c"])]),
+            ("5\" pipe,c\n", vec![ok(&["5\" pipe", "c"])]),
+            ("\"a\r\"\n", vec![ok(&["a\r"])]),
+            ("\"a\"\r\n\"b\"", vec![ok(&["a"]), ok(&["b"])]),
+            ("\"a\"b,c\n", vec![Err("broken")]),
+            ("\"a,c\n", vec![Err("unfinished")]),
+            ("a,\"b", vec![Err("unfinished")]),
+        ] {
+            assert_eq!(rows(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_separator_is_the_one_that_makes_most_columns_known() {
+        for (header, separator) in [
+            ("auditid,createdon,action\n", b','),
+            ("auditid;createdon;action\r\n", b';'),
+            ("auditid\tcreatedon\taction", b'\t'),
+        ] {
+            let (layout, _) = Layout::of_header(header.as_bytes()).unwrap();
+            assert_eq!((layout.separator, layout.columns.len()), (separator, 3), "{header:?}");
+        }
+        assert_eq!(Layout::of_header(b"hello, world\n"), None);
+    }
+
+    #[test]
+    fn a_cut_never_falls_into_a_quoted_line_end() {
+        assert_eq!(last_row_end(b"a\n\"b\nc"), Some(2));
+        assert_eq!(last_row_end(b"a\n\"b\nc\"\nd"), Some(8));
+        assert_eq!(last_row_end(b"\"b\nc"), None);
+    }
+}

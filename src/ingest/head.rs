@@ -1,0 +1,244 @@
+//! What an input is, told from its first bytes and not from its name.
+
+use super::block::{Block, Parsed, State, parse};
+use super::csv::Layout;
+use super::fields::Field;
+use super::json;
+use crate::error::Result;
+use chrono_tz::Tz;
+use memchr::memmem;
+use std::sync::Arc;
+
+/// What the parser of an input needs to know before the first record.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub form: Form,
+    /// The input's name as given.
+    pub source: Arc<str>,
+    pub environment: Arc<str>,
+    /// Whether `--environment` decided it, so that nothing in the input can.
+    pub environment_is_given: bool,
+    /// The zone of times that carry none.
+    pub zone: Tz,
+    /// Where the records begin, in bytes, and how many lines come before.
+    pub body: (usize, u64),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON text a line.
+    Lines,
+    /// OData pages, arrays, single objects.
+    Pages,
+    Csv(Arc<Layout>),
+}
+
+impl Form {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Form::Lines => "ndjson",
+            Form::Pages => "odata-json",
+            Form::Csv(_) => "csv",
+        }
+    }
+}
+
+/// What an input turned out to be.
+#[derive(Debug)]
+pub enum Found {
+    Export(Head),
+    Empty,
+    /// Looks like data, but gatelog cannot honestly read it: the reason and the way out.
+    Refused { reason: String, hint: String },
+    /// Nothing gatelog knows; in a folder such files are passed over.
+    Foreign,
+}
+
+/// The environment of an input that says none.
+pub const DEFAULT_ENVIRONMENT: &str = "default";
+
+impl Head {
+    /// The head of an input of this form whose environment only the caller knows.
+    pub fn new(form: Form, known: &Known, body: (usize, u64)) -> Head {
+        Head {
+            form,
+            source: known.source.clone(),
+            environment: known.environment.clone().unwrap_or_else(|| DEFAULT_ENVIRONMENT.into()),
+            environment_is_given: known.environment.is_some(),
+            zone: known.zone,
+            body,
+        }
+    }
+
+    /// The environment of rows under an `@odata.context`.
+    pub fn environment_for(&self, context: Option<&str>) -> Arc<str> {
+        match context.and_then(host_of) {
+            Some(host) if !self.environment_is_given => host.to_ascii_lowercase().into(),
+            _ => self.environment.clone(),
+        }
+    }
+}
+
+/// `contoso.crm4.dynamics.com` of `https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#audits`.
+fn host_of(context: &str) -> Option<&str> {
+    let (_, rest) = context.split_once("://")?;
+    let host = rest.split(['/', '?', '#', ':']).next()?;
+    (!host.is_empty()).then_some(host)
+}
+
+/// What the caller knows of an input.
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub source: Arc<str>,
+    pub environment: Option<Arc<str>>,
+    pub zone: Tz,
+}
+
+/// Recognises an input by its first bytes; `whole` when there are no more.
+pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
+    if let Some(refused) = refuse_by_signature(bytes) {
+        return Ok(refused);
+    }
+    let start = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+    let text = &bytes[start..];
+    if text.trim_ascii().is_empty() {
+        return Ok(if whole { Found::Empty } else { Found::Foreign });
+    }
+    let head = |form, body| Head::new(form, known, body);
+    if !matches!(text.trim_ascii_start()[0], b'{' | b'[')
+        && let Some((layout, length)) = Layout::of_header(text)
+    {
+        let lines = memchr::memchr_iter(b'\n', &text[..length]).count() as u64;
+        return Ok(match refuse_by_columns(&layout) {
+            Some(refused) => refused,
+            None => Found::Export(head(Form::Csv(Arc::new(layout)), (start + length, lines))),
+        });
+    }
+    recognise_json(text, whole, |form| head(form, (start, 0)))
+}
+
+fn recognise_json(text: &[u8], whole: bool, head: impl Fn(Form) -> Head) -> Result<Found> {
+    let read_as = |form: Form| -> Result<Parsed> {
+        let end = match form {
+            Form::Lines if !whole => memchr::memrchr(b'\n', text).map_or(text.len(), |end| end + 1),
+            _ => text.len(),
+        };
+        parse(&Block {
+            head: Arc::new(head(form)),
+            bytes: text[..end].to_vec(),
+            offset: 0,
+            last: whole,
+            start: State::Begin,
+        })
+    };
+    let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let form = if json::is_row(first_line.trim_ascii()) {
+        Form::Lines
+    } else {
+        let (lines, pages) = (read_as(Form::Lines)?, read_as(Form::Pages)?);
+        let quality = |parsed: &Parsed| (parsed.rows.num_rows(), std::cmp::Reverse(parsed.rejects.len()));
+        let is_page = pages.stop.state != State::Begin && quality(&pages) > quality(&lines);
+        let has_rows = pages.rows.num_rows() + lines.rows.num_rows() > 0;
+        let is_clean_page = pages.rejects.is_empty() && matches!(pages.stop.state, State::Top | State::Array { .. });
+        if !has_rows && !(is_clean_page && has_list(text)) && !has_audit_columns(text) {
+            return Ok(refuse_json(text));
+        }
+        if is_page || (is_clean_page && !has_rows) { Form::Pages } else { Form::Lines }
+    };
+    if memmem::find(text, b"\"createdon\"").is_none() && memmem::find(text, b"\"createdon@").is_some() {
+        return Ok(Found::Refused {
+            reason: "createdon exists only as formatted local time, which has no zone".to_owned(),
+            hint: "export the raw createdon column too".to_owned(),
+        });
+    }
+    if !has_list(text) && !has_audit_columns(text) {
+        return Ok(refuse_json(text));
+    }
+    let mut found = head(form);
+    if let Some(context) = json::first_context(text) {
+        found.environment = found.environment_for(Some(&context));
+    }
+    Ok(Found::Export(found))
+}
+
+fn has_list(text: &[u8]) -> bool {
+    memmem::find(text, b"\"value\"").is_some() || text.trim_ascii_start().starts_with(b"[")
+}
+
+fn has_audit_columns(text: &[u8]) -> bool {
+    [&b"\"createdon\""[..], b"\"auditid\"", b"\"action\""]
+        .iter()
+        .any(|name| memmem::find(text, name).is_some())
+}
+
+fn refuse_json(text: &[u8]) -> Found {
+    let holds = |name: &[u8]| memmem::find(text, name).is_some();
+    if holds(b"\"AuditDetails\"") || holds(b"AuditDetailCollection") {
+        return refused(
+            "is a RetrieveRecordChangeHistory answer, whose details carry no createdon",
+            "export the audit table itself, for example GET /api/data/v9.2/audits",
+        );
+    }
+    if holds(b"\"CreationTime\"") || holds(b"\"AuditData\"") {
+        return refused(
+            "is a Microsoft Purview (unified) audit log, which has no user access events of Dataverse",
+            "export the Dataverse audit table, for example GET /api/data/v9.2/audits",
+        );
+    }
+    if matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return refused(
+            "is JSON without the audit columns createdon and action",
+            "export the audit table with at least auditid, createdon, action, objectid and userid",
+        );
+    }
+    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let commas = |line: &[u8]| line.iter().filter(|&&byte| matches!(byte, b',' | b';' | b'\t')).count();
+    match (lines.next(), lines.next()) {
+        (Some(header), Some(row)) if commas(header) > 0 && commas(header) == commas(row) => unknown_header(header),
+        (Some(header), None | Some(b"")) if commas(header) > 0 => unknown_header(header),
+        _ => Found::Foreign,
+    }
+}
+
+fn unknown_header(header: &[u8]) -> Found {
+    let header = String::from_utf8_lossy(&header[..header.len().min(200)]).into_owned();
+    refused(
+        &format!("has a header gatelog does not know: {header}"),
+        "the header must name at least createdon and action, as the Web API or SQL spell them",
+    )
+}
+
+fn refuse_by_columns(layout: &Layout) -> Option<Found> {
+    let missing: Vec<&str> = [
+        (!layout.has(Field::CreatedOn)).then_some("createdon"),
+        (!layout.has(Field::Action) && !layout.has(Field::ActionLabel)).then_some("action"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!missing.is_empty()).then(|| {
+        refused(
+            &format!("has a header without {}: {}", missing.join(" and "), layout.names.join(", ")),
+            "export these columns too; without them a row says neither when nor what",
+        )
+    })
+}
+
+fn refuse_by_signature(bytes: &[u8]) -> Option<Found> {
+    let (kind, hint) = match bytes {
+        [0x1F, 0x8B, ..] => ("gzip-compressed", "decompress it first"),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => ("zstd-compressed", "decompress it first"),
+        [b'P', b'K', 3, 4, ..] => ("a ZIP archive or a workbook", "unpack it, or save the sheet as CSV"),
+        [b'P', b'A', b'R', b'1', ..] => ("Parquet", "export the rows as CSV or NDJSON"),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => ("UTF-16 text", "save it as UTF-8"),
+        _ => return None,
+    };
+    Some(refused(&format!("is {kind}, which this version does not read"), hint))
+}
+
+fn refused(reason: &str, hint: &str) -> Found {
+    Found::Refused {
+        reason: reason.to_owned(),
+        hint: hint.to_owned(),
+    }
+}

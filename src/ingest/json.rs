@@ -1,0 +1,455 @@
+//! JSON exports: NDJSON line by line; OData pages, bare arrays, single objects and several of them after each other.
+//!
+//! serde_json checks the syntax and slices each value; only the values gatelog wants are decoded. In a page a broken
+//! record ends where the next one visibly begins: at a `{` with a name behind it and a `,` `[` `}` or line end before it.
+//! Inside a proper JSON string that cannot occur, since its quotes would be escaped.
+
+use super::block::{Block, Sink, State, Stop};
+use super::fields::{Field, field_of};
+use super::normalize::{Fault, Raw, fault};
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// No audit record comes near this size; what does is broken. It bounds how far a missing quote can reach.
+const MAX_RECORD_BYTES: usize = 64 << 20;
+
+/// One JSON object, seen as an audit row.
+#[derive(Default)]
+pub struct Entry<'a> {
+    raw: Raw<'a>,
+    /// How many of its members gatelog knows.
+    pub known: usize,
+    /// The text of `@odata.context`.
+    context: Option<Cow<'a, str>>,
+    /// Whether it is not a row but a page around rows.
+    pub is_page: bool,
+    /// The first member whose value could not be decoded.
+    undecodable: Option<Field>,
+}
+
+enum Key {
+    Field(Field),
+    Context,
+    Value,
+    Other,
+}
+
+struct KeySeed;
+
+impl<'de> DeserializeSeed<'de> for KeySeed {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+        Ok(match name {
+            "value" => Key::Value,
+            "@odata.context" => Key::Context,
+            _ => field_of(name).map_or(Key::Other, Key::Field),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Entry<'de>, A::Error> {
+        let mut entry = Entry::default();
+        while let Some(key) = members.next_key_seed(KeySeed)? {
+            match key {
+                Key::Field(field) => {
+                    let value: &'de RawValue = members.next_value()?;
+                    entry.known += 1;
+                    match decode(value.get(), field) {
+                        Ok(Some(text)) => entry.raw.set(field, text),
+                        Ok(None) => {}
+                        Err(_) => entry.undecodable = entry.undecodable.or(Some(field)),
+                    }
+                }
+                Key::Value => {
+                    let value: &'de RawValue = members.next_value()?;
+                    entry.is_page |= value.get().starts_with('[');
+                }
+                Key::Context => {
+                    let value: &'de RawValue = members.next_value()?;
+                    entry.context = decode(value.get(), Field::AuditId).unwrap_or_default();
+                }
+                Key::Other => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(entry)
+    }
+}
+
+/// The text of a JSON value; `None` for null. An option set given as `{"Value":64}` is its number.
+fn decode<'a>(json: &'a str, field: Field) -> Result<Option<Cow<'a, str>>, serde_json::Error> {
+    let is_choice = matches!(field, Field::Action | Field::Operation | Field::ObjectType);
+    match json.as_bytes().first() {
+        Some(b'n') | None => Ok(None),
+        Some(b'"') => match memchr::memchr(b'\\', json.as_bytes()) {
+            None => Ok(Some(Cow::Borrowed(&json[1..json.len() - 1]))),
+            Some(_) => serde_json::from_str(json).map(|text| Some(Cow::Owned(text))),
+        },
+        Some(b'{') if is_choice => {
+            let choice: Choice = serde_json::from_str(json)?;
+            Ok(Some(Cow::Owned(choice.value.to_string())))
+        }
+        Some(_) => Ok(Some(Cow::Borrowed(json))),
+    }
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(rename = "Value", alias = "value")]
+    value: serde_json::Number,
+}
+
+/// Hands a parsed entry on, as a record or as a reject.
+fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
+    match entry.undecodable {
+        Some(field) => sink.reject(fault("syntax", format!("the value of {field:?} is not valid JSON text")), span),
+        None => sink.record(entry.raw, environment, span),
+    }
+}
+
+/// NDJSON: every line is a JSON text of its own. A line may also be a whole page.
+pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
+    let bytes = &block.bytes;
+    let mut start = 0;
+    while start < bytes.len() {
+        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length + 1);
+        parse_line(block, start..end, sink);
+        start = end;
+    }
+    Stop {
+        consumed: bytes.len(),
+        state: State::Top,
+    }
+}
+
+fn parse_line(block: &Block, span: Range<usize>, sink: &mut Sink<'_>) {
+    let line = block.bytes[span.clone()].trim_ascii();
+    if line.is_empty() {
+        return;
+    }
+    if line[0] == b'[' {
+        return page_in_line(block, span, sink);
+    }
+    match serde_json::from_slice::<Entry<'_>>(line) {
+        Ok(entry) if entry.is_page => page_in_line(block, span, sink),
+        Ok(entry) => {
+            let environment = block.head.environment_for(entry.context.as_deref());
+            deliver(entry, &environment, span, sink);
+        }
+        Err(cause) => {
+            let ends_input = block.last && span.end == block.bytes.len() && !block.bytes.ends_with(b"\n");
+            sink.reject(json_fault(&cause, line, ends_input), span);
+        }
+    }
+}
+
+fn page_in_line(block: &Block, span: Range<usize>, sink: &mut Sink<'_>) {
+    let mut page = PageParser::new(block, State::Begin, true);
+    page.at = span.start;
+    page.end = span.end;
+    page.run(sink);
+}
+
+/// Pages, arrays and objects after each other, with any white space.
+pub fn parse_pages(block: &Block, sink: &mut Sink<'_>) -> Stop {
+    let mut page = PageParser::new(block, block.start.clone(), block.last);
+    page.run(sink);
+    Stop {
+        consumed: page.at,
+        state: page.state,
+    }
+}
+
+/// Why one step of the page parser could not be taken.
+enum Halt {
+    /// The bytes end inside something that may go on in the next block.
+    Unfinished,
+    /// These bytes are no JSON here.
+    Broken(Fault),
+}
+
+struct PageParser<'b> {
+    block: &'b Block,
+    state: State,
+    at: usize,
+    end: usize,
+    last: bool,
+    /// Whether a record was found that the input cuts off.
+    cut_off: bool,
+}
+
+impl<'b> PageParser<'b> {
+    fn new(block: &'b Block, state: State, last: bool) -> Self {
+        PageParser {
+            block,
+            state,
+            at: 0,
+            end: block.bytes.len(),
+            last,
+            cut_off: false,
+        }
+    }
+
+    fn run(&mut self, sink: &mut Sink<'_>) {
+        loop {
+            self.skip_blanks_and_commas();
+            let start = self.at;
+            let Some(&byte) = self.block.bytes[..self.end].get(self.at) else {
+                return self.end_of_input(sink);
+            };
+            let step = match (byte, &self.state) {
+                (b'{', State::Array { environment }) => self.row(environment.clone(), sink),
+                (b'{', _) => self.object(sink),
+                (b']', State::Array { .. }) => self.close_array(),
+                (b'[', State::Begin | State::Top) => {
+                    self.at += 1;
+                    self.enter_array(self.block.head.environment.clone())
+                }
+                _ => Err(Halt::Broken(fault("syntax", "expected a JSON object"))),
+            };
+            let halt = match step {
+                Ok(()) => continue,
+                Err(halt) => halt,
+            };
+            let next = self.next_row_after(start + 1);
+            let fault = match halt {
+                Halt::Broken(fault) if self.last || next.is_some() => fault,
+                Halt::Unfinished if self.end - start >= MAX_RECORD_BYTES => {
+                    fault("too-long", "no record ends within 64 MiB of this place")
+                }
+                Halt::Unfinished if self.last => {
+                    self.cut_off = next.is_none();
+                    fault("truncated", "the input ends inside this record")
+                }
+                _ => {
+                    self.at = start;
+                    return;
+                }
+            };
+            self.at = next.unwrap_or(self.end);
+            sink.reject(fault, start..self.without_separator(start));
+        }
+    }
+
+    /// The bytes that the record beginning at the current place may take.
+    fn window(&self) -> &'b [u8] {
+        &self.block.bytes[..self.end.min(self.at.saturating_add(MAX_RECORD_BYTES))]
+    }
+
+    /// A page that stops between two records is still truncated, and says so.
+    fn end_of_input(&mut self, sink: &mut Sink<'_>) {
+        if self.last && !self.cut_off && matches!(self.state, State::Array { .. }) {
+            sink.reject(fault("truncated", "the input ends before its list of records is closed"), self.end..self.end);
+        }
+    }
+
+    fn row(&mut self, environment: Arc<str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let start = self.at;
+        let entry: Entry<'_> = read(self.window(), &mut self.at)?;
+        deliver(entry, &environment, start..self.at, sink);
+        Ok(())
+    }
+
+    /// An object of the outermost level: a page, whose rows are entered, or a row of its own.
+    fn object(&mut self, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let bytes = self.window();
+        let mut environment = self.block.head.environment.clone();
+        let mut at = self.at + 1;
+        loop {
+            match next_token(bytes, &mut at)? {
+                b'}' => return self.row(environment, sink),
+                b',' => at += 1,
+                _ => {}
+            }
+            let name: String = read_owned(bytes, &mut at)?;
+            if next_token(bytes, &mut at)? != b':' {
+                return Err(Halt::Broken(fault("syntax", "expected `:` after a member name")));
+            }
+            at += 1;
+            let is_list = next_token(bytes, &mut at)? == b'[';
+            if name == "value" && is_list {
+                self.at = at + 1;
+                return self.enter_array(environment);
+            }
+            if name == "@odata.context" {
+                let context: Option<String> = read_owned(bytes, &mut at)?;
+                environment = self.block.head.environment_for(context.as_deref());
+            } else {
+                read_owned::<IgnoredAny>(bytes, &mut at)?;
+            }
+        }
+    }
+
+    fn enter_array(&mut self, environment: Arc<str>) -> Result<(), Halt> {
+        self.state = State::Array { environment };
+        Ok(())
+    }
+
+    /// Leaves a list of rows, and the page around it if there is one.
+    fn close_array(&mut self) -> Result<(), Halt> {
+        let bytes = self.window();
+        let mut at = self.at + 1;
+        loop {
+            match next_token(bytes, &mut at) {
+                Ok(b',') => {
+                    at += 1;
+                    read_owned::<String>(bytes, &mut at)?;
+                    if next_token(bytes, &mut at)? != b':' {
+                        return Err(Halt::Broken(fault("syntax", "expected `:` after a member name")));
+                    }
+                    at += 1;
+                    read_owned::<IgnoredAny>(bytes, &mut at)?;
+                }
+                Ok(b'}') => {
+                    at += 1;
+                    break;
+                }
+                Ok(_) => break,
+                Err(_) if self.last => break,
+                Err(halt) => return Err(halt),
+            }
+        }
+        self.at = at;
+        self.state = State::Top;
+        Ok(())
+    }
+
+    fn skip_blanks_and_commas(&mut self) {
+        while self.at < self.end && matches!(self.block.bytes[self.at], b' ' | b'\t' | b'\r' | b'\n' | b',') {
+            self.at += 1;
+        }
+    }
+
+    /// Where the next row visibly begins.
+    fn next_row_after(&self, from: usize) -> Option<usize> {
+        let bytes = &self.block.bytes[..self.end];
+        memchr::memchr_iter(b'{', &bytes[from.min(self.end)..])
+            .map(|found| from + found)
+            .find(|&brace| begins_row(bytes, brace))
+    }
+
+    /// The end of a broken stretch, without the comma that parts it from the next row.
+    fn without_separator(&self, start: usize) -> usize {
+        let stretch = self.block.bytes[start..self.at].trim_ascii_end();
+        start + stretch.strip_suffix(b",").unwrap_or(stretch).len()
+    }
+}
+
+/// Whether the `{` at `brace` begins a row: a name follows, and what precedes can end a row or begin a list.
+pub fn begins_row(bytes: &[u8], brace: usize) -> bool {
+    let mut after = bytes[brace + 1..].iter().filter(|b| !b.is_ascii_whitespace());
+    let named = after.next() == Some(&b'"')
+        && after.next().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'@'));
+    let before = bytes[..brace].trim_ascii_end();
+    let own_line = before.len() < brace && bytes[before.len()..brace].contains(&b'\n');
+    named && (own_line || matches!(before.last(), Some(b',' | b'[' | b'}') | None))
+}
+
+fn next_token(bytes: &[u8], at: &mut usize) -> Result<u8, Halt> {
+    while let Some(byte) = bytes.get(*at) {
+        if !byte.is_ascii_whitespace() {
+            return Ok(*byte);
+        }
+        *at += 1;
+    }
+    Err(Halt::Unfinished)
+}
+
+fn read_owned<T: DeserializeOwned>(bytes: &[u8], at: &mut usize) -> Result<T, Halt> {
+    read(bytes, at)
+}
+
+/// Reads one JSON value at `at` and moves behind it.
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], at: &mut usize) -> Result<T, Halt> {
+    let rest = &bytes[*at..];
+    let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<T>();
+    match values.next() {
+        Some(Ok(value)) => {
+            *at += values.byte_offset();
+            Ok(value)
+        }
+        Some(Err(cause)) if cause.is_eof() => Err(Halt::Unfinished),
+        Some(Err(cause)) => Err(Halt::Broken(json_fault(&cause, rest, false))),
+        None => Err(Halt::Unfinished),
+    }
+}
+
+fn json_fault(cause: &serde_json::Error, text: &[u8], ends_input: bool) -> Fault {
+    if cause.is_eof() && ends_input {
+        fault("truncated", "the input ends inside this record")
+    } else if cause.to_string().starts_with("invalid unicode") && std::str::from_utf8(text).is_err() {
+        fault("encoding", format!("not valid UTF-8: {cause}"))
+    } else {
+        fault("syntax", format!("not valid JSON: {cause}"))
+    }
+}
+
+/// Whether a text is one JSON object with audit columns, and not a page around such objects.
+pub fn is_row(text: &[u8]) -> bool {
+    serde_json::from_slice::<Entry<'_>>(text).is_ok_and(|entry| entry.known > 0 && !entry.is_page)
+}
+
+/// The first `@odata.context` of a text.
+pub fn first_context(text: &[u8]) -> Option<String> {
+    const NAME: &[u8] = b"\"@odata.context\"";
+    let mut at = memchr::memmem::find(text, NAME)? + NAME.len();
+    let is_colon = matches!(next_token(text, &mut at), Ok(b':'));
+    at += 1;
+    read_owned(text, &mut at).ok().filter(|_| is_colon)
+}
+
+/// Where a block may be cut: before a row, and what state the next block then begins in.
+pub fn last_row_start(bytes: &[u8], environment: &Arc<str>) -> Option<(usize, State)> {
+    let mut end = bytes.len();
+    while let Some(brace) = memchr::memrchr(b'{', &bytes[..end]) {
+        let before = bytes[..brace].trim_ascii_end();
+        if brace > 0 && begins_row(bytes, brace) {
+            let state = match before.split_last() {
+                Some((b',', rest)) if rest.trim_ascii_end().ends_with(b"}") => Some(State::Array {
+                    environment: environment.clone(),
+                }),
+                Some((b'}', _)) => Some(State::Top),
+                _ => None,
+            };
+            if let Some(state) = state {
+                return Some((brace, state));
+            }
+        }
+        end = brace;
+    }
+    None
+}

@@ -1,0 +1,302 @@
+//! Raw values → [`Record`], purely: the same raw row gives the same record or the same reject code, wherever it came from.
+//!
+//! `NULL`, `nan` and the empty text are null. GUIDs are lower-cased and lose their braces. An integer action wins over
+//! its label; a label is understood in English, in any spelling. What cannot be understood is a [`Fault`], not a guess.
+
+use super::fields::{FIELD_COUNT, Field};
+use crate::instant;
+use crate::record::{ACTIONS, Kind, OPERATIONS, Record};
+use chrono_tz::Tz;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// One raw row: a text per field, as found.
+#[derive(Debug, Clone, Default)]
+pub struct Raw<'a> {
+    values: [Option<Cow<'a, str>>; FIELD_COUNT],
+}
+
+impl<'a> Raw<'a> {
+    pub fn set(&mut self, field: Field, value: Cow<'a, str>) {
+        self.values[field as usize] = Some(value);
+    }
+
+    fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
+        self.values[field as usize].take().filter(|value| !is_null(value))
+    }
+}
+
+fn is_null(value: &str) -> bool {
+    value.is_empty() || (value.len() <= 4 && (value.eq_ignore_ascii_case("null") || value.eq_ignore_ascii_case("nan")))
+}
+
+/// Why a record was rejected. The codes are stable; the README lists them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub code: &'static str,
+    pub sentence: String,
+}
+
+pub fn fault(code: &'static str, sentence: impl Into<String>) -> Fault {
+    Fault {
+        code,
+        sentence: sentence.into(),
+    }
+}
+
+/// Understands a raw row. `zone` is the zone of times that carry none.
+pub fn normalize(mut raw: Raw<'_>, zone: Tz) -> Result<Record<'_>, Fault> {
+    let created_on = created_on(&mut raw, zone)?;
+    let action = action(&mut raw)?;
+    let object_id = raw.take(Field::ObjectId).map(guid);
+    let object_target = raw.take(Field::ObjectIdTarget);
+    let object_type = raw.take(Field::ObjectType).or(object_target).map(object_type);
+    let object_name = raw.take(Field::ObjectName);
+    let user_name = raw.take(Field::UserName);
+    let mut record = Record {
+        audit_id: raw.take(Field::AuditId).map(guid),
+        created_on,
+        action,
+        operation: operation(&mut raw)?,
+        object_type,
+        object_id,
+        object_name,
+        user_id: raw.take(Field::UserId).map(guid),
+        user_name,
+        calling_user_id: raw.take(Field::CallingUserId).map(guid),
+        calling_user_name: raw.take(Field::CallingUserName),
+        transaction_id: raw.take(Field::TransactionId).map(guid),
+        attribute_mask: raw.take(Field::AttributeMask),
+        change_data: raw.take(Field::ChangeData),
+        additional_info: raw.take(Field::AdditionalInfo),
+        user_additional_info: raw.take(Field::UserAdditionalInfo),
+        regarding_object_id: raw.take(Field::RegardingObjectId).map(guid),
+        regarding_object_name: raw.take(Field::RegardingObjectName),
+        version_number: integer(&mut raw, Field::VersionNumber, "versionnumber")?,
+        time_to_live_s: integer(&mut raw, Field::TimeToLive, "timetoliveinseconds")?,
+        deleted_in_source: deleted(&mut raw),
+    };
+    if record.kind() == Kind::Access {
+        name_only_ids(&mut record);
+    }
+    Ok(record)
+}
+
+/// Some tools export display names without ids. A stable id made from the name keeps such people apart from null.
+fn name_only_ids(record: &mut Record<'_>) {
+    if record.object_id.is_none() && record.user_id.is_none() {
+        let name = record.object_name.as_deref().or(record.user_name.as_deref());
+        record.user_id = name.map(|name| Cow::Owned(format!("name:{name}")));
+        if record.user_name.is_none() {
+            record.user_name = record.object_name.clone();
+        }
+    }
+}
+
+fn created_on(raw: &mut Raw<'_>, zone: Tz) -> Result<i64, Fault> {
+    match raw.take(Field::CreatedOn) {
+        Some(text) => instant::parse(text.trim(), zone)
+            .ok_or_else(|| fault("created-on-invalid", format!("createdon {text:?} is not a time gatelog knows"))),
+        None if raw.take(Field::CreatedOnFormatted).is_some() => Err(fault(
+            "created-on-missing",
+            "createdon exists only as formatted local time, which has no zone",
+        )),
+        None => Err(fault("created-on-missing", "createdon is missing")),
+    }
+}
+
+fn action(raw: &mut Raw<'_>) -> Result<i32, Fault> {
+    let label = raw.take(Field::ActionLabel);
+    let Some(text) = raw.take(Field::Action).or(label) else {
+        return Err(fault("action-missing", "action is missing"));
+    };
+    code(&text, &ACTION_LABELS).ok_or_else(|| {
+        fault("action-invalid", format!("action {text:?} is neither a number nor a known English label"))
+    })
+}
+
+fn operation(raw: &mut Raw<'_>) -> Result<Option<i32>, Fault> {
+    let label = raw.take(Field::OperationLabel);
+    match raw.take(Field::Operation) {
+        Some(text) => code(&text, &OPERATION_LABELS).map(Some).ok_or_else(|| {
+            fault("number-invalid", format!("operation {text:?} is neither a number nor a known English label"))
+        }),
+        // A label beside a missing code may be in any language: not knowing it costs nothing.
+        None => Ok(label.and_then(|text| code(&text, &OPERATION_LABELS))),
+    }
+}
+
+/// `64`, `64.0` or a label.
+fn code(text: &str, labels: &HashMap<String, i32>) -> Option<i32> {
+    whole_number(text)
+        .and_then(|number| i32::try_from(number).ok())
+        .or_else(|| labels.get(&plain(text)).copied())
+}
+
+/// A whole number, also one that a data frame turned into a float.
+fn whole_number(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let whole = match text.split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        Some(_) => return None,
+        None => text,
+    };
+    whole.parse().ok()
+}
+
+fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> Result<Option<T>, Fault> {
+    raw.take(field)
+        .map(|text| {
+            whole_number(&text)
+                .and_then(|number| T::try_from(number).ok())
+                .ok_or_else(|| fault("number-invalid", format!("{name} {text:?} is not a whole number in range")))
+        })
+        .transpose()
+}
+
+fn deleted(raw: &mut Raw<'_>) -> bool {
+    raw.take(Field::IsDelete)
+        .is_some_and(|text| text.eq_ignore_ascii_case("true") || text == "1")
+}
+
+/// Lower-cases a GUID and strips its braces; a value that is no GUID is kept as it is.
+fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
+    let inner = value
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .unwrap_or(&value);
+    let is_guid = inner.len() == 36
+        && inner.bytes().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    if !is_guid || (inner.len() == value.len() && !inner.bytes().any(|b| b.is_ascii_uppercase())) {
+        return value;
+    }
+    Cow::Owned(inner.to_ascii_lowercase())
+}
+
+/// The logical name of a table. On-premises exports give the numeric object type code instead.
+fn object_type(value: Cow<'_, str>) -> Cow<'_, str> {
+    match whole_number(&value) {
+        Some(8) => Cow::Borrowed("systemuser"),
+        Some(1019) => Cow::Borrowed("organization"),
+        Some(number) if number.to_string() != value => Cow::Owned(number.to_string()),
+        _ => value,
+    }
+}
+
+fn plain(label: &str) -> String {
+    label
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+static ACTION_LABELS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
+    let other_spellings = [
+        ("Access via Web", 64),
+        ("Access via Web Services", 65),
+        ("Audit Change At Organization Level", 104),
+        ("IPFirewallAcesDenied", 118),
+        ("IPFirewallAccesDenied", 118),
+        ("IPFirewallAcccesDenied", 118),
+        ("IPFirewallAcesAllowed", 119),
+        ("IPFirewallAccesAllowed", 119),
+        ("IPFirewallAcccesAllowed", 119),
+    ];
+    let known = ACTIONS.iter().map(|&(code, label)| (plain(label), code));
+    known
+        .chain(other_spellings.map(|(label, code)| (plain(label), code)))
+        .collect()
+});
+
+static OPERATION_LABELS: LazyLock<HashMap<String, i32>> =
+    LazyLock::new(|| OPERATIONS.iter().map(|&(code, label)| (plain(label), code)).collect());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(values: &[(Field, &'static str)]) -> Raw<'static> {
+        let mut raw = Raw::default();
+        raw.set(Field::CreatedOn, "2026-03-01T08:00:00Z".into());
+        raw.set(Field::Action, "64".into());
+        for (field, value) in values {
+            raw.set(*field, (*value).into());
+        }
+        raw
+    }
+
+    fn record(values: &[(Field, &'static str)]) -> Record<'static> {
+        normalize(raw(values), Tz::UTC).unwrap()
+    }
+
+    fn code_of(values: &[(Field, &'static str)]) -> &'static str {
+        normalize(raw(values), Tz::UTC).unwrap_err().code
+    }
+
+    #[test]
+    fn action_is_understood_in_every_spelling() {
+        for (text, action) in [
+            ("64", 64), ("64.0", 64), ("65", 65), ("999", 999), ("-1", -1),
+            ("User Access via Web", 64), ("UserAccessviaWeb", 64), ("User_Access_via_Web", 64),
+            ("Access via Web", 64), ("User Access via Web Services", 65),
+            ("User Access Audit Started", 112), ("IPFirewallAcccesDenied", 118),
+        ] {
+            assert_eq!(record(&[(Field::Action, text)]).action, action, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_integer_action_wins_over_its_label() {
+        let row = record(&[(Field::Action, "65"), (Field::ActionLabel, "User Access via Web")]);
+        assert_eq!(row.action, 65);
+        let row = record(&[(Field::Action, ""), (Field::ActionLabel, "User Access via Web")]);
+        assert_eq!(row.action, 64);
+    }
+
+    #[test]
+    fn faults_have_stable_codes() {
+        assert_eq!(code_of(&[(Field::Action, "Truy cập")]), "action-invalid");
+        assert_eq!(code_of(&[(Field::Action, "64.5")]), "action-invalid");
+        assert_eq!(code_of(&[(Field::Action, "NULL")]), "action-missing");
+        assert_eq!(code_of(&[(Field::CreatedOn, "")]), "created-on-missing");
+        assert_eq!(code_of(&[(Field::CreatedOn, "12.05.2022")]), "created-on-invalid");
+        assert_eq!(code_of(&[(Field::VersionNumber, "abc")]), "number-invalid");
+    }
+
+    #[test]
+    fn unknown_is_null_l7() {
+        let row = record(&[(Field::AuditId, "NULL"), (Field::UserId, "nan"), (Field::ChangeData, "")]);
+        assert_eq!((row.audit_id, row.user_id, row.change_data), (None, None, None));
+    }
+
+    #[test]
+    fn guids_are_lower_cased_and_lose_their_braces() {
+        let id = "{AAAAAAAA-0000-4000-8000-00000000000F}";
+        assert_eq!(record(&[(Field::AuditId, id)]).audit_id.as_deref(), Some("aaaaaaaa-0000-4000-8000-00000000000f"));
+        assert_eq!(record(&[(Field::AuditId, "Row A")]).audit_id.as_deref(), Some("Row A"));
+    }
+
+    #[test]
+    fn actor_rule_objectid_not_userid() {
+        let actor = |values: &[(Field, &'static str)]| record(values).actor().0.map(str::to_owned);
+        let user = (Field::UserId, "system");
+        let object = (Field::ObjectId, "jane");
+        assert_eq!(actor(&[user, object, (Field::ObjectType, "systemuser")]).as_deref(), Some("jane"));
+        assert_eq!(actor(&[user, object, (Field::ObjectType, "8")]).as_deref(), Some("jane"));
+        assert_eq!(actor(&[user, object]).as_deref(), Some("jane"));
+        assert_eq!(actor(&[user, object, (Field::ObjectIdTarget, "account")]).as_deref(), Some("system"));
+        assert_eq!(actor(&[user]).as_deref(), Some("system"));
+        assert_eq!(actor(&[user, object, (Field::Action, "2")]).as_deref(), Some("system"));
+    }
+
+    #[test]
+    fn a_name_without_id_gives_a_stable_id() {
+        let row = record(&[(Field::ObjectName, "Wren Sample")]);
+        assert_eq!(row.actor(), (Some("name:Wren Sample"), Some("Wren Sample")));
+    }
+}

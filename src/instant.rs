@@ -1,0 +1,222 @@
+//! Instants as microseconds since 1970-01-01T00:00:00Z: reading every raw spelling of an export, writing the canonical one.
+//!
+//! Accepted (source: the forms collected from Web API, Synapse and SQL exports): `2022-05-12T22:19:12Z`, 0–7 fractional
+//! digits, a blank instead of `T`, an offset `+02:00`, `+0200` or `+02`, or no zone at all, which then is the caller's.
+//! Digits beyond microseconds are cut off, as SQL and Dataverse do. Nothing else is guessed.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono_tz::Tz;
+
+pub const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// Reads an instant; a text without a zone is local time in `zone`. `None` when it is not a valid time.
+pub fn parse(text: &str, zone: Tz) -> Option<i64> {
+    let bytes = text.as_bytes();
+    if bytes.len() < 19 || !matches!(bytes[10], b'T' | b't' | b' ') {
+        return None;
+    }
+    let day = parse_date(&text.get(..10)?.as_bytes())?;
+    let clock = &bytes[11..19];
+    if clock[2] != b':' || clock[5] != b':' {
+        return None;
+    }
+    let (hour, minute, second) = (digits(&clock[..2])?, digits(&clock[3..5])?, digits(&clock[6..])?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let (fraction, rest) = parse_fraction(&bytes[19..])?;
+    let local = day * MICROS_PER_DAY + (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction;
+    match rest {
+        b"Z" | b"z" => Some(local),
+        b"" if zone == Tz::UTC => Some(local),
+        b"" => from_local(local, zone),
+        _ => Some(local - parse_offset(rest)?),
+    }
+}
+
+/// Days since 1970-01-01 of a `YYYY-MM-DD`.
+fn parse_date(text: &[u8]) -> Option<i64> {
+    if text.len() != 10 || text[4] != b'-' || text[7] != b'-' {
+        return None;
+    }
+    let (year, month, day) = (digits(&text[..4])?, digits(&text[5..7])?, digits(&text[8..])?);
+    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
+    (year > 0).then(|| day_number(date))
+}
+
+/// Micros of `.1234567`, and what follows it.
+fn parse_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    if text.first() != Some(&b'.') {
+        return Some((0, text));
+    }
+    let count = text[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let (fraction, rest) = text[1..].split_at(count);
+    let micros = (0..6).fold(0, |micros, place| {
+        micros * 10 + fraction.get(place).map_or(0, |digit| i64::from(digit - b'0'))
+    });
+    (1..=9).contains(&count).then_some((micros, rest))
+}
+
+/// Micros of `+02:00`, `+0200`, `+02`.
+fn parse_offset(text: &[u8]) -> Option<i64> {
+    let (sign, rest) = text.split_first()?;
+    let sign = match sign {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = match rest {
+        [h @ .., b':', m1, m2] if h.len() == 2 => (digits(h)?, digits(&[*m1, *m2])?),
+        [h1, h2, m1, m2] => (digits(&[*h1, *h2])?, digits(&[*m1, *m2])?),
+        [_, _] => (digits(rest)?, 0),
+        _ => return None,
+    };
+    (hours <= 18 && minutes <= 59).then(|| sign * (hours * 3600 + minutes * 60) * MICROS_PER_SECOND)
+}
+
+fn digits(text: &[u8]) -> Option<i64> {
+    text.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
+    })
+}
+
+/// Days since 1970-01-01.
+pub fn day_number(date: NaiveDate) -> i64 {
+    date.signed_duration_since(NaiveDate::default()).num_days()
+}
+
+/// The date that is `day` days after 1970-01-01.
+pub fn date_of(day: i32) -> NaiveDate {
+    NaiveDate::default() + chrono::Duration::days(i64::from(day))
+}
+
+/// The instant at which a local clock in `zone` shows `local`. A time that a clock change skips is the moment of the
+/// change; one that occurs twice is its first occurrence.
+fn from_local(local: i64, zone: Tz) -> Option<i64> {
+    let naive = DateTime::from_timestamp_micros(local)?.naive_utc();
+    (0..=24 * 60).find_map(|minute| {
+        zone.from_local_datetime(&(naive + chrono::Duration::minutes(minute)))
+            .earliest()
+            .map(|found| match minute {
+                0 => found.timestamp_micros(),
+                _ => found.timestamp_micros() / (60 * MICROS_PER_SECOND) * (60 * MICROS_PER_SECOND),
+            })
+    })
+}
+
+/// The instant at which a local day begins.
+pub fn start_of_day(date: NaiveDate, zone: Tz) -> Option<i64> {
+    let midnight = NaiveDateTime::new(date, NaiveTime::MIN);
+    from_local(midnight.and_utc().timestamp_micros(), zone)
+}
+
+/// The month an instant lies in (UTC), as year × 12 + month − 1.
+pub fn month_of(micros: i64) -> i32 {
+    use chrono::Datelike;
+    let date = DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+    date.year() * 12 + date.month0() as i32
+}
+
+/// The instants `[start, end)` of a month counted as [`month_of`] does.
+pub fn month_bounds(month: i32) -> std::ops::Range<i64> {
+    let start = |month: i32| {
+        NaiveDate::from_ymd_opt(month.div_euclid(12), month.rem_euclid(12) as u32 + 1, 1)
+            .map_or(i64::MAX, |date| day_number(date) * MICROS_PER_DAY)
+    };
+    start(month)..start(month + 1)
+}
+
+/// `2026-03` for a number made by [`month_of`].
+pub fn month_name(month: i32) -> String {
+    format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+}
+
+/// The canonical text: `2026-03-01T08:00:00Z`, with six fractional digits only where they are not zero.
+pub fn to_text(micros: i64) -> String {
+    let instant = DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+    if micros.rem_euclid(MICROS_PER_SECOND) == 0 {
+        instant.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    } else {
+        instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn utc(text: &str) -> Option<i64> {
+        parse(text, Tz::UTC)
+    }
+
+    #[test]
+    fn all_raw_spellings_of_one_instant_are_equal() {
+        let expected = Some(1_652_393_952_000_000);
+        for text in [
+            "2022-05-12T22:19:12Z",
+            "2022-05-12T22:19:12.0Z",
+            "2022-05-12T22:19:12.0000000+00:00",
+            "2022-05-13T00:19:12+02:00",
+            "2022-05-13T00:19:12+0200",
+            "2022-05-12T17:49:12-04:30",
+            "2022-05-12 22:19:12.000",
+            "2022-05-12 22:19:12",
+        ] {
+            assert_eq!(utc(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_beyond_microseconds_are_cut_off() {
+        assert_eq!(utc("1970-01-01T00:00:00.1234567Z"), Some(123_456));
+        assert_eq!(utc("1970-01-01T00:00:00.59Z"), Some(590_000));
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for text in [
+            "", "5/12/2022 3:19 PM", "2022-05-12", "2022-13-01T00:00:00Z", "2022-02-30T00:00:00Z",
+            "2022-05-12T24:00:00Z", "2022-05-12T22:60:00Z", "2022-05-12T22:19:12.Z", "2022-05-12T22:19:12X",
+            "2022-05-12T22:19:12+99:00", "0000-01-01T00:00:00Z", "2022-05-12Té2:19:12Z", "2022-05-1é2T22:19:12Z",
+        ] {
+            assert_eq!(utc(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn far_years_are_kept() {
+        assert_eq!(utc("0001-01-01T00:00:00Z").map(to_text).as_deref(), Some("0001-01-01T00:00:00Z"));
+        assert_eq!(utc("9999-12-31T23:59:59Z").map(to_text).as_deref(), Some("9999-12-31T23:59:59Z"));
+    }
+
+    #[test]
+    fn a_time_without_zone_is_the_callers_also_around_clock_changes() {
+        let berlin = chrono_tz::Europe::Berlin;
+        assert_eq!(parse("2026-01-01T01:00:00", berlin), utc("2026-01-01T00:00:00Z"));
+        // skipped: the clock jumps from 02:00 to 03:00 at 01:00Z
+        assert_eq!(parse("2026-03-29T02:30:00", berlin), utc("2026-03-29T01:00:00Z"));
+        // twice: 02:30 is first 00:30Z
+        assert_eq!(parse("2026-10-25T02:30:00", berlin), utc("2026-10-25T00:30:00Z"));
+    }
+
+    #[test]
+    fn a_day_that_begins_with_a_clock_change_begins_at_the_change() {
+        let santiago = chrono_tz::America::Santiago;
+        let date = NaiveDate::from_ymd_opt(2025, 9, 7).unwrap();
+        assert_eq!(start_of_day(date, santiago), utc("2025-09-07T04:00:00Z"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_canonical_text_reads_back(micros in -62_135_596_800_000_000i64..=253_402_300_799_999_999) {
+            prop_assert_eq!(utc(&to_text(micros)), Some(micros));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,40}") {
+            let _ = utc(&text);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One Parquet file of the lake: how it is written and read.
+//!
+//! The writing profile is what the pickiest BI readers load: flat, writer version 1.0, PLAIN and dictionary encodings
+//! only, zstd. Ids and times hardly repeat, so a dictionary would only cost time there.
+
+use crate::disk;
+use crate::error::{AtPath, Result};
+use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnPath;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
+
+const ROW_GROUP_ROWS: usize = 1 << 20;
+
+/// Columns whose values hardly repeat.
+const DISTINCT_COLUMNS: [&str; 5] = ["audit_id", "created_on", "transaction_id", "change_data", "version_number"];
+
+fn properties() -> Result<WriterProperties> {
+    let level = ZstdLevel::try_new(1).at_path(Path::new("zstd"), "the compression level is unknown")?;
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+    for column in DISTINCT_COLUMNS {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
+    }
+    Ok(properties.build())
+}
+
+/// What a finished file is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub rows: u64,
+    pub bytes: u64,
+    /// xxh3-128 of all bytes, in hexadecimal.
+    pub hash: String,
+}
+
+/// A Parquet file being written; [`ParquetFile::finish`] syncs it.
+pub struct ParquetFile {
+    path: PathBuf,
+    writer: ArrowWriter<Hashing>,
+    rows: u64,
+}
+
+impl ParquetFile {
+    pub fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
+        let file = disk::create(path)?;
+        let writer = ArrowWriter::try_new(Hashing::new(file), schema, Some(properties()?))
+            .at_path(path, "cannot be written")?;
+        Ok(ParquetFile {
+            path: path.to_owned(),
+            writer,
+            rows: 0,
+        })
+    }
+
+    pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows() as u64;
+        self.writer.write(rows).at_path(&self.path, "cannot be written")
+    }
+
+    pub fn finish(self) -> Result<Written> {
+        let sink = self.writer.into_inner().at_path(&self.path, "cannot be written")?;
+        let hash = format!("{:032x}", sink.hasher.digest128());
+        let bytes = sink.bytes;
+        let file = sink
+            .file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .at_path(&self.path, "cannot be written")?;
+        disk::sync(&file, &self.path)?;
+        Ok(Written {
+            rows: self.rows,
+            bytes,
+            hash,
+        })
+    }
+}
+
+/// Hashes what passes, so that a file need not be read again to be known.
+struct Hashing {
+    file: BufWriter<File>,
+    hasher: Xxh3,
+    bytes: u64,
+}
+
+impl Hashing {
+    fn new(file: File) -> Self {
+        Hashing {
+            file: BufWriter::with_capacity(1 << 20, file),
+            hasher: Xxh3::new(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Write for Hashing {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buffer)?;
+        self.hasher.update(&buffer[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// How many row groups a file has.
+pub fn row_groups(path: &Path) -> Result<usize> {
+    let file = File::open(path).at_path(path, "cannot be opened")?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+        .at_path(path, "is not a Parquet file gatelog can read")?;
+    Ok(metadata.metadata().num_row_groups())
+}
+
+/// Reads one row group, only the named columns, with the text column `dictionary` as keys into its values.
+pub fn read_row_group(
+    path: &Path,
+    group: usize,
+    columns: &[&str],
+    dictionary: &str,
+) -> Result<impl RecordBatchReader + use<>> {
+    let unreadable = "is not a Parquet file gatelog can read";
+    let file = File::open(path).at_path(path, "cannot be opened")?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).at_path(path, unreadable)?;
+    let fields: Vec<Field> = metadata
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| match field.name() == dictionary {
+            true => {
+                let keyed = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+                field.as_ref().clone().with_data_type(keyed)
+            }
+            false => field.as_ref().clone(),
+        })
+        .collect();
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).at_path(path, unreadable)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    builder
+        .with_projection(mask)
+        .with_row_groups(vec![group])
+        .with_batch_size(1 << 16)
+        .build()
+        .at_path(path, unreadable)
+}
+
+/// Reads a file's rows, only the named columns if any are named, in order, `batch_rows` at a time.
+pub fn read(path: &Path, columns: &[&str], batch_rows: usize) -> Result<impl RecordBatchReader + use<>> {
+    let file = File::open(path).at_path(path, "cannot be opened")?;
+    let options = ArrowReaderOptions::new();
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .at_path(path, "is not a Parquet file gatelog can read")?;
+    let mask = if columns.is_empty() {
+        ProjectionMask::all()
+    } else {
+        ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied())
+    };
+    builder
+        .with_projection(mask)
+        .with_batch_size(batch_rows)
+        .build()
+        .at_path(path, "is not a Parquet file gatelog can read")
+}

@@ -1,0 +1,89 @@
+//! When two rows are the same row: (environment, `audit_id`); without an id, equal content (contract: design §3.6).
+//!
+//! Both are 128-bit xxh3 hashes. At a billion rows the chance that any two different ids collide is below 10⁻²⁰.
+
+use super::schema;
+use crate::error::{Error, Result};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
+
+pub type Identity = u128;
+
+/// A set of identities. They are hashes already: their low bits serve as they are.
+pub type Identities = HashSet<Identity, BuildHasherDefault<LowBits>>;
+
+#[derive(Default)]
+pub struct LowBits(u64);
+
+impl Hasher for LowBits {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+
+    fn write_u128(&mut self, identity: u128) {
+        self.0 = identity as u64;
+    }
+}
+
+/// The identity of each row of a staged or lake batch.
+pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Identity>> {
+    let ids = rows.column(schema::AUDIT_ID).as_string::<i32>();
+    let environments = rows.column(schema::ENVIRONMENT).as_string::<i32>();
+    let mut seed = (String::new(), xxh3_64(b""));
+    (0..rows.num_rows())
+        .map(|row| {
+            let environment = environments.value(row);
+            if seed.0 != environment {
+                seed = (environment.to_owned(), xxh3_64(environment.as_bytes()));
+            }
+            if ids.is_valid(row) {
+                Ok(xxh3_128_with_seed(ids.value(row).as_bytes(), seed.1))
+            } else {
+                of_content(rows, row, seed.1)
+            }
+        })
+        .collect()
+}
+
+fn of_content(rows: &RecordBatch, row: usize, seed: u64) -> Result<Identity> {
+    let mut hasher = Xxh3::with_seed(seed);
+    for (position, column) in rows.columns()[..schema::CONTENT].iter().enumerate() {
+        // A name says no more than its id, and not every route carries it.
+        let redundant = schema::names_an_id(position) && rows.column(position - 1).is_valid(row);
+        if !redundant {
+            hash_value(column, row, &mut hasher)?;
+        }
+    }
+    Ok(hasher.digest128())
+}
+
+/// Null and value, and values of different length, never hash alike by accident of concatenation.
+fn hash_value(column: &ArrayRef, row: usize, hasher: &mut Xxh3) -> Result<()> {
+    if column.is_null(row) {
+        hasher.update(&[0]);
+        return Ok(());
+    }
+    hasher.update(&[1]);
+    match column.data_type() {
+        DataType::Utf8 => {
+            let text = column.as_string::<i32>().value(row);
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        DataType::Int32 => hasher.update(&column.as_primitive::<Int32Type>().value(row).to_le_bytes()),
+        DataType::Int64 => hasher.update(&column.as_primitive::<Int64Type>().value(row).to_le_bytes()),
+        DataType::Timestamp(..) => {
+            hasher.update(&column.as_primitive::<TimestampMicrosecondType>().value(row).to_le_bytes());
+        }
+        DataType::Boolean => hasher.update(&[u8::from(column.as_boolean().value(row))]),
+        other => return Err(Error::failed(format!("no identity is defined over a column of type {other}"))),
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! `manifest.json`: the one list of what the lake holds. A file it does not name is not part of the lake (L5).
+//!
+//! Readers take the lake from here, so replacing this small file, in one step, *is* the commit. Paths are relative to
+//! the lake and use `/`; instants are texts, so that a person can read them.
+
+use super::file::Written;
+use crate::error::{AtPath, Error, Result};
+use crate::record::Kind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The layout this version writes. A lake of a newer layout is refused, never guessed at.
+pub const FORMAT: u32 = 1;
+
+pub const FILE_NAME: &str = "manifest.json";
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    /// Counts the commits.
+    pub generation: u64,
+    pub audit: Vec<AuditFile>,
+    pub names: Option<DataFile>,
+    pub rejects: Vec<DataFile>,
+    pub inputs: Vec<InputEntry>,
+}
+
+/// One file of `audit/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFile {
+    #[serde(flatten)]
+    pub file: DataFile,
+    pub environment: String,
+    pub kind: Kind,
+    /// `YYYY-MM`
+    pub month: String,
+    /// First and last `created_on`, micros since 1970.
+    pub min_created_on_us: i64,
+    pub max_created_on_us: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    pub path: String,
+    pub rows: u64,
+    pub bytes: u64,
+    /// xxh3-128 of the file's bytes.
+    pub hash: String,
+}
+
+/// An input that was ingested, with its books (L1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputEntry {
+    /// As given.
+    pub name: String,
+    pub bytes: u64,
+    /// xxh3-128 of the input's bytes: the same content is never read twice.
+    pub hash: String,
+    pub form: String,
+    /// The commit that brought it.
+    pub generation: u64,
+    pub read: u64,
+    pub accepted: u64,
+    pub duplicate: u64,
+    pub rejected: u64,
+}
+
+impl DataFile {
+    pub fn new(path: String, written: Written) -> Self {
+        DataFile {
+            path,
+            rows: written.rows,
+            bytes: written.bytes,
+            hash: written.hash,
+        }
+    }
+}
+
+impl Manifest {
+    pub fn empty() -> Self {
+        Manifest {
+            format: FORMAT,
+            generation: 0,
+            audit: Vec::new(),
+            names: None,
+            rejects: Vec::new(),
+            inputs: Vec::new(),
+        }
+    }
+
+    /// Reads a lake's manifest; `None` when there is none.
+    pub fn read(lake: &Path) -> Result<Option<Manifest>> {
+        let path = lake.join(FILE_NAME);
+        let text = match std::fs::read(&path) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.at_path(&path, "cannot be read")?,
+        };
+        let manifest: Manifest = serde_json::from_slice(&text).at_path(&path, "is not a manifest gatelog can read")?;
+        if manifest.format > FORMAT {
+            return Err(Error::failed(format!("is of layout {}, newer than this gatelog knows", manifest.format))
+                .at(&path)
+                .hint("use the gatelog version that wrote the lake, or a newer one"));
+        }
+        Ok(Some(manifest))
+    }
+
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self)
+            .map_err(|cause| Error::failed("the manifest cannot be written as JSON").caused_by(cause))
+    }
+
+    /// Checks that `next` may follow this manifest. Pure: called before every swap.
+    pub fn check_next(&self, next: &Manifest) -> std::result::Result<(), String> {
+        if next.generation != self.generation + 1 {
+            return Err(format!("generation {} cannot follow {}", next.generation, self.generation));
+        }
+        let paths: BTreeSet<&str> = next.audit.iter().map(|audit| audit.file.path.as_str()).collect();
+        if paths.len() != next.audit.len() {
+            return Err("a file is listed twice".to_owned());
+        }
+        for old in &self.audit {
+            if !next.audit.contains(old) {
+                return Err(format!("{} would be lost", old.file.path));
+            }
+        }
+        for audit in &next.audit {
+            let folder = partition_folder(&audit.environment, audit.kind, &audit.month);
+            if !audit.file.path.starts_with(&folder) {
+                return Err(format!("{} does not lie in {folder} (L6)", audit.file.path));
+            }
+            if audit.file.rows == 0 || audit.min_created_on_us > audit.max_created_on_us {
+                return Err(format!("{} has an empty or reversed range", audit.file.path));
+            }
+        }
+        for input in &next.inputs {
+            if input.read != input.accepted + input.duplicate + input.rejected {
+                return Err(format!("the books of {} do not balance (L1)", input.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `audit/environment=…/kind=…/month=…/`, relative to the lake.
+pub fn partition_folder(environment: &str, kind: Kind, month: &str) -> String {
+    format!("audit/environment={}/kind={}/month={month}/", escape(environment), kind.name())
+}
+
+/// Percent-encodes what a folder name or a Hive partition value cannot hold.
+fn escape(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for (place, c) in value.char_indices() {
+        let plain = c.is_alphanumeric() || matches!(c, '-' | '_') || (c == '.' && place > 0);
+        if plain {
+            text.push(c);
+        } else {
+            let mut buffer = [0; 4];
+            for byte in c.encode_utf8(&mut buffer).bytes() {
+                text.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn audit(path: &str) -> AuditFile {
+        AuditFile {
+            file: DataFile {
+                path: path.to_owned(),
+                rows: 1,
+                bytes: 1,
+                hash: String::new(),
+            },
+            environment: "e".to_owned(),
+            kind: Kind::Access,
+            month: "2026-03".to_owned(),
+            min_created_on_us: 0,
+            max_created_on_us: 0,
+        }
+    }
+
+    fn next(audit: Vec<AuditFile>) -> Manifest {
+        Manifest {
+            generation: 1,
+            audit,
+            ..Manifest::empty()
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_loses_doubles_or_misplaces_a_file_is_refused_l5_l6() {
+        let good = "audit/environment=e/kind=access/month=2026-03/a.parquet";
+        let empty = Manifest::empty();
+        assert_eq!(empty.check_next(&next(vec![audit(good)])), Ok(()));
+        assert!(empty.check_next(&next(vec![audit(good), audit(good)])).is_err());
+        assert!(empty.check_next(&next(vec![audit("audit/environment=e/kind=change/month=2026-03/a.parquet")])).is_err());
+        let mut lost = next(vec![]);
+        lost.generation = 2;
+        assert!(next(vec![audit(good)]).check_next(&lost).is_err());
+    }
+
+    #[test]
+    fn unbalanced_books_are_refused_l1() {
+        let mut unbalanced = next(vec![]);
+        unbalanced.inputs.push(InputEntry {
+            name: "a".into(),
+            bytes: 0,
+            hash: String::new(),
+            form: "csv".into(),
+            generation: 1,
+            read: 3,
+            accepted: 1,
+            duplicate: 1,
+            rejected: 0,
+        });
+        assert!(Manifest::empty().check_next(&unbalanced).is_err());
+    }
+
+    #[test]
+    fn an_environment_never_leaves_its_folder() {
+        assert_eq!(escape("contoso.crm4.dynamics.com"), "contoso.crm4.dynamics.com");
+        assert_eq!(escape("../x/y=z"), "%2E.%2Fx%2Fy%3Dz");
+    }
+}

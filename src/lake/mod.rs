@@ -1,0 +1,74 @@
+//! The lake: records ↔ Parquet files (contract: design §3 *Lake*).
+//!
+//! ```text
+//! LAKE/manifest.json                                        what belongs to the lake
+//! LAKE/audit/environment=E/kind=K/month=YYYY-MM/*.parquet   rows, each file sorted by (created_on, audit_id)
+//! LAKE/names.parquet                                        every name an id was seen with
+//! LAKE/rejects/*.parquet                                    records that could not be understood, whole
+//! ```
+//!
+//! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
+
+mod commit;
+mod file;
+pub mod identity;
+pub mod manifest;
+pub mod names;
+pub mod schema;
+mod scan;
+mod sort;
+
+pub use commit::Writer;
+pub use scan::{Accesses, Control};
+
+use crate::error::{Error, Result};
+use crate::record::Kind;
+use manifest::{AuditFile, Manifest};
+use names::Names;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A committed lake, as it was when it was opened.
+pub struct Lake {
+    root: PathBuf,
+    manifest: Manifest,
+}
+
+impl Lake {
+    pub fn open(root: &Path) -> Result<Lake> {
+        let manifest = Manifest::read(root)?.ok_or_else(|| {
+            Error::failed("there is no lake here")
+                .at(root)
+                .hint("make one with `gatelog ingest PATH --lake DIR`, or name another with --lake or GATELOG_LAKE")
+        })?;
+        Ok(Lake {
+            root: root.to_owned(),
+            manifest,
+        })
+    }
+
+    /// The environments that have rows, in order.
+    pub fn environments(&self) -> BTreeSet<&str> {
+        self.manifest.audit.iter().map(|audit| audit.environment.as_str()).collect()
+    }
+
+    /// First and last `created_on` over all rows of an environment.
+    pub fn window(&self, environment: &str) -> Option<(i64, i64)> {
+        let files = || self.manifest.audit.iter().filter(|audit| audit.environment == environment);
+        let first = files().map(|audit| audit.min_created_on_us).min()?;
+        let last = files().map(|audit| audit.max_created_on_us).max()?;
+        Some((first, last))
+    }
+
+    pub fn names(&self) -> Result<Names> {
+        commit::read_names(&self.root, &self.manifest)
+    }
+
+    /// Files of one environment and kind, earliest first.
+    fn files(&self, environment: &str, kind: Kind) -> Vec<&AuditFile> {
+        let of_both = |audit: &&AuditFile| audit.environment == environment && audit.kind == kind;
+        let mut files: Vec<&AuditFile> = self.manifest.audit.iter().filter(of_both).collect();
+        files.sort_by_key(|audit| (audit.min_created_on_us, &audit.file.path));
+        files
+    }
+}

@@ -1,0 +1,128 @@
+//! Names of people, harvested from every row that carries them, duplicates included: the route that brings a name is
+//! often not the one that brought the row first.
+//!
+//! One entry per (environment, id, name) with the newest `created_on` it was seen at. The merge is a maximum, so the
+//! order of files does not matter (L2).
+
+use super::schema;
+use crate::error::Result;
+use crate::record::Record;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// (environment, id, name) → newest seen, micros.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    seen: BTreeMap<(String, String, String), i64>,
+}
+
+impl Names {
+    /// Takes the names a record carries of people: its actor, its user, its calling user.
+    pub fn see(&mut self, environment: &str, record: &Record<'_>) {
+        let people = [
+            record.actor(),
+            (record.user_id.as_deref(), record.user_name.as_deref()),
+            (record.calling_user_id.as_deref(), record.calling_user_name.as_deref()),
+        ];
+        for person in people {
+            if let (Some(id), Some(name)) = person {
+                self.add(environment, id, name, record.created_on);
+            }
+        }
+    }
+
+    pub fn add(&mut self, environment: &str, id: &str, name: &str, seen_on: i64) {
+        let key = (environment.to_owned(), id.to_owned(), name.to_owned());
+        let newest = self.seen.entry(key).or_insert(seen_on);
+        *newest = (*newest).max(seen_on);
+    }
+
+    pub fn merge(&mut self, other: Names) {
+        for (key, seen_on) in other.seen {
+            let newest = self.seen.entry(key).or_insert(seen_on);
+            *newest = (*newest).max(seen_on);
+        }
+    }
+
+    /// (environment, id, name, seen_on) in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str, i64)> {
+        self.seen
+            .iter()
+            .map(|((environment, id, name), seen_on)| (environment.as_str(), id.as_str(), name.as_str(), *seen_on))
+    }
+
+    /// The name of each id of an environment: the newest, of equally new ones the last in byte order.
+    pub fn newest(&self, environment: &str) -> HashMap<&str, &str> {
+        let mut newest: HashMap<&str, (i64, &str)> = HashMap::new();
+        for (_, id, name, seen_on) in self.iter().filter(|entry| entry.0 == environment) {
+            let best = newest.entry(id).or_insert((seen_on, name));
+            *best = (*best).max((seen_on, name));
+        }
+        newest.into_iter().map(|(id, (_, name))| (id, name)).collect()
+    }
+
+    /// As a table, in order.
+    pub fn to_batch(&self) -> Result<RecordBatch> {
+        let text = |pick: fn(&(String, String, String)) -> &String| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(self.seen.keys().map(pick)))
+        };
+        let seen_on = TimestampMicrosecondArray::from_iter_values(self.seen.values().copied());
+        let columns = vec![
+            text(|key| &key.0),
+            text(|key| &key.1),
+            text(|key| &key.2),
+            Arc::new(seen_on.with_timezone("UTC")) as ArrayRef,
+        ];
+        Ok(RecordBatch::try_new(schema::NAMES.clone(), columns)?)
+    }
+
+    pub fn from_batch(rows: &RecordBatch) -> Names {
+        let text = |column: usize| rows.column(column).as_string::<i32>();
+        let seen_on = rows.column(3).as_primitive::<TimestampMicrosecondType>();
+        let mut names = Names::default();
+        for row in 0..rows.num_rows() {
+            names.add(text(0).value(row), text(1).value(row), text(2).value(row), seen_on.value(row));
+        }
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equally_new_names_the_last_in_byte_order_counts() {
+        let mut names = Names::default();
+        names.add("e", "1", "Jane", 5);
+        names.add("e", "1", "jane", 5);
+        names.add("f", "1", "other", 9);
+        assert_eq!(names.newest("e").get("1"), Some(&"jane"));
+    }
+
+    #[test]
+    fn names_survive_their_table() {
+        let mut names = Names::default();
+        names.add("e", "1", "Jané", -5);
+        assert_eq!(Names::from_batch(&names.to_batch().unwrap()), names);
+    }
+
+    #[test]
+    fn the_newest_sighting_of_each_name_stays_whatever_the_order_l2() {
+        let sightings = [("jane", 5), ("Jane", 9), ("jane", 7)];
+        let mut forward = Names::default();
+        let mut backward = Names::default();
+        for (name, on) in sightings {
+            forward.add("e", "1", name, on);
+        }
+        for (name, on) in sightings.into_iter().rev() {
+            let mut one = Names::default();
+            one.add("e", "1", name, on);
+            backward.merge(one);
+        }
+        assert_eq!(forward, backward);
+        assert_eq!(forward.iter().map(|(_, _, name, on)| (name, on)).collect::<Vec<_>>(), [("Jane", 9), ("jane", 7)]);
+    }
+}

@@ -1,0 +1,104 @@
+//! The columns of the lake (contract: design §3), in two widths.
+//!
+//! *Staged* rows carry what the export said, where it was read and the environment; *lake* rows carry the other
+//! partition values too, so that a reader who opens one file alone still knows environment, kind and month.
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use std::sync::{Arc, LazyLock};
+
+/// Positions of the staged columns that code refers to.
+pub const AUDIT_ID: usize = 0;
+pub const CREATED_ON: usize = 1;
+pub const ACTION: usize = 2;
+pub const SOURCE: usize = 23;
+pub const ENVIRONMENT: usize = 24;
+
+/// How many columns say what happened; the rest say what the source did with the row later, and how it got here.
+pub const CONTENT: usize = 22;
+
+/// Whether a column is the display name of the id in the column before it.
+pub fn names_an_id(column: usize) -> bool {
+    STAGED.field(column).name().ends_with("_name")
+}
+
+pub fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// Rows on their way into the lake.
+pub static STAGED: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(staged_fields())));
+
+/// Rows as they stand in `audit/environment=…/kind=…/month=…/*.parquet`.
+pub static LAKE: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let mut fields = staged_fields();
+    for name in ["kind", "month"] {
+        fields.push(Field::new(name, DataType::Utf8, false));
+    }
+    Arc::new(Schema::new(fields))
+});
+
+/// `LAKE/names.parquet`: every name an id was seen with, and when last.
+pub static NAMES: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("environment", DataType::Utf8, false),
+        Field::new("id", DataType::Utf8, false),
+        Field::new("name", DataType::Utf8, false),
+        Field::new("seen_on", timestamp(), false),
+    ]))
+});
+
+/// `LAKE/rejects/*.parquet`: what could not be understood, whole.
+pub static REJECTS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("source", DataType::Utf8, false),
+        Field::new("record", DataType::Int64, false),
+        Field::new("byte_offset", DataType::Int64, false),
+        Field::new("code", DataType::Utf8, false),
+        Field::new("sentence", DataType::Utf8, false),
+        Field::new("raw", DataType::Binary, false),
+    ]))
+});
+
+fn staged_fields() -> Vec<Field> {
+    let text = |name| Field::new(name, DataType::Utf8, true);
+    vec![
+        text("audit_id"),
+        Field::new("created_on", timestamp(), false),
+        Field::new("action", DataType::Int32, false),
+        Field::new("operation", DataType::Int32, true),
+        text("object_type"),
+        text("object_id"),
+        text("object_name"),
+        text("user_id"),
+        text("user_name"),
+        text("actor_id"),
+        text("actor_name"),
+        text("calling_user_id"),
+        text("calling_user_name"),
+        text("transaction_id"),
+        text("attribute_mask"),
+        text("change_data"),
+        text("additional_info"),
+        text("user_additional_info"),
+        text("regarding_object_id"),
+        text("regarding_object_name"),
+        Field::new("version_number", DataType::Int64, true),
+        Field::new("time_to_live_s", DataType::Int32, true),
+        Field::new("deleted_in_source", DataType::Boolean, false),
+        Field::new("source", DataType::Utf8, false),
+        Field::new("environment", DataType::Utf8, false),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn column_positions_are_those_of_the_schema() {
+        for (position, name) in [(AUDIT_ID, "audit_id"), (CREATED_ON, "created_on"), (ACTION, "action"), (SOURCE, "source"), (ENVIRONMENT, "environment")] {
+            assert_eq!(STAGED.field(position).name(), name);
+            assert_eq!(LAKE.field(position).name(), name);
+        }
+    }
+}

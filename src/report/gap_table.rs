@@ -1,0 +1,157 @@
+//! The `gaps` report: every gap with its evidence (contract: design §4).
+
+use super::facts::Facts;
+use super::gaps::Gap;
+use super::kernel::{self, Session, Window};
+use super::options::Options;
+use super::columns;
+use super::table::Table;
+use crate::error::Result;
+use crate::instant::MICROS_PER_SECOND;
+use crate::lake::Lake;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use std::sync::{Arc, LazyLock};
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        columns::required("environment", DataType::Utf8),
+        columns::required("scope", DataType::Utf8),
+        columns::optional("object_id", DataType::Utf8),
+        columns::required("state", DataType::Utf8),
+        columns::optional("started_on", columns::timestamp()),
+        columns::optional("not_before", columns::timestamp()),
+        columns::optional("ended_on", columns::timestamp()),
+        columns::optional("duration_s", DataType::Int64),
+        columns::required("observed_s", DataType::Int64),
+        columns::optional("stopped_by_id", DataType::Utf8),
+        columns::optional("stopped_by_name", DataType::Utf8),
+        columns::optional("started_by_id", DataType::Utf8),
+        columns::optional("started_by_name", DataType::Utf8),
+        columns::required("causes", DataType::Utf8),
+        columns::optional("repeated_stops", DataType::Int64),
+        columns::required("accesses_inside", DataType::Int64),
+        columns::required("changes_inside", DataType::Int64),
+        columns::required("actors_before", DataType::Int64),
+        columns::required("sessions_cut", DataType::Int64),
+    ]))
+});
+
+/// One row of the table.
+struct Row<'a> {
+    gap: &'a Gap,
+    accesses_inside: i64,
+    changes_inside: i64,
+    actors_before: i64,
+    sessions_cut: i64,
+}
+
+/// The rows of one environment.
+pub fn rows(lake: &Lake, facts: &Facts, sessions: &[Session], gaps: &[Gap], options: &Options) -> Result<RecordBatch> {
+    let mut chosen: Vec<&Gap> = gaps.iter().filter(|gap| is_chosen(gap.window, options)).collect();
+    chosen.sort_by(|a, b| order(facts, a).cmp(&order(facts, b)));
+    let windows: Vec<(i64, i64)> = chosen.iter().map(|gap| (gap.window.start, gap.window.end)).collect();
+    let changes = lake.changes_inside(&facts.environment, &windows)?;
+    let mut last_seen: Vec<i64> = sessions.iter().map(|session| session.last_seen_on).collect();
+    last_seen.sort_unstable();
+    let rows: Vec<Row<'_>> = chosen
+        .into_iter()
+        .zip(changes)
+        .map(|(gap, changes_inside)| {
+            let start = gap.window.start;
+            let before = start.saturating_sub(options.audit_interval_us);
+            let up_to = |at: i64| last_seen.partition_point(|&on| on <= at) as i64;
+            Row {
+                gap,
+                accesses_inside: kernel::count_inside(&facts.created_on, gap.window),
+                changes_inside,
+                actors_before: kernel::distinct_actors(&facts.created_on, &facts.actor, before, start),
+                sessions_cut: up_to(start) - up_to(before),
+            }
+        })
+        .collect();
+    to_batch(facts, &rows)
+}
+
+pub fn table(batches: Vec<RecordBatch>) -> Result<Table> {
+    Ok(Table::new("gaps", SCHEMA.clone(), batches)?)
+}
+
+/// A gap is chosen when its window overlaps `[from, to)`; an empty window counts as its one instant.
+fn is_chosen(window: Window, options: &Options) -> bool {
+    let from = options.from.unwrap_or(i64::MIN);
+    let starts_before_to = options.to.is_none_or(|to| window.start < to);
+    starts_before_to && (window.end > from || window.start >= from)
+}
+
+/// The order of rows: by the columns as shown, null last.
+fn order<'a>(facts: &'a Facts, gap: &'a Gap) -> impl Ord + use<'a> {
+    fn last<T>(value: Option<T>) -> (bool, Option<T>) {
+        (value.is_none(), value)
+    }
+    let by = |id: &'a Option<String>| (last(id.as_deref()), last(id.as_deref().and_then(|id| facts.name_of(id))));
+    (
+        (gap.scope, last(gap.object_id.as_deref()), gap.state()),
+        (last(gap.started_on), last(gap.not_before), last(gap.ended_on)),
+        (by(&gap.stopped_by), by(&gap.started_by), gap.repeated_stops),
+    )
+}
+
+fn to_batch(facts: &Facts, rows: &[Row<'_>]) -> Result<RecordBatch> {
+    let text = |of: &dyn Fn(&Row<'_>) -> Option<String>| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<StringArray>())
+    };
+    let number = |of: &dyn Fn(&Row<'_>) -> Option<i64>| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<Int64Array>())
+    };
+    let instant = |of: &dyn Fn(&Row<'_>) -> Option<i64>| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    };
+    let name = |id: &Option<String>| id.as_deref().and_then(|id| facts.name_of(id)).map(str::to_owned);
+    let duration_s = |gap: &Gap| Some((gap.ended_on? - gap.started_on?) / MICROS_PER_SECOND);
+    let columns: Vec<ArrayRef> = vec![
+        text(&|_| Some(facts.environment.clone())),
+        text(&|row| Some(row.gap.scope.name().to_owned())),
+        text(&|row| row.gap.object_id.clone()),
+        text(&|row| Some(row.gap.state().to_owned())),
+        instant(&|row| row.gap.started_on),
+        instant(&|row| row.gap.not_before),
+        instant(&|row| row.gap.ended_on),
+        number(&|row| duration_s(row.gap)),
+        number(&|row| Some((row.gap.window.end - row.gap.window.start) / MICROS_PER_SECOND)),
+        text(&|row| row.gap.stopped_by.clone()),
+        text(&|row| name(&row.gap.stopped_by)),
+        text(&|row| row.gap.started_by.clone()),
+        text(&|row| name(&row.gap.started_by)),
+        text(&|row| Some(row.gap.causes.clone())),
+        number(&|row| row.gap.repeated_stops),
+        number(&|row| Some(row.accesses_inside)),
+        number(&|row| Some(row.changes_inside)),
+        number(&|row| Some(row.actors_before)),
+        number(&|row| Some(row.sessions_cut)),
+    ];
+    Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_chosen_by_overlap_half_open() {
+        let chosen = |start, end, from, to| {
+            let options = Options {
+                from,
+                to,
+                ..Options::default()
+            };
+            is_chosen(Window { start, end }, &options)
+        };
+        assert!(chosen(10, 20, Some(19), None));
+        assert!(!chosen(10, 20, Some(20), None));
+        assert!(chosen(10, 20, None, Some(11)));
+        assert!(!chosen(10, 20, None, Some(10)));
+        assert!(chosen(10, 10, Some(10), Some(11)));
+        assert!(!chosen(10, 10, Some(11), None));
+    }
+}

@@ -1,0 +1,137 @@
+//! What a report is asked for: which environments, which time, and the two durations behind every session.
+
+use crate::error::{Error, Result};
+use crate::instant::{self, MICROS_PER_SECOND};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+/// Dataverse's default `useraccessauditinginterval`.
+pub const DEFAULT_AUDIT_INTERVAL_US: i64 = 4 * 3600 * MICROS_PER_SECOND;
+
+/// Durations in microseconds, instants in microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Only this environment; all of them when `None`.
+    pub environment: Option<String>,
+    /// Half-open choice of rows `[from, to)`; it never changes a value in a row.
+    pub from: Option<i64>,
+    pub to: Option<i64>,
+    /// For dates, weeks and months.
+    pub tz: Tz,
+    /// Rows after this instant are left out, and the log ends here.
+    pub as_of: Option<i64>,
+    pub audit_interval_us: i64,
+    pub session_gap_us: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            environment: None,
+            from: None,
+            to: None,
+            tz: Tz::UTC,
+            as_of: None,
+            audit_interval_us: DEFAULT_AUDIT_INTERVAL_US,
+            session_gap_us: default_session_gap_us(DEFAULT_AUDIT_INTERVAL_US),
+        }
+    }
+}
+
+/// 1.5 × the audit interval.
+pub fn default_session_gap_us(audit_interval_us: i64) -> i64 {
+    audit_interval_us / 2 * 3 + audit_interval_us % 2
+}
+
+impl Options {
+    /// The settings as texts, for a file's metadata.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let instant = |at: Option<i64>| at.map(instant::to_text);
+        let seconds = |us: i64| Some(format!("{}", us as f64 / MICROS_PER_SECOND as f64));
+        let settings = [
+            ("version", Some(env!("CARGO_PKG_VERSION").to_owned())),
+            ("environment", self.environment.clone()),
+            ("from", instant(self.from)),
+            ("to", instant(self.to)),
+            ("tz", Some(self.tz.name().to_owned())),
+            ("as_of", instant(self.as_of)),
+            ("audit_interval_s", seconds(self.audit_interval_us)),
+            ("session_gap_s", seconds(self.session_gap_us)),
+        ];
+        settings
+            .into_iter()
+            .filter_map(|(name, value)| Some((format!("gatelog.{name}"), value?)))
+            .collect()
+    }
+}
+
+/// Reads `4h`, `90m`, `45s`, `2d` or `1h30m` as microseconds.
+pub fn parse_duration(text: &str) -> Result<i64> {
+    let wrong = || Error::usage(format!("{text:?} is not a duration")).hint("write it like 4h, 90m, 45s, 2d or 1h30m");
+    let mut total: i64 = 0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: i64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = rest[digits..].chars().next().ok_or_else(wrong)?;
+        let seconds = match unit {
+            'd' => 86_400,
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return Err(wrong()),
+        };
+        let micros = number.checked_mul(seconds * MICROS_PER_SECOND).ok_or_else(wrong)?;
+        total = total.checked_add(micros).ok_or_else(wrong)?;
+        rest = &rest[digits + 1..];
+    }
+    // A hundred years: beyond that, adding to an instant could overflow.
+    (total <= 36_525 * 86_400 * MICROS_PER_SECOND).then_some(total).ok_or_else(wrong)
+}
+
+/// Reads a date (its first instant in `tz`) or a time (in `tz` unless it says a zone).
+pub fn parse_instant(text: &str, tz: Tz) -> Result<i64> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    let found = match date {
+        Some(date) if text.len() == 10 => instant::start_of_day(date, tz),
+        _ => instant::parse(text, tz),
+    };
+    found.ok_or_else(|| {
+        Error::usage(format!("{text:?} is neither a date nor a time"))
+            .hint("write it like 2026-03-01, 2026-03-01T08:00:00 or 2026-03-01T08:00:00Z")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_session_gap_is_one_and_a_half_audit_intervals() {
+        assert_eq!(Options::default().session_gap_us, 6 * 3600 * MICROS_PER_SECOND);
+        assert_eq!(default_session_gap_us(MICROS_PER_SECOND), 1_500_000);
+    }
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("4h", 14_400), ("90m", 5400), ("1h30m", 5400), ("2d", 172_800), ("0s", 0)] {
+            assert_eq!(parse_duration(text).unwrap(), seconds * MICROS_PER_SECOND, "{text}");
+        }
+        for text in ["", "4", "h", "4 hours", "-1h", "1.5h", "99999999999999999999h", "999999d", "4ö"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_its_first_instant_in_the_time_zone() {
+        let berlin = chrono_tz::Europe::Berlin;
+        let utc = |text| instant::parse(text, Tz::UTC).unwrap();
+        assert_eq!(parse_instant("2026-03-30", berlin).unwrap(), utc("2026-03-29T22:00:00Z"));
+        assert_eq!(parse_instant("2026-03-30T08:00:00Z", berlin).unwrap(), utc("2026-03-30T08:00:00Z"));
+        assert_eq!(parse_instant("2026-03-30T08:00:00", berlin).unwrap(), utc("2026-03-30T06:00:00Z"));
+        assert!(parse_instant("tomorrow", berlin).is_err());
+    }
+}
