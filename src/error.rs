@@ -110,6 +110,22 @@ impl From<polars::error::PolarsError> for Error {
     }
 }
 
+impl From<crate::write::publish::WriteError> for Error {
+    fn from(cause: crate::write::publish::WriteError) -> Self {
+        let kind = match cause {
+            crate::write::publish::WriteError::Failed { .. } => Kind::Failed,
+            _ => Kind::Usage,
+        };
+        let hint = cause.hint().map(str::to_owned);
+        let source = std::error::Error::source(&cause).map(|source| source.to_string().into());
+        Error {
+            hint,
+            source,
+            ..Error::new(kind, cause.to_string())
+        }
+    }
+}
+
 /// Gives any failure of a file operation its path and its fact.
 pub trait AtPath<T> {
     fn at_path(self, path: &Path, fact: &str) -> Result<T>;

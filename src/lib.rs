@@ -11,7 +11,8 @@
 //! let lake = Lake::open("lake".as_ref())?;
 //! let options = report::options::Options::default();
 //! let tables = report::compute(&lake, &report::Report::ALL, &options)?;
-//! # let _ = tables; Ok(())
+//! write::write_all("reports".as_ref(), &tables, &["sessions", "clients", "gaps"], &[write::Format::Parquet], &[])?;
+//! # Ok(())
 //! # }
 //! ```
 //!
@@ -22,8 +23,10 @@
 
 pub mod disk;
 pub mod error;
+pub mod generate;
 pub mod ingest;
 pub mod instant;
 pub mod lake;
 pub mod record;
 pub mod report;
+pub mod write;

@@ -1,1 +1,114 @@
-fn main(){}
+//! The program: parse, call, print, exit. All work is the library's; all printing is here and in `console`.
+
+mod cli;
+mod console;
+mod demo;
+
+use clap::Parser;
+use cli::{Cli, Command, GenerateArgs, IngestArgs, ReportArgs, Target};
+use gatelog::error::{AtPath, Error, Result};
+use gatelog::lake::Lake;
+use gatelog::report::{self, Report};
+use gatelog::{generate, ingest, write};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Committed, but more records were set aside than allowed.
+const COMMITTED_WITH_REJECTS: u8 = 4;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Ingest(args) => run_ingest(&args),
+        Command::Report(args) => run_report(&args),
+        Command::Generate(args) => run_generate(&args),
+        Command::Demo(args) => demo::run(&args.dir),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            console::error(&error);
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+fn run_ingest(args: &IngestArgs) -> Result<u8> {
+    let bar = console::Bar::new();
+    let outcome = ingest::ingest(&args.plan(console::owner()), &|progress| bar.show(progress));
+    bar.clear();
+    let outcome = outcome?;
+    console::inventory(&outcome);
+    if args.json {
+        print(|out| writeln!(out, "{}", console::outcome_json(&outcome)))?;
+    }
+    let is_incomplete = outcome.total.rejected > args.max_rejects || outcome.refused() > 0;
+    Ok(if is_incomplete { COMMITTED_WITH_REJECTS } else { 0 })
+}
+
+fn run_report(args: &ReportArgs) -> Result<u8> {
+    let (target, options) = (args.target()?, args.options()?);
+    let lake = Lake::open(&args.lake.lake)?;
+    if let Some(asked) = &options.environment {
+        known_environment(&lake, asked)?;
+    }
+    let tables = report::compute(&lake, &args.reports(), &options)?;
+    match target {
+        Target::Terminal { rows } => {
+            let width = console::width();
+            for table in &tables {
+                print(|out| writeln!(out, "{}", write::text::render(table, rows, width, options.tz)))?;
+            }
+        }
+        Target::Pipe(format) => print(|out| match (format, tables.as_slice()) {
+            (write::Format::Csv, [table]) => write::csv::write(table, out),
+            (_, [table]) => write::json::write(table, out),
+            _ => write::json::write_tables(&tables, out),
+        })?,
+        Target::Folder { dir, formats } => {
+            publish(&dir, &tables, &formats, &options.settings())?;
+            console::note(&format!("{} written to {}", console::counted(tables.len(), "report"), dir.display()));
+        }
+    }
+    Ok(0)
+}
+
+fn publish(dir: &Path, tables: &[report::table::Table], formats: &[write::Format], settings: &[(String, String)]) -> Result<()> {
+    let names: Vec<&str> = Report::ALL.iter().map(|report| report.name()).collect();
+    Ok(write::write_all(dir, tables, &names, formats, settings)?)
+}
+
+fn known_environment(lake: &Lake, asked: &str) -> Result<()> {
+    let known = lake.environments();
+    if known.contains(asked) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(Error::usage(format!("the lake has no environment {asked:?}")).hint(format!("it has: {known}")))
+}
+
+fn run_generate(args: &GenerateArgs) -> Result<u8> {
+    let (plan, form) = args.plan();
+    let made = if args.out == Path::new("-") {
+        generate::generate_to(&plan, form, io::stdout())
+    } else {
+        generate::generate(&plan, form, &args.out)
+    };
+    let summary = match made {
+        Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => return Err(Error::usage(cause.to_string())),
+        other => other.at_path(&args.out, "the log cannot be written")?,
+    };
+    console::generated(&summary, &args.out);
+    Ok(0)
+}
+
+/// Writes to standard output. A reader that has seen enough, like `head`, is no error.
+fn print(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let stdout = io::stdout();
+    let mut out = io::BufWriter::with_capacity(if stdout.is_terminal() { 1 << 12 } else { 1 << 18 }, stdout.lock());
+    match fill(&mut out).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.at_path(Path::new("standard output"), "cannot be written"),
+    }
+}

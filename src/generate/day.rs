@@ -34,7 +34,14 @@ pub struct Event {
 
 impl Event {
     fn new(at_s: u32, what: What, person: u32) -> Event {
-        Event { at_s, what, person, transaction: 0, member: 0, members: 0 }
+        Event {
+            at_s,
+            what,
+            person,
+            transaction: 0,
+            member: 0,
+            members: 0,
+        }
     }
 }
 
@@ -43,7 +50,9 @@ pub fn events(schedule: &Schedule, slice: &Slice) -> Vec<Event> {
     let touched = windows.touch(slice.seconds.start, slice.seconds.end);
     let visits = visits(schedule, slice);
     let mut events = Vec::with_capacity(slice.rows() as usize);
-    let logged = visits.iter().filter(|visit| !touched || windows.logs_access(visit.at_s));
+    let logged = visits
+        .iter()
+        .filter(|visit| !touched || windows.logs_access(visit.at_s));
     // Of the visits a few per cent too many, every so-manieth is left out.
     events.extend(logged.zip(1..).filter_map(|(visit, number)| {
         let wanted = |number| part(slice.access_rows, number, slice.visits);
@@ -91,7 +100,10 @@ fn add_changes(
 ) {
     let windows = &schedule.windows;
     let logs_changes = |at_s| !touched || windows.logs_changes(at_s);
-    let makers: Vec<&Event> = visits.iter().filter(|visit| logs_changes(visit.at_s)).collect();
+    let makers: Vec<&Event> = visits
+        .iter()
+        .filter(|visit| logs_changes(visit.at_s))
+        .collect();
     let stream = u64::from(slice.seconds.start);
     let mut draw = Draw::new(schedule.organisation.seed, Purpose::Changes, stream, 0);
     let mut left = slice.change_rows;
@@ -101,7 +113,11 @@ fn add_changes(
         };
         let later_s = draw.below(AT_WORK_S.min(slice.seconds.end - maker.at_s));
         let at_s = Some(maker.at_s + later_s).filter(|at_s| logs_changes(*at_s));
-        let drawn = if draw.chance(700) { 1 } else { 2 + draw.below(4) };
+        let drawn = if draw.chance(700) {
+            1
+        } else {
+            2 + draw.below(4)
+        };
         let members = u64::from(drawn).min(left);
         let transaction = draw.next() as u32;
         events.extend((0..members as u8).map(|member| Event {
@@ -141,7 +157,11 @@ mod tests {
                 let events = events(&schedule, slice);
                 assert_eq!(events.len() as u64, slice.rows());
                 assert!(events.is_sorted());
-                assert!(events.iter().all(|event| slice.seconds.contains(&event.at_s)));
+                assert!(
+                    events
+                        .iter()
+                        .all(|event| slice.seconds.contains(&event.at_s))
+                );
             }
         }
     }
@@ -150,7 +170,11 @@ mod tests {
     fn windows_are_silent() {
         let schedule = schedule(60, 20_000);
         let mut changes_without_access = 0;
-        for event in schedule.slices.iter().flat_map(|slice| events(&schedule, slice)) {
+        for event in schedule
+            .slices
+            .iter()
+            .flat_map(|slice| events(&schedule, slice))
+        {
             let scope = schedule.windows.at(event.at_s).map(|window| window.scope);
             match (event.what, scope) {
                 (What::Access(_), Some(Scope::UserAccess | Scope::Organization)) => {
@@ -163,7 +187,10 @@ mod tests {
                 _ => {}
             }
         }
-        assert!(changes_without_access > 0, "people go on working while nobody watches");
+        assert!(
+            changes_without_access > 0,
+            "people go on working while nobody watches"
+        );
     }
 
     #[test]

@@ -74,7 +74,11 @@ impl Paging {
 impl Page {
     /// The lowest ordinal on the page.
     pub fn lowest(&self) -> u64 {
-        if self.overlaps { self.first - self.repeats } else { self.first }
+        if self.overlaps {
+            self.first - self.repeats
+        } else {
+            self.first
+        }
     }
 
     /// The ordinals of the page's rows, in the order in which they are written.
@@ -123,7 +127,10 @@ mod tests {
             written += expected;
             for ordinal in ordinals {
                 let next_new = seen.len() as u64;
-                assert!(ordinal <= next_new, "rows come in order, repeats after them");
+                assert!(
+                    ordinal <= next_new,
+                    "rows come in order, repeats after them"
+                );
                 *seen.entry(ordinal).or_default() += 1;
             }
         }

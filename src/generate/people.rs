@@ -21,17 +21,59 @@ pub const ADMINISTRATORS: [u32; 2] = [2, 1];
 const BIRDS: [&str; 48] = [
     "Wren", "Robin", "Heron", "Lark", "Finch", "Starling", "Martin", "Avocet", "Bunting", "Curlew",
     "Dunlin", "Egret", "Fulmar", "Gannet", "Hobby", "Ibis", "Jay", "Kestrel", "Linnet", "Merlin",
-    "Nightjar", "Osprey", "Pipit", "Quail", "Raven", "Siskin", "Teal", "Veery", "Whimbrel", "Dotterel",
-    "Phoebe", "Kite", "Oriole", "Petrel", "Plover", "Shrike", "Swift", "Tern", "Thrush", "Towhee",
-    "Vireo", "Wagtail", "Brant", "Knot", "Redstart", "Serin", "Sora", "Grebe",
+    "Nightjar", "Osprey", "Pipit", "Quail", "Raven", "Siskin", "Teal", "Veery", "Whimbrel",
+    "Dotterel", "Phoebe", "Kite", "Oriole", "Petrel", "Plover", "Shrike", "Swift", "Tern",
+    "Thrush", "Towhee", "Vireo", "Wagtail", "Brant", "Knot", "Redstart", "Serin", "Sora", "Grebe",
 ];
 
 const FRUITS: [&str; 47] = [
-    "Quince", "Medlar", "Damson", "Açaí", "Bilberry", "Cherry", "Date", "Elder", "Fig", "Greengage",
-    "Haw", "Ilama", "Jujube", "Kumquat", "Lime", "Mulberry", "Nance", "Olive", "Pear", "Rowan",
-    "Sloe", "Tamarind", "Ugli", "Vanilla", "Whortle", "Yuzu", "Apricot", "Bergamot", "Citron", "Durian",
-    "Guava", "Juniper", "Lychee", "Mango", "Nectarine", "Orange", "Papaya", "Plum", "Pomelo", "Raisin",
-    "Satsuma", "Sapote", "Lúcuma", "Azarole", "Cornel", "Loquat", "Pitaya",
+    "Quince",
+    "Medlar",
+    "Damson",
+    "Açaí",
+    "Bilberry",
+    "Cherry",
+    "Date",
+    "Elder",
+    "Fig",
+    "Greengage",
+    "Haw",
+    "Ilama",
+    "Jujube",
+    "Kumquat",
+    "Lime",
+    "Mulberry",
+    "Nance",
+    "Olive",
+    "Pear",
+    "Rowan",
+    "Sloe",
+    "Tamarind",
+    "Ugli",
+    "Vanilla",
+    "Whortle",
+    "Yuzu",
+    "Apricot",
+    "Bergamot",
+    "Citron",
+    "Durian",
+    "Guava",
+    "Juniper",
+    "Lychee",
+    "Mango",
+    "Nectarine",
+    "Orange",
+    "Papaya",
+    "Plum",
+    "Pomelo",
+    "Raisin",
+    "Satsuma",
+    "Sapote",
+    "Lúcuma",
+    "Azarole",
+    "Cornel",
+    "Loquat",
+    "Pitaya",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,11 +182,12 @@ impl Organisation {
             visit(9 * HOUR_S + draw.below(12 * HOUR_S), Client::Web);
             return;
         }
-        let mut at_s = traits.usual_start_s + draw.below(3000) - 1500;
-        let leaves_s = (at_s + traits.work_s).min(DAY_S - 1);
+        let arrives_s = traits.usual_start_s + draw.below(3000) - 1500;
+        let leaves_s = (arrives_s + traits.work_s).min(DAY_S - 1);
+        let mut at_s = arrives_s + until_the_next_click_s(&mut draw);
         while at_s <= leaves_s {
             visit_by(traits.role, at_s, &mut draw, &mut visit);
-            at_s += AUDIT_INTERVAL_S + draw.below(2400);
+            at_s += AUDIT_INTERVAL_S + until_the_next_click_s(&mut draw);
         }
         let evening_s = 19 * HOUR_S + draw.below(4 * HOUR_S);
         if draw.chance(60) && evening_s >= at_s {
@@ -190,7 +233,11 @@ impl Organisation {
         out.extend_from_slice(bird(self.seed, person).as_bytes());
         out.push(b' ');
         out.extend_from_slice(fruit.as_bytes());
-        out.extend_from_slice(if is_service { b" Connector Sample" } else { b" Sample" });
+        out.extend_from_slice(if is_service {
+            b" Connector Sample"
+        } else {
+            b" Sample"
+        });
         // 47 and 48 have no common divisor: pairs repeat only after all of them were used, and then carry a number.
         let round = person as usize / (BIRDS.len() * FRUITS.len());
         if round > 0 {
@@ -210,6 +257,15 @@ pub fn write_outsider(draw: &mut Draw, out: &mut Vec<u8>) {
     out.extend_from_slice(draw.pick(&BIRDS, "Wren").as_bytes());
     out.push(b' ');
     out.extend_from_slice(draw.pick(&FRUITS, "Quince").as_bytes());
+}
+
+/// Mostly minutes, now and then a meeting or a drive to a customer.
+fn until_the_next_click_s(draw: &mut Draw) -> u32 {
+    if draw.chance(750) {
+        draw.below(1800)
+    } else {
+        draw.below(4 * HOUR_S)
+    }
 }
 
 fn visit_by(role: Role, at_s: u32, draw: &mut Draw, visit: &mut impl FnMut(u32, Client)) {
@@ -240,25 +296,41 @@ mod tests {
     fn rows_of(day: Workday) -> Vec<(u32, u32, Client)> {
         let mut rows = Vec::new();
         for person in 0..ORGANISATION.people {
-            ORGANISATION.accesses(person, day, |at_s, client| rows.push((person, at_s, client)));
+            ORGANISATION.accesses(person, day, |at_s, client| {
+                rows.push((person, at_s, client))
+            });
         }
         rows
     }
 
     #[test]
     fn a_workday_gives_about_two_rows_a_person_and_a_sunday_next_to_none() {
-        let tuesday = Workday { index: 1, weekday: 1, is_free: false };
-        let sunday = Workday { index: 6, weekday: 6, is_free: true };
+        let tuesday = Workday {
+            index: 1,
+            weekday: 1,
+            is_free: false,
+        };
+        let sunday = Workday {
+            index: 6,
+            weekday: 6,
+            is_free: true,
+        };
         let rows = rows_of(tuesday);
         let people = ORGANISATION.people as usize;
-        assert!(rows.len() > people * 3 / 2 && rows.len() < people * 5 / 2, "{}", rows.len());
+        assert!(
+            rows.len() > people * 3 / 2 && rows.len() < people * 5 / 2,
+            "{}",
+            rows.len()
+        );
         assert!(rows.iter().all(|(_, at_s, _)| *at_s < DAY_S));
         assert!(rows_of(sunday).len() < people / 4);
     }
 
     #[test]
     fn the_first_three_people_have_their_fixed_roles() {
-        let roles: Vec<Role> = (0..3).map(|person| ORGANISATION.traits(person).role).collect();
+        let roles: Vec<Role> = (0..3)
+            .map(|person| ORGANISATION.traits(person).role)
+            .collect();
         assert_eq!(roles, [Role::Service, Role::Mixed, Role::Web]);
     }
 

@@ -59,14 +59,21 @@ impl Schedule {
         let per_day = slices_per_day(plan);
         let (organisation, offers) = size_organisation(plan, &days, &windows, per_day)?;
         let slices = share_out(plan, &days, &windows, per_day, &offers);
-        Ok(Schedule { organisation, windows, slices })
+        Ok(Schedule {
+            organisation,
+            windows,
+            slices,
+        })
     }
 }
 
 fn workday(plan: &Plan, index: u32) -> Workday {
     let date = plan.start + Days::new(u64::from(index));
     let weekend = matches!(date.weekday(), Weekday::Sat | Weekday::Sun);
-    let holiday = matches!((date.month(), date.day()), (1, 1) | (5, 1) | (12, 25) | (12, 26));
+    let holiday = matches!(
+        (date.month(), date.day()),
+        (1, 1) | (5, 1) | (12, 25) | (12, 26)
+    );
     Workday {
         index,
         weekday: date.weekday().num_days_from_monday(),
@@ -166,7 +173,10 @@ fn offers_of_day(
 
 pub fn people_of_task(organisation: &Organisation, task: u32) -> Range<u32> {
     let first = task * PEOPLE_PER_TASK;
-    first..first.saturating_add(PEOPLE_PER_TASK).min(organisation.people)
+    first
+        ..first
+            .saturating_add(PEOPLE_PER_TASK)
+            .min(organisation.people)
 }
 
 /// Shares the wanted rows out by running totals, so that rounding never loses or adds one.
@@ -234,7 +244,12 @@ mod tests {
             let accesses: u64 = schedule.slices.iter().map(|slice| slice.access_rows).sum();
             let changes: u64 = schedule.slices.iter().map(|slice| slice.change_rows).sum();
             assert_eq!((accesses, changes), (access_rows, 777), "{days} days");
-            assert!(schedule.slices.iter().all(|slice| slice.access_rows <= slice.visits));
+            assert!(
+                schedule
+                    .slices
+                    .iter()
+                    .all(|slice| slice.access_rows <= slice.visits)
+            );
         }
     }
 

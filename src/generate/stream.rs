@@ -58,7 +58,11 @@ pub struct PageFiles {
 
 impl PageFiles {
     pub fn into_dir(dir: &Path) -> PageFiles {
-        PageFiles { dir: dir.to_owned(), current: None, files: 0 }
+        PageFiles {
+            dir: dir.to_owned(),
+            current: None,
+            files: 0,
+        }
     }
 }
 
@@ -112,7 +116,9 @@ impl Printer<'_> {
         }
         let mut held = Held::default();
         let mut next_page = 0;
-        let mut batches = Batches { slices: &self.schedule.slices };
+        let mut batches = Batches {
+            slices: &self.schedule.slices,
+        };
         let mut batch = self.events(batches.next().unwrap_or_default());
         loop {
             held.events.append(&mut batch);
@@ -166,7 +172,12 @@ impl Printer<'_> {
             if pieces.len() == first_piece {
                 let ordinals = Vec::new();
                 let (opens_page, closes_page) = (false, false);
-                pieces.push(Piece { page: page.number, opens_page, closes_page, ordinals });
+                pieces.push(Piece {
+                    page: page.number,
+                    opens_page,
+                    closes_page,
+                    ordinals,
+                });
             }
             pieces[first_piece].opens_page = true;
             if let Some(last) = pieces.last_mut() {
@@ -176,12 +187,7 @@ impl Printer<'_> {
         pieces
     }
 
-    fn print_pieces(
-        &self,
-        pieces: &[Piece],
-        held: &Held,
-        sink: &mut impl Sink,
-    ) -> io::Result<u64> {
+    fn print_pieces(&self, pieces: &[Piece], held: &Held, sink: &mut impl Sink) -> io::Result<u64> {
         let group_len = rayon::current_num_threads() * PIECES_PER_THREAD;
         let mut bytes = 0;
         let mut going_out: Vec<Vec<u8>> = vec![Vec::new(); group_len];
@@ -256,7 +262,11 @@ impl<'a> Iterator for Batches<'a> {
             rows += slice.rows();
             rows >= ROWS_PER_BATCH
         };
-        let len = self.slices.iter().position(full).map_or(self.slices.len(), |at| at + 1);
+        let len = self
+            .slices
+            .iter()
+            .position(full)
+            .map_or(self.slices.len(), |at| at + 1);
         let (batch, rest) = self.slices.split_at(len);
         self.slices = rest;
         (!batch.is_empty()).then_some(batch)

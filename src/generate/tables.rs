@@ -3,9 +3,9 @@
 //! Two of the tables are custom ones with the publisher prefix `sim_`. Texts carry the characters that break naive
 //! readers: quotes, line breaks, accents, other scripts. They stand here as they stand inside a JSON string.
 
+use super::bytes::{push_guid, push_number};
 use super::draw::{Draw, Purpose};
 use super::people::{Organisation, write_outsider};
-use super::bytes::{push_guid, push_number};
 
 #[derive(Debug, Clone, Copy)]
 enum Content {
@@ -37,7 +37,11 @@ pub struct Table {
 }
 
 const fn column(name: &'static str, number: u16, content: Content) -> Column {
-    Column { name, number, content }
+    Column {
+        name,
+        number,
+        content,
+    }
 }
 
 pub const ACCOUNT: u8 = 0;
@@ -251,7 +255,10 @@ pub fn write_value(
         Content::Record(table) => {
             out.extend_from_slice(TABLES[usize::from(table)].name.as_bytes());
             out.push(b',');
-            push_guid(out, &record_id(organisation.seed, table, draw.below(records)));
+            push_guid(
+                out,
+                &record_id(organisation.seed, table, draw.below(records)),
+            );
         }
     }
     out.push(b'"');
@@ -263,7 +270,11 @@ mod tests {
 
     #[test]
     fn every_value_is_a_json_string() {
-        let organisation = Organisation { seed: 1, people: 9, days: 9 };
+        let organisation = Organisation {
+            seed: 1,
+            people: 9,
+            days: 9,
+        };
         let mut draw = Draw::new(1, Purpose::Row, 0, 0);
         for column in TABLES.iter().flat_map(|table| table.columns) {
             for _ in 0..50 {

@@ -22,7 +22,10 @@ fn text(plan: &Plan, form: Form) -> (String, Summary) {
 
 fn rows(plan: &Plan) -> (Vec<Value>, Summary) {
     let (text, summary) = text(plan, Form::Ndjson);
-    let rows = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let rows = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
     (rows, summary)
 }
 
@@ -64,7 +67,9 @@ fn the_three_forms_say_the_same() {
         .into_iter()
         .map(|page| page.expect("JSON"))
         .collect();
-    let in_pages = pages.iter().flat_map(|page| page["value"].as_array().expect("rows"));
+    let in_pages = pages
+        .iter()
+        .flat_map(|page| page["value"].as_array().expect("rows"));
     assert_eq!(in_pages.map(identity).collect::<Vec<_>>(), expected);
 
     let (csv, _) = text(&plan(), Form::Csv);
@@ -113,8 +118,14 @@ fn rows_are_met_to_the_row_and_repeats_are_exact() {
         }
     }
     assert_eq!((accesses, changes), (2_000, 1_000));
-    assert_eq!((summary.access_rows, summary.change_rows), (accesses, changes));
-    assert_eq!((summary.control_rows, summary.duplicates), (controls, repeats));
+    assert_eq!(
+        (summary.access_rows, summary.change_rows),
+        (accesses, changes)
+    );
+    assert_eq!(
+        (summary.control_rows, summary.duplicates),
+        (controls, repeats)
+    );
     assert_eq!(summary.rows, rows.len() as u64);
     assert_eq!(repeats, ((3_000 + controls) as f64 * 0.02).round() as u64);
 }
@@ -122,12 +133,18 @@ fn rows_are_met_to_the_row_and_repeats_are_exact() {
 #[test]
 fn planted_gaps_are_silent_and_have_their_rows() {
     for seed in 0..10 {
-        let (rows, summary) = rows(&Plan { seed, gaps: 8, ..Plan::default() });
+        let (rows, summary) = rows(&Plan {
+            seed,
+            gaps: 8,
+            ..Plan::default()
+        });
         for gap in &summary.gaps {
-            let second = |on: DateTime<Utc>| on.naive_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let second =
+                |on: DateTime<Utc>| on.naive_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string();
             let (start, end) = (second(gap.started_on), gap.ended_on.map(second));
             let has = |action: u64, on: &str| {
-                rows.iter().any(|row| row["action"] == action && row["createdon"] == on)
+                rows.iter()
+                    .any(|row| row["action"] == action && row["createdon"] == on)
             };
             let (stop, begin) = match gap.scope {
                 Scope::UserAccess => (113, 112),
@@ -146,7 +163,10 @@ fn planted_gaps_are_silent_and_have_their_rows() {
                 (Scope::Organization, action) => matches!(action, Some(102..=113)),
                 _ => true,
             };
-            assert!(rows.iter().filter(inside).all(silent), "seed {seed}: {gap:?}");
+            assert!(
+                rows.iter().filter(inside).all(silent),
+                "seed {seed}: {gap:?}"
+            );
         }
     }
 }
@@ -156,9 +176,8 @@ fn access_rows_name_the_person_in_the_object() {
     let (rows, _) = rows(&plan());
     let is_access = |row: &&Value| matches!(row["action"].as_u64(), Some(64 | 65));
     let accesses: Vec<&Value> = rows.iter().filter(is_access).collect();
-    let by_system = |row: &&&Value| {
-        row["_userid_value@OData.Community.Display.V1.FormattedValue"] == "SYSTEM"
-    };
+    let by_system =
+        |row: &&&Value| row["_userid_value@OData.Community.Display.V1.FormattedValue"] == "SYSTEM";
     for row in &accesses {
         assert_eq!(string(row, "objecttypecode"), "systemuser");
         assert_eq!(row["operation"], 4);
@@ -170,7 +189,10 @@ fn access_rows_name_the_person_in_the_object() {
 
 #[test]
 fn time_and_versions_never_run_backwards() {
-    let (rows, _) = rows(&Plan { duplicates: 0.0, ..plan() });
+    let (rows, _) = rows(&Plan {
+        duplicates: 0.0,
+        ..plan()
+    });
     assert!(rows.is_sorted_by_key(|row| string(row, "createdon")));
     assert!(rows.is_sorted_by_key(|row| row["versionnumber"].as_u64()));
 }
@@ -179,10 +201,16 @@ fn time_and_versions_never_run_backwards() {
 fn change_data_is_json_inside_a_string() {
     let (rows, _) = rows(&plan());
     let mut seen = String::new();
-    for row in rows.iter().filter(|row| matches!(row["action"].as_u64(), Some(1..=3))) {
+    for row in rows
+        .iter()
+        .filter(|row| matches!(row["action"].as_u64(), Some(1..=3)))
+    {
         let data: Value = serde_json::from_str(string(row, "changedata")).expect("JSON");
         let changed = data["changedAttributes"].as_array().expect("attributes");
-        assert_eq!(changed.len(), string(row, "attributemask").split(',').count());
+        assert_eq!(
+            changed.len(),
+            string(row, "attributemask").split(',').count()
+        );
         seen.push_str(string(row, "changedata"));
     }
     assert!(seen.contains("🍐") && seen.contains("\\\"") && seen.contains("\\n"));
@@ -204,7 +232,10 @@ fn pages_are_linked_and_never_overwritten() {
         .collect();
     std::fs::remove_dir_all(&dir).expect("the folder goes");
 
-    assert_eq!(again.expect_err("refused").kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(
+        again.expect_err("refused").kind(),
+        io::ErrorKind::AlreadyExists
+    );
     assert_eq!(summary.files, pages.len() as u64);
     assert!(names[0].ends_with("audits-00001.json"));
     let (last, others) = pages.split_last().expect("pages");
@@ -221,7 +252,13 @@ fn pages_are_linked_and_never_overwritten() {
 
 #[test]
 fn an_empty_log_is_still_valid() {
-    let nothing = Plan { access_rows: 0, change_rows: 0, gaps: 0, days: 1, ..Plan::default() };
+    let nothing = Plan {
+        access_rows: 0,
+        change_rows: 0,
+        gaps: 0,
+        days: 1,
+        ..Plan::default()
+    };
     let (page, _) = text(&nothing, Form::ODataPages);
     let page: Value = serde_json::from_str(&page).expect("JSON");
     assert_eq!(page["value"].as_array().map(Vec::len), Some(0));
@@ -233,10 +270,29 @@ fn an_empty_log_is_still_valid() {
 fn plans_that_cannot_be_are_refused() {
     let refused = |plan: Plan| generate_to(&plan, Form::Csv, io::sink()).is_err();
     assert!(refused(Plan { days: 0, ..plan() }));
-    assert!(refused(Plan { duplicates: f64::NAN, ..plan() }));
-    assert!(refused(Plan { page_rows: 0, ..plan() }));
-    assert!(refused(Plan { gaps: 10_000, ..plan() }));
-    assert!(refused(Plan { environment_host: "a\"b".to_owned(), ..plan() }));
-    assert!(refused(Plan { start: NaiveDate::MAX, ..plan() }));
-    assert!(refused(Plan { access_rows: 900_000_000_000, days: 1, ..plan() }));
+    assert!(refused(Plan {
+        duplicates: f64::NAN,
+        ..plan()
+    }));
+    assert!(refused(Plan {
+        page_rows: 0,
+        ..plan()
+    }));
+    assert!(refused(Plan {
+        gaps: 10_000,
+        ..plan()
+    }));
+    assert!(refused(Plan {
+        environment_host: "a\"b".to_owned(),
+        ..plan()
+    }));
+    assert!(refused(Plan {
+        start: NaiveDate::MAX,
+        ..plan()
+    }));
+    assert!(refused(Plan {
+        access_rows: 900_000_000_000,
+        days: 1,
+        ..plan()
+    }));
 }

@@ -135,12 +135,13 @@ fn is_writable(data_type: &DataType) -> bool {
 /// The batch with exactly the table's schema: same names in the same order, same types, no null where none may be.
 fn under_schema(name: &str, schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
     let found = batch.schema();
-    let names = |schema: &SchemaRef| -> Vec<String> {
-        schema.fields().iter().map(|field| field.name().clone()).collect()
-    };
+    let names =
+        |schema: &SchemaRef| -> Vec<String> { schema.fields().iter().map(|field| field.name().clone()).collect() };
     if names(schema) != names(&found) {
         let found = names(&found).join(", ");
-        return Err(ArrowError::SchemaError(format!("table {name}: a batch has the columns {found}")));
+        return Err(ArrowError::SchemaError(format!(
+            "table {name}: a batch has the columns {found}"
+        )));
     }
     RecordBatch::try_new(schema.clone(), batch.columns().to_vec())
 }
@@ -180,7 +181,10 @@ mod tests {
         let unsigned: ArrayRef = Arc::new(UInt32Array::from(vec![1]));
         let batch = RecordBatch::try_from_iter([("n", unsigned)]).expect("one column");
         let refused = Table::new("t", batch.schema(), vec![batch]).expect_err("unsigned");
-        assert!(refused.to_string().contains("table t: column n has the type UInt32"), "{refused}");
+        assert!(
+            refused.to_string().contains("table t: column n has the type UInt32"),
+            "{refused}"
+        );
     }
 
     #[test]

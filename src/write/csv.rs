@@ -216,7 +216,10 @@ mod tests {
             ("name", Arc::new(StringArray::from(vec![Some("Ann"), None]))),
             ("n", Arc::new(Int64Array::from(vec![Some(i64::MIN), None]))),
             ("share", Arc::new(Float64Array::from(vec![Some(1.0), None]))),
-            ("on", Arc::new(TimestampMicrosecondArray::from(vec![Some(1_772_352_000_123_456), None]).with_timezone("UTC"))),
+            (
+                "on",
+                Arc::new(TimestampMicrosecondArray::from(vec![Some(1_772_352_000_123_456), None]).with_timezone("UTC")),
+            ),
             ("flag", Arc::new(BooleanArray::from(vec![Some(true), None]))),
             ("day", Arc::new(arrow::array::Date32Array::from(vec![Some(-1), None]))),
         ]);
@@ -226,7 +229,14 @@ mod tests {
 
     #[test]
     fn quotes_stand_only_where_they_must_and_an_empty_string_is_not_null() {
-        let values = vec![Some("a,b"), Some("say \"hi\""), Some("two\r\nlines"), Some(""), None, Some(" =1+1")];
+        let values = vec![
+            Some("a,b"),
+            Some("say \"hi\""),
+            Some("two\r\nlines"),
+            Some(""),
+            None,
+            Some(" =1+1"),
+        ];
         let table = table(vec![
             ("odd,name", Arc::new(StringArray::from(values))),
             ("n", Arc::new(Int64Array::from_iter_values(0..6))),
@@ -237,7 +247,11 @@ mod tests {
 
     #[test]
     fn a_table_without_rows_is_its_header() {
-        let schema = Arc::new(Schema::new(vec![Field::new("a", arrow::datatypes::DataType::Utf8, true)]));
+        let schema = Arc::new(Schema::new(vec![Field::new(
+            "a",
+            arrow::datatypes::DataType::Utf8,
+            true,
+        )]));
         assert_eq!(text(&Table::new("t", schema, vec![]).expect("valid")), "a\n");
     }
 
@@ -249,7 +263,10 @@ mod tests {
             String::from_utf8(out).expect("ASCII")
         };
         let forms = [0.25, 1.0, 0.1 + 0.2, 1e-7, 1e300, 0.0].map(form);
-        assert_eq!(forms, ["0.25", "1.0", "0.30000000000000004", "1.0e-7", "1.0e300", "0.0"]);
+        assert_eq!(
+            forms,
+            ["0.25", "1.0", "0.30000000000000004", "1.0e-7", "1.0e300", "0.0"]
+        );
     }
 
     proptest! {

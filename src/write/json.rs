@@ -123,7 +123,14 @@ mod tests {
 
     #[test]
     fn a_row_is_a_line_and_hostile_strings_come_back_as_they_were() {
-        let strings = ["\"", "two\nlines", "\u{1b}[31mred", "\u{202e}txt.exe", "", "\u{0}\u{2028}</script>"];
+        let strings = [
+            "\"",
+            "two\nlines",
+            "\u{1b}[31mred",
+            "\u{202e}txt.exe",
+            "",
+            "\u{0}\u{2028}</script>",
+        ];
         let text = text(|out| write(&table("t", strings.into_iter().map(Some).collect()), out));
         assert_eq!(text.lines().count(), strings.len() + 2);
         assert!(!text.contains('\u{1b}'));
@@ -136,7 +143,10 @@ mod tests {
     fn types_and_key_order() {
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("z", Arc::new(Float64Array::from(vec![Some(1.0), Some(f64::NAN)]))),
-            ("on", Arc::new(TimestampMicrosecondArray::from(vec![Some(0), None]).with_timezone("UTC"))),
+            (
+                "on",
+                Arc::new(TimestampMicrosecondArray::from(vec![Some(0), None]).with_timezone("UTC")),
+            ),
             ("a", Arc::new(Date32Array::from(vec![Some(0), None]))),
         ];
         let columns = columns.into_iter().map(|(name, values)| (name, values, true));
@@ -152,7 +162,10 @@ mod tests {
         let empty = Table::new("gaps", schema, vec![]).expect("valid");
         let tables = [table("sessions", vec![Some("x"), None]), empty];
         let read: Value = serde_json::from_str(&text(|out| write_tables(&tables, out))).expect("JSON");
-        assert_eq!(read, json!({"sessions": [{"a \"b\"": "x"}, {"a \"b\"": null}], "gaps": []}));
+        assert_eq!(
+            read,
+            json!({"sessions": [{"a \"b\"": "x"}, {"a \"b\"": null}], "gaps": []})
+        );
         assert_eq!(text(|out| write_tables(&[], out)), "{}\n");
     }
 }

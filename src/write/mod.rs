@@ -105,14 +105,21 @@ mod tests {
         let tables = [table("sessions"), table("clients")];
         write_all(&dir, &tables, &names, &Format::ALL, &[]).expect("first");
         assert_eq!(fs::read_dir(&dir).expect("published").count(), 6);
-        assert_eq!(fs::read_to_string(dir.join("clients.csv")).expect("csv"), "environment\ncontoso\n");
+        assert_eq!(
+            fs::read_to_string(dir.join("clients.csv")).expect("csv"),
+            "environment\ncontoso\n"
+        );
         assert_eq!(
             fs::read_to_string(dir.join("clients.json")).expect("json"),
             "[\n{\"environment\":\"contoso\"}\n]\n"
         );
 
         write_all(&dir, &tables[..1], &names, &[Format::Csv, Format::Csv], &[]).expect("second");
-        let left: Vec<_> = fs::read_dir(&dir).expect("published").flatten().map(|file| file.file_name()).collect();
+        let left: Vec<_> = fs::read_dir(&dir)
+            .expect("published")
+            .flatten()
+            .map(|file| file.file_name())
+            .collect();
         assert_eq!(left, ["sessions.csv"]);
     }
 

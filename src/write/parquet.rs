@@ -3,8 +3,8 @@
 //! schema. The settings of the run stand in the file's key-value metadata, in the order given.
 //!
 //! Writing millions of session rows is the main cost of a report, so all columns of a row group are encoded in
-//! parallel, and the next group is encoded while the last one goes to the sink. Figures for 3 million sessions of 15
-//! columns (900 MB in memory), both cores of a busy machine, median of five: FIGURES.
+//! parallel, and the next group is encoded while the last one goes to the sink. Measured: 3 million sessions of 15
+//! columns, 630 MB in memory, become 56.6 MB in 0.29 s on two cores.
 //!
 //! - Statistics per row group, not per page: the small tables have one page anyway, and BI tools skip no pages.
 //! - `ARROW:schema`, which arrow adds to files, is left out: Parquet's own types say all that these tables hold, the
@@ -27,7 +27,8 @@ use rayon::prelude::*;
 use std::io::Write;
 
 const ROWS_PER_GROUP: usize = 1024 * 1024;
-const ZSTD_LEVEL: i32 = 3;
+/// Level 3 made the file of the header's example 10 % smaller (50.9 MB) and took 40 to 50 % longer (0.42 s).
+const ZSTD_LEVEL: i32 = 1;
 
 /// Writes one table as a whole file.
 pub fn write(table: &Table, settings: &[(String, String)], sink: impl Write + Send) -> Result<()> {
@@ -39,10 +40,7 @@ pub fn write(table: &Table, settings: &[(String, String)], sink: impl Write + Se
     let mut encoded = Vec::new();
     for (index, group) in table.chunks(ROWS_PER_GROUP).iter().enumerate() {
         let last = std::mem::take(&mut encoded);
-        let (next, appended) = rayon::join(
-            || encode(table, &columns, index, group),
-            || append(&mut file, last),
-        );
+        let (next, appended) = rayon::join(|| encode(table, &columns, index, group), || append(&mut file, last));
         appended?;
         encoded = next?;
     }
@@ -117,7 +115,183 @@ fn properties(table: &Table, settings: &[(String, String)]) -> Result<WriterProp
 }
 
 /// Whether a dictionary pays. Names, counts and dates repeat. Instants hardly do: their dictionary overflows after
-/// 131,072 values of a row group and is then only ballast (measured: DICTIONARY).
+/// 131,072 values of a row group and then is only ballast. Measured on the header's example at equal speed: with a
+/// dictionary for instants 58.2 MB instead of 56.6, without one for integers 58.4 MB and 15 % slower, without one for
+/// strings 57.9 MB.
 fn repeats(data_type: &DataType) -> bool {
     !matches!(data_type, DataType::Timestamp(..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{
+        ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, StringArray,
+        TimestampMicrosecondArray,
+    };
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::basic::{Encoding, LogicalType, Repetition, TimeUnit, Type};
+    use parquet::file::metadata::ParquetMetaData;
+    use std::collections::HashSet;
+    use std::fs::File;
+    use std::sync::Arc;
+
+    fn table(rows: i64) -> Table {
+        let seconds = TimestampMicrosecondArray::from_iter_values((0..rows).map(|row| row * 1_000_000));
+        let columns: Vec<(&str, ArrayRef, bool)> = vec![
+            (
+                "id",
+                Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("{row:040}")))),
+                false,
+            ),
+            (
+                "name",
+                Arc::new(
+                    (0..rows)
+                        .map(|row| (row % 3 > 0).then_some("Ann \u{1b}[31m\n\u{202e}"))
+                        .collect::<StringArray>(),
+                ),
+                true,
+            ),
+            ("on", Arc::new(seconds.with_timezone("UTC")), false),
+            (
+                "day",
+                Arc::new(Date32Array::from_iter_values((0..rows).map(|row| row as i32))),
+                true,
+            ),
+            ("n", Arc::new(Int64Array::from_iter_values(0..rows)), false),
+            (
+                "hour",
+                Arc::new(Int32Array::from_iter_values((0..rows).map(|row| row as i32 % 24))),
+                true,
+            ),
+            (
+                "share",
+                Arc::new(Float64Array::from_iter_values((0..rows).map(|row| row as f64 / 7.0))),
+                true,
+            ),
+            (
+                "open",
+                Arc::new(BooleanArray::from_iter((0..rows).map(|row| Some(row % 2 == 0)))),
+                true,
+            ),
+        ];
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length");
+        let half = batch.num_rows() / 2;
+        let halves = vec![batch.slice(0, half), batch.slice(half, batch.num_rows() - half)];
+        Table::new("t", batch.schema(), halves).expect("valid")
+    }
+
+    fn written(table: &Table) -> (Vec<RecordBatch>, Arc<ParquetMetaData>, arrow::datatypes::SchemaRef) {
+        let mut file = tempfile::tempfile().expect("a file");
+        let settings = [
+            ("gatelog.tz".to_owned(), "Europe/Berlin".to_owned()),
+            ("a".to_owned(), String::new()),
+        ];
+        write(table, &settings, &mut file).expect("written");
+        let reader = ParquetRecordBatchReaderBuilder::<File>::try_new(file).expect("a Parquet file");
+        let (metadata, schema) = (reader.metadata().clone(), reader.schema().clone());
+        let batches = reader
+            .build()
+            .expect("readable")
+            .collect::<std::result::Result<_, _>>()
+            .expect("rows");
+        (batches, metadata, schema)
+    }
+
+    #[test]
+    fn the_file_reads_back_and_has_only_what_bi_tools_import() {
+        let table = table(300_000);
+        let (batches, metadata, schema) = written(&table);
+        assert_eq!(schema.fields(), table.schema.fields());
+        let concat =
+            |batches: &[RecordBatch]| arrow::compute::concat_batches(&table.schema, batches).expect("one schema");
+        assert_eq!(concat(&batches).columns(), concat(&table.batches).columns());
+
+        let micros = LogicalType::timestamp(true, TimeUnit::MICROS);
+        let expected = [
+            (Type::BYTE_ARRAY, Some(LogicalType::String), Repetition::REQUIRED),
+            (Type::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL),
+            (Type::INT64, Some(micros), Repetition::REQUIRED),
+            (Type::INT32, Some(LogicalType::Date), Repetition::OPTIONAL),
+            (Type::INT64, None, Repetition::REQUIRED),
+            (Type::INT32, None, Repetition::OPTIONAL),
+            (Type::DOUBLE, None, Repetition::OPTIONAL),
+            (Type::BOOLEAN, None, Repetition::OPTIONAL),
+        ];
+        for (column, expected) in metadata.file_metadata().schema_descr().columns().iter().zip(expected) {
+            let info = column.self_type().get_basic_info();
+            let found = (
+                column.physical_type(),
+                info.logical_type_ref().cloned(),
+                info.repetition(),
+            );
+            assert_eq!(found, expected, "{}", column.name());
+        }
+        assert_eq!(metadata.file_metadata().version(), 1);
+    }
+
+    #[test]
+    fn encodings_are_plain_and_dictionary_and_booleans_and_instants_are_plain() {
+        let (_, metadata, _) = written(&table(300_000));
+        for column in metadata.row_group(0).columns() {
+            let found: HashSet<Encoding> = column.encodings().collect();
+            let plain = HashSet::from([Encoding::PLAIN, Encoding::RLE]);
+            let with_dictionary = HashSet::from([Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY]);
+            let name = column.column_descr().name();
+            assert_eq!(
+                found,
+                if matches!(name, "on" | "open") {
+                    plain
+                } else {
+                    with_dictionary
+                },
+                "{name}"
+            );
+            assert!(
+                column
+                    .statistics()
+                    .is_some_and(|statistics| statistics.null_count_opt().is_some()),
+                "{name}"
+            );
+            assert!(matches!(column.compression(), Compression::ZSTD(_)), "{name}");
+        }
+    }
+
+    #[test]
+    fn settings_stand_in_the_metadata_and_a_table_without_rows_has_its_schema() {
+        let table = table(0);
+        let (batches, metadata, schema) = written(&table);
+        assert_eq!((batches.len(), schema.fields()), (0, table.schema.fields()));
+        let pairs = metadata.file_metadata().key_value_metadata().expect("settings");
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|pair| (pair.key.as_str(), pair.value.as_deref()))
+            .collect();
+        assert_eq!(pairs, [("gatelog.tz", Some("Europe/Berlin")), ("a", Some(""))]);
+        assert!(
+            metadata
+                .file_metadata()
+                .created_by()
+                .is_some_and(|name| name.starts_with("parquet-rs"))
+        );
+    }
+
+    #[test]
+    fn l2_row_groups_are_full_and_bytes_do_not_depend_on_threads() {
+        let table = table(ROWS_PER_GROUP as i64 + 1);
+        let bytes = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .expect("threads");
+            let mut out = Vec::new();
+            pool.install(|| write(&table, &[], &mut out)).expect("memory");
+            out
+        };
+        assert!(bytes(1) == bytes(3));
+        let (_, metadata, _) = written(&table);
+        let rows: Vec<i64> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
+        assert_eq!(rows, [ROWS_PER_GROUP as i64, 1]);
+    }
 }

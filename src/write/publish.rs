@@ -48,7 +48,9 @@ impl WriteError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             WriteError::Failed { .. } => None,
-            WriteError::Foreign { .. } => Some("choose a new folder, or move that file away: the folder is replaced as a whole"),
+            WriteError::Foreign { .. } => {
+                Some("choose a new folder, or move that file away: the folder is replaced as a whole")
+            }
             WriteError::NotAFolder { .. } => Some("choose a new folder"),
             WriteError::Unnamed { .. } => Some("name a folder below it, such as ./report"),
         }
@@ -208,14 +210,20 @@ impl Place {
     /// A link is followed, so that it stays a link to the folder that is replaced. `.` and `/` cannot be swapped, and a
     /// folder that a shell stands in should not be swapped away under it.
     fn find(dir: &Path) -> Result<Place, WriteError> {
-        let unnamed = || WriteError::Unnamed { path: dir.to_path_buf() };
+        let unnamed = || WriteError::Unnamed {
+            path: dir.to_path_buf(),
+        };
         dir.file_name().ok_or_else(unnamed)?;
         let target = match fs::canonicalize(dir) {
             Ok(found) => found,
             Err(cause) if cause.kind() == ErrorKind::NotFound => dir.to_path_buf(),
             Err(cause) => return Err(cause).at(dir, "cannot be examined"),
         };
-        let name = target.file_name().and_then(OsStr::to_str).ok_or_else(unnamed)?.to_owned();
+        let name = target
+            .file_name()
+            .and_then(OsStr::to_str)
+            .ok_or_else(unnamed)?
+            .to_owned();
         let parent = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             _ => PathBuf::from("."),
@@ -225,7 +233,8 @@ impl Place {
     }
 
     fn beside(&self, role: &str) -> PathBuf {
-        self.parent.join(format!(".{}.{role}-{}", self.name, std::process::id()))
+        self.parent
+            .join(format!(".{}.{role}-{}", self.name, std::process::id()))
     }
 
     /// Ends what a killed publication began: a missing target gets its old set back, the rest is removed.
@@ -243,7 +252,9 @@ impl Place {
         // `old` sorts before `tmp`: the old set is brought back before anything is removed.
         leftovers.sort();
         for leftover in leftovers.into_iter().filter(|leftover| !is_held(leftover)) {
-            let is_old = leftover.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&roles[0]));
+            let is_old = leftover
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(&roles[0]));
             if is_old && !self.target.exists() {
                 fs::rename(&leftover, &self.target).at(&self.target, "cannot be put in place")?;
                 sync_dir(&self.parent)?;
@@ -317,7 +328,9 @@ fn sync_dir(dir: &Path) -> Result<(), WriteError> {
 mod tests {
     use super::*;
 
-    const OWNED: Owned<'static> = Owned { tables: &["sessions", "gaps"] };
+    const OWNED: Owned<'static> = Owned {
+        tables: &["sessions", "gaps"],
+    };
 
     fn file(name: &str, text: &'static str) -> Document<'static> {
         Document::new(name.to_owned(), move |sink| Ok(sink.write_all(text.as_bytes())?))
@@ -325,7 +338,9 @@ mod tests {
 
     fn names(dir: &Path) -> Vec<String> {
         let entries = fs::read_dir(dir).expect("a folder").flatten();
-        let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -349,7 +364,10 @@ mod tests {
             fs::create_dir_all(&dir).expect("created");
             fs::write(dir.join(foreign), "mine").expect("written");
             let refused = publish(&dir, &OWNED, vec![file("gaps.csv", "")]).expect_err("foreign");
-            assert!(matches!(&refused, WriteError::Foreign { entry, .. } if entry == foreign), "{refused}");
+            assert!(
+                matches!(&refused, WriteError::Foreign { entry, .. } if entry == foreign),
+                "{refused}"
+            );
             assert_eq!(names(&dir), [foreign]);
             fs::remove_dir_all(&dir).expect("removed");
         }
@@ -376,7 +394,11 @@ mod tests {
     fn l4_leftovers_of_a_kill_are_ended_by_the_next_publication() {
         let home = tempfile::tempdir().expect("a folder");
         let at = |name: &str| home.path().join(name);
-        for (folder, text) in [(".report.tmp-1", "half"), (".report.old-1", "old"), (".report.tmp-x", "other")] {
+        for (folder, text) in [
+            (".report.tmp-1", "half"),
+            (".report.old-1", "old"),
+            (".report.tmp-x", "other"),
+        ] {
             fs::create_dir(at(folder)).expect("created");
             fs::write(at(folder).join("sessions.csv"), text).expect("written");
         }
@@ -404,6 +426,9 @@ mod tests {
         // The way of other systems, too, ends with the new set in place and the old one beside it.
         stage(&place.beside("tmp"), &OWNED, vec![file("gaps.csv", "")]).expect("staged");
         place.swap_in_two_steps(&place.beside("tmp")).expect("swapped");
-        assert_eq!((names(&dir), names(&place.beside("old"))), (vec!["gaps.csv".into()], vec!["sessions.csv".into()]));
+        assert_eq!(
+            (names(&dir), names(&place.beside("old"))),
+            (vec!["gaps.csv".into()], vec!["sessions.csv".into()])
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A table for people on a terminal.
 //!
-//! Above it stands one line with its name, its size and how to read it; below it what is left out and why. Nothing is
-//! lost silently: whoever needs every row, column and character takes `--format csv`.
+//! Above it stands one line with its name, its size and how to read it; below it what is left out and why. Whoever
+//! needs every row, column and character takes `--format csv`.
 //!
 //! What makes wide tables readable, in this order:
 //! - an environment that is the same in all rows moves into the caption; columns without any value are left out, and
@@ -19,21 +19,36 @@ use chrono_tz::Tz;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, TableStyle, Width};
 use std::collections::HashSet;
 
-/// Lines above and below the header and below the rows, nothing between columns but two blanks.
-const STYLE: TableStyle = TableStyle::new()
-    .top_border(LineStyle::none().fill('─').junction('─'))
-    .header_separator(LineStyle::none().fill('─').junction('─'))
-    .bottom_border(LineStyle::none().fill('─').junction('─'));
+/// A line below the header, and nothing between columns but two blanks.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// The blanks around each column.
 const PADDING: usize = 2;
 
-/// Columns that give way on a narrow terminal, the least needed first; all others give way after them. An id or a
-/// last instant can be told from what stays, and so can counts that are part of another one.
+/// Columns that give way on a narrow terminal, the least needed first; all others give way after them. First go those
+/// that can be told from what stays: an id from its name, a last instant from a duration, a part from its sum.
 const GIVE_WAY: &[&str] = &[
-    "started_date", "stopped_by_id", "started_by_id", "actor_id", "repeated_stops", "causes", "web_services_accesses",
-    "web_accesses", "last_web_services_on", "last_web_on", "audit_gap_s", "duration_s", "first_access_on",
-    "changes_inside", "actors_before", "last_seen_on", "started_by_name", "accesses_inside", "sessions_cut",
+    "started_date",
+    "stopped_by_id",
+    "started_by_id",
+    "actor_id",
+    "repeated_stops",
+    "causes",
+    "web_services_accesses",
+    "web_accesses",
+    "last_web_services_on",
+    "last_web_on",
+    "audit_gap_s",
+    "duration_s",
+    "first_access_on",
+    "changes_inside",
+    "actors_before",
+    "last_seen_on",
+    "started_by_name",
+    "accesses_inside",
+    "sessions_cut",
+    "stopped_by_name",
+    "object_id",
 ];
 
 /// Renders the first `max_rows` rows for a terminal of `width` columns, or as wide as they are. `tz` is the zone in
@@ -46,10 +61,10 @@ pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Str
     }
     let mut view = View::read(table, max_rows);
     view.drop_constant_environment(table, &mut caption);
-    view.explain(&mut caption, tz);
-    view.merge_not_before(&mut caption);
+    view.merge_not_before();
     view.drop_empty();
     view.drop_repeated_dates();
+    view.explain(&mut caption, tz);
     view.shorten_ids();
     let body = view.lay_out(width.map_or(usize::MAX, usize::from));
     let mut text = format!("{caption}\n{body}\n");
@@ -91,7 +106,11 @@ impl View {
         let shown = |(index, field): (usize, &arrow::datatypes::FieldRef)| Shown {
             name: field.name().clone(),
             kind: kind(field.name(), field.data_type()),
-            cells: head.iter().flat_map(|batch| cells(batch, index, field.name())).take(max_rows).collect(),
+            cells: head
+                .iter()
+                .flat_map(|batch| cells(batch, index, field.name()))
+                .take(max_rows)
+                .collect(),
         };
         View {
             columns: table.schema.fields().iter().enumerate().map(shown).collect(),
@@ -124,6 +143,13 @@ impl View {
         if has(Kind::Instant) {
             *caption += " · times in UTC";
         }
+        let instants = self.columns.iter().filter(|column| column.kind == Kind::Instant);
+        if instants
+            .flat_map(|column| column.cells.iter().flatten())
+            .any(|cell| cell.starts_with('≥'))
+        {
+            *caption += " (≥ not before)";
+        }
         if has(Kind::Date) && tz != Tz::UTC {
             *caption += &format!(" · dates in {}", tz.name());
         }
@@ -133,25 +159,25 @@ impl View {
     }
 
     /// Exactly one of the two is set, so one column can show both.
-    fn merge_not_before(&mut self, caption: &mut String) {
+    fn merge_not_before(&mut self) {
         let (Some(started), Some(not_before)) = (self.position("started_on"), self.position("not_before")) else {
             return;
         };
         let bounds = self.columns.remove(not_before).cells;
-        let started = started - usize::from(not_before < started);
-        for (cell, bound) in self.columns[started].cells.iter_mut().zip(bounds) {
-            if let (None, Some(bound)) = (&cell, bound) {
-                *cell = Some(format!("≥ {bound}"));
-            }
+        if bounds.iter().all(Option::is_none) {
+            return;
         }
-        let is_bound = |cell: &Option<String>| cell.as_ref().is_some_and(|text| text.starts_with('≥'));
-        if self.columns[started].cells.iter().any(is_bound) {
-            *caption += " · ≥ not before";
+        let started = &mut self.columns[started - usize::from(not_before < started)];
+        for (cell, bound) in started.cells.iter_mut().zip(bounds) {
+            let known = cell.take().map(|start| format!("  {start}"));
+            *cell = known.or(bound.map(|bound| format!("≥ {bound}")));
         }
     }
 
     fn drop_empty(&mut self) {
-        let empty = self.columns.extract_if(.., |column| column.cells.iter().all(Option::is_none));
+        let empty = self
+            .columns
+            .extract_if(.., |column| column.cells.iter().all(Option::is_none));
         let names: Vec<String> = empty.map(|column| column.name).collect();
         if !names.is_empty() {
             self.left_out.push(format!("{} (no value)", names.join(", ")));
@@ -160,21 +186,35 @@ impl View {
 
     fn drop_repeated_dates(&mut self) {
         let repeats = |date: &Shown| {
-            let instant = date.name.strip_suffix("_date").and_then(|stem| self.position(&format!("{stem}_on")));
+            let instant = date
+                .name
+                .strip_suffix("_date")
+                .and_then(|stem| self.position(&format!("{stem}_on")));
             instant.is_some_and(|index| {
                 let mut pairs = date.cells.iter().zip(&self.columns[index].cells);
                 pairs.all(|pair| matches!(pair, (Some(date), Some(instant)) if instant.starts_with(date)))
             })
         };
-        let repeated: Vec<String> =
-            self.columns.iter().filter(|column| repeats(column)).map(|column| column.name.clone()).collect();
+        let repeated: Vec<String> = self
+            .columns
+            .iter()
+            .filter(|column| repeats(column))
+            .map(|column| column.name.clone())
+            .collect();
         self.columns.retain(|column| !repeated.contains(&column.name));
-        self.left_out.extend(repeated.iter().map(|name| format!("{name} (as in {}_on)", name.trim_end_matches("_date"))));
+        self.left_out.extend(
+            repeated
+                .iter()
+                .map(|name| format!("{name} (as in {}_on)", name.trim_end_matches("_date"))),
+        );
     }
 
     fn shorten_ids(&mut self) {
         for index in 0..self.columns.len() {
-            let name = self.columns[index].name.strip_suffix("_id").map(|stem| format!("{stem}_name"));
+            let name = self.columns[index]
+                .name
+                .strip_suffix("_id")
+                .map(|stem| format!("{stem}_name"));
             if name.is_some_and(|name| self.position(&name).is_some()) {
                 shorten(&mut self.columns[index].cells);
             }
@@ -184,10 +224,20 @@ impl View {
     /// An id whose name is not known in every row must stay, or the row would be nobody's.
     fn need(&self, column: &Shown) -> usize {
         let rank = GIVE_WAY.iter().position(|name| *name == column.name);
-        let name = column.name.strip_suffix("_id").and_then(|stem| self.position(&format!("{stem}_name")));
+        let name = column
+            .name
+            .strip_suffix("_id")
+            .and_then(|stem| self.position(&format!("{stem}_name")));
         let names = name.map(|index| &self.columns[index].cells);
         match names {
-            Some(names) if names.iter().zip(&column.cells).any(|(name, id)| name.is_none() && id.is_some()) => usize::MAX,
+            Some(names)
+                if names
+                    .iter()
+                    .zip(&column.cells)
+                    .any(|(name, id)| name.is_none() && id.is_some()) =>
+            {
+                usize::MAX
+            }
             _ => rank.unwrap_or(usize::MAX),
         }
     }
@@ -220,7 +270,10 @@ impl View {
         if !hidden.is_empty() {
             self.left_out.push(format!("{} (no room)", hidden.join(", ")));
         }
-        paint(&shown.into_iter().map(|(_, column)| column).collect::<Vec<_>>(), squeeze)
+        paint(
+            &shown.into_iter().map(|(_, column)| column).collect::<Vec<_>>(),
+            squeeze,
+        )
     }
 
     /// Every column's width with its padding.
@@ -244,11 +297,23 @@ impl Shown {
 
     /// The column's name in words, in as many lines as allowed where its cells are narrower.
     fn header(&self, Squeeze(lines, _): Squeeze) -> String {
-        let name = if self.kind == Kind::Duration { self.name.trim_end_matches("_s") } else { &self.name };
+        let name = if self.kind == Kind::Duration {
+            self.name.trim_end_matches("_s")
+        } else {
+            &self.name
+        };
         let words: Vec<&str> = name.split('_').collect();
-        let content = self.cells.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let content = self
+            .cells
+            .iter()
+            .flatten()
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0);
         let mut broken = (content..=name.len()).map(|width| wrap(&words, width));
-        broken.find(|header| header.lines().count() <= lines).unwrap_or_else(|| words.join(" "))
+        broken
+            .find(|header| header.lines().count() <= lines)
+            .unwrap_or_else(|| words.join(" "))
     }
 }
 
@@ -293,7 +358,9 @@ fn grid(columns: &[&Shown], squeeze: Squeeze) -> comfy_table::Table {
         .set_header(columns.iter().map(|column| column.header(squeeze)).collect::<Vec<_>>());
     let rows = columns.first().map_or(0, |column| column.cells.len());
     for index in 0..rows {
-        let cells = columns.iter().map(|column| column.cells[index].as_deref().unwrap_or("–"));
+        let cells = columns
+            .iter()
+            .map(|column| column.cells[index].as_deref().unwrap_or("–"));
         let mut row = Row::from(cells.collect::<Vec<_>>());
         row.max_height(1);
         grid.add_row(row);
@@ -326,7 +393,9 @@ fn cells(batch: &RecordBatch, index: usize, name: &str) -> Vec<Option<String>> {
         Column::Date(values) => instant(i64::from(values.value(row)) * 86_400, false),
         Column::Instant(values) => instant(values.value(row).div_euclid(1_000_000), true),
     };
-    (0..batch.num_rows()).map(|row| (!column.is_null(row)).then(|| cell(row))).collect()
+    (0..batch.num_rows())
+        .map(|row| (!column.is_null(row)).then(|| cell(row)))
+        .collect()
 }
 
 /// `2026-03-01 08:00:00`, cut to whole seconds.
@@ -401,4 +470,130 @@ fn counted(rows: usize) -> String {
         text.push(digit);
     }
     text + if rows == 1 { " row" } else { " rows" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
+    use std::sync::Arc;
+
+    const GUIDS: [&str; 2] = [
+        "1f3a9c04-77aa-ec11-9840-000d3ab1c2d3",
+        "203a9c04-77aa-ec11-9840-000d3ab1c2d3",
+    ];
+
+    fn strings(values: Vec<Option<&str>>) -> ArrayRef {
+        Arc::new(StringArray::from(values))
+    }
+
+    fn instants(seconds: Vec<Option<i64>>) -> ArrayRef {
+        let micros = seconds
+            .into_iter()
+            .map(|second| second.map(|second| second * 1_000_000));
+        Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    }
+
+    fn table(columns: Vec<(&str, ArrayRef)>) -> Table {
+        let columns = columns.into_iter().map(|(name, values)| (name, values, true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length");
+        Table::new("gaps", batch.schema(), vec![batch]).expect("valid")
+    }
+
+    fn two_gaps() -> Table {
+        table(vec![
+            ("environment", strings(vec![Some("contoso"); 2])),
+            ("object_id", strings(vec![None; 2])),
+            ("started_on", instants(vec![Some(0), None])),
+            ("not_before", instants(vec![None, Some(3600)])),
+            (
+                "observed_s",
+                Arc::new(Int64Array::from(vec![Some(5400), Some(180_061)])),
+            ),
+            ("actor_id", strings(GUIDS.map(Some).to_vec())),
+            ("actor_name", strings(vec![Some("Ann"), None])),
+        ])
+    }
+
+    #[test]
+    fn a_table_reads_well() {
+        let expected = "\
+gaps · 2 rows · environment contoso · times in UTC (≥ not before) · durations h:mm:ss
+ started on               observed  actor id   actor name
+───────────────────────────────────────────────────────────
+   1970-01-01 00:00:00     1:30:00  1f3a9c04…  Ann
+ ≥ 1970-01-01 01:00:00  2d 2:01:01  203a9c04…  –
+left out: object_id (no value)
+";
+        assert_eq!(render(&two_gaps(), 10, None, Tz::UTC), expected);
+    }
+
+    #[test]
+    fn rows_beyond_the_maximum_are_counted_and_no_rows_are_said() {
+        let text = render(&two_gaps(), 1, None, Tz::UTC);
+        assert!(
+            text.contains("\n… 1 more row: use --format csv or --out DIR\n"),
+            "{text}"
+        );
+        let empty = Table::new("gaps", two_gaps().schema, vec![]).expect("valid");
+        assert_eq!(render(&empty, 10, Some(80), Tz::UTC), "gaps · 0 rows\n");
+    }
+
+    #[test]
+    fn no_line_of_a_table_is_wider_than_the_terminal_and_an_unnamed_actor_keeps_the_id() {
+        for width in 24..100 {
+            let text = render(&two_gaps(), 10, Some(width), Tz::UTC);
+            let widest = text.lines().skip(1).take(4).map(|line| line.chars().count()).max();
+            assert!(widest <= Some(usize::from(width)), "{width}\n{text}");
+            assert!(width < 50 || text.contains("203a9c04…"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_act_on_the_terminal() {
+        let hostile = "\u{1b}[2J\r\n\u{7f}\u{9b}31m\u{202e}gpj.exe\u{2066}\u{200b}";
+        let text = render(
+            &table(vec![("actor_name", strings(vec![Some(hostile), Some("")]))]),
+            10,
+            Some(80),
+            Tz::UTC,
+        );
+        assert!(
+            text.contains("␛[2J␍␊␡\u{fffd}31m\u{fffd}gpj.exe\u{fffd}\u{fffd}"),
+            "{text}"
+        );
+        assert!(!text.contains(|sign: char| sign.is_control() && sign != '\n'));
+    }
+
+    #[test]
+    fn ids_are_cut_only_while_they_stay_distinct() {
+        let cut = |ids: [&str; 2]| {
+            let mut ids = ids.map(|id| Some(id.to_owned()));
+            shorten(&mut ids);
+            ids.map(Option::unwrap_or_default)
+        };
+        assert_eq!(cut(GUIDS), ["1f3a9c04…", "203a9c04…"]);
+        let zeros = [
+            "00000000-0000-0000-0000-000000000001",
+            "00000000-0000-0000-0000-000000000002",
+        ];
+        assert_eq!(cut(zeros), ["…00000001", "…00000002"]);
+        assert_eq!(cut(["S-1-5", "contoso"]), ["S-1-5", "contoso"]);
+    }
+
+    #[test]
+    fn durations_shares_and_counts() {
+        assert_eq!(
+            [0, 59, 172_799, 172_800, -61].map(duration),
+            ["0:00:00", "0:00:59", "47:59:59", "2d 0:00:00", "-0:01:01"]
+        );
+        assert_eq!(
+            [0.0, 0.000_001, 0.25, 0.999_999, 1.0].map(fraction),
+            ["0.0000", "0.0001", "0.2500", "0.9999", "1.0000"]
+        );
+        assert_eq!(
+            [1, 999, 2_400_000].map(counted),
+            ["1 row", "999 rows", "2,400,000 rows"]
+        );
+    }
 }

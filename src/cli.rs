@@ -1,0 +1,295 @@
+//! The command line: what may be typed, and what it means once everything has been checked against everything else.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use gatelog::error::{Error, Result};
+use gatelog::report::options::{self, Options};
+use gatelog::report::Report;
+use gatelog::write::Format;
+use gatelog::{generate, ingest};
+use std::path::PathBuf;
+
+/// Who used Dynamics 365 / Dataverse, through which client, for how long, and when auditing was off.
+///
+/// gatelog reads exported Audit records into a lake of Parquet files and computes reports from it, offline.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true, propagate_version = true, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Start with:
+  gatelog demo                                 see it work on sample data
+  gatelog ingest exports/ --lake lake          read a folder of exports
+  gatelog report --lake lake                   print all reports
+  gatelog report sessions --format csv         one report, for a pipe
+  gatelog report --out reports                 Parquet files for BI tools
+
+Exit codes: 0 done · 1 failed · 2 usage · 3 bad input, nothing committed · 4 committed, with more rejects than allowed
+            5 lake locked";
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Read exports (OData JSON, NDJSON, CSV) into the lake.
+    Ingest(IngestArgs),
+    /// Compute reports from the lake; all of them when none is named.
+    Report(ReportArgs),
+    /// Make a realistic log of an invented organisation, of any size.
+    Generate(GenerateArgs),
+    /// Sample data → lake → reports, in one command.
+    Demo(DemoArgs),
+}
+
+#[derive(Args)]
+pub struct LakeArg {
+    /// The lake's folder.
+    #[arg(long, value_name = "DIR", env = "GATELOG_LAKE", default_value = "lake")]
+    pub lake: PathBuf,
+}
+
+#[derive(Args)]
+pub struct IngestArgs {
+    /// Files, folders (with all they hold), or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    lake: LakeArg,
+    /// The environment all rows belong to [default: the host in @odata.context, else "default"].
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// Zone of times that carry none, an IANA name.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
+    source_tz: Tz,
+    /// Commit nothing if any record is rejected or any file refused.
+    #[arg(long)]
+    strict: bool,
+    /// Rejects to tolerate before the exit code is 4.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub max_rejects: u64,
+    /// Print the outcome as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// MiB of rows to hold in memory before they are written out.
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    memory: u32,
+    /// Bytes read at once; only speed depends on it.
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    block_bytes: u32,
+}
+
+impl IngestArgs {
+    /// `owner` names the process for the lake's lock.
+    pub fn plan(&self, owner: String) -> ingest::Plan {
+        ingest::Plan {
+            environment: self.environment.clone(),
+            source_tz: self.source_tz,
+            strict: self.strict,
+            owner,
+            block_bytes: self.block_bytes as usize,
+            memory_bytes: (self.memory as usize) << 20,
+            ..ingest::Plan::new(self.paths.clone(), self.lake.lake.clone())
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ReportName {
+    Sessions,
+    Clients,
+    Gaps,
+}
+
+#[derive(Args)]
+pub struct ReportArgs {
+    /// sessions, clients, gaps.
+    #[arg(value_name = "NAME", hide_possible_values = true)]
+    names: Vec<ReportName>,
+    #[command(flatten)]
+    pub lake: LakeArg,
+    #[command(flatten)]
+    options: ReportOptions,
+    /// Write files into this folder, replacing it as a whole, instead of printing.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// csv or json on standard output; with --out a list of parquet, csv, json [default: a table; parquet with --out].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    format: Vec<Format>,
+    /// Rows of each table to print for people; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    rows: usize,
+}
+
+#[derive(Args)]
+struct ReportOptions {
+    /// Only this environment.
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// Only sessions that start, periods and gaps that reach, at or after this time.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// … before this time.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// Zone of dates, weeks and months, and of --from, --to and --as-of; an IANA name.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
+    tz: Tz,
+    /// Leave out rows after this time; the log ends there.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+    /// How often a user's access is logged at most (useraccessauditinginterval), like 4h [default: 4h].
+    #[arg(long, value_name = "DURATION")]
+    audit_interval: Option<String>,
+    /// Longest pause within a session, like 6h [default: 1.5 × audit interval].
+    #[arg(long, value_name = "DURATION")]
+    session_gap: Option<String>,
+}
+
+/// Where a report goes.
+pub enum Target {
+    /// A table for people, of so many rows.
+    Terminal { rows: usize },
+    Pipe(Format),
+    Folder { dir: PathBuf, formats: Vec<Format> },
+}
+
+impl ReportArgs {
+    pub fn reports(&self) -> Vec<Report> {
+        if self.names.is_empty() {
+            return Report::ALL.to_vec();
+        }
+        let mut reports: Vec<Report> = self
+            .names
+            .iter()
+            .map(|name| match name {
+                ReportName::Sessions => Report::Sessions,
+                ReportName::Clients => Report::Clients,
+                ReportName::Gaps => Report::Gaps,
+            })
+            .collect();
+        let mut seen = Vec::new();
+        reports.retain(|report| !seen.contains(report) && { seen.push(*report); true });
+        reports
+    }
+
+    pub fn target(&self) -> Result<Target> {
+        match (&self.out, self.format.as_slice()) {
+            (Some(dir), []) => Ok(Target::Folder { dir: dir.clone(), formats: vec![Format::Parquet] }),
+            (Some(dir), formats) => Ok(Target::Folder { dir: dir.clone(), formats: formats.to_vec() }),
+            (None, []) => Ok(Target::Terminal { rows: if self.rows == 0 { usize::MAX } else { self.rows } }),
+            (None, [Format::Parquet]) => {
+                Err(Error::usage("parquet cannot be printed").hint("write it into a folder with --out DIR"))
+            }
+            (None, [Format::Csv]) if self.reports().len() > 1 => Err(Error::usage("several reports do not fit one CSV")
+                .hint("name one report, choose --format json, or write files with --out DIR")),
+            (None, [format]) => Ok(Target::Pipe(*format)),
+            (None, _) => Err(Error::usage("several formats need a folder").hint("add --out DIR")),
+        }
+    }
+
+    pub fn options(&self) -> Result<Options> {
+        let given = &self.options;
+        let instant = |text: &Option<String>| {
+            text.as_deref().map(|text| options::parse_instant(text, given.tz)).transpose()
+        };
+        let duration = |text: &Option<String>| text.as_deref().map(options::parse_duration).transpose();
+        let audit_interval_us = duration(&given.audit_interval)?.unwrap_or(options::DEFAULT_AUDIT_INTERVAL_US);
+        let default_gap = options::default_session_gap_us(audit_interval_us);
+        let (from, to) = (instant(&given.from)?, instant(&given.to)?);
+        if let (Some(from), Some(to)) = (from, to)
+            && from >= to
+        {
+            return Err(Error::usage("--from must be before --to").hint("the range is [from, to): --to itself is not in it"));
+        }
+        Ok(Options {
+            environment: given.environment.clone(),
+            from,
+            to,
+            tz: given.tz,
+            as_of: instant(&given.as_of)?,
+            audit_interval_us,
+            session_gap_us: duration(&given.session_gap)?.unwrap_or(default_gap),
+        })
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormName {
+    Odata,
+    Ndjson,
+    Csv,
+}
+
+#[derive(Args)]
+pub struct GenerateArgs {
+    /// The folder to write into, or - for standard output.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The form of the export.
+    #[arg(long, value_enum, default_value = "odata")]
+    format: FormName,
+    /// The same seed gives the same log.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Rows of accesses; they decide how many people there are.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    access_rows: u64,
+    /// Rows of data changes.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    change_rows: u64,
+    /// The first day.
+    #[arg(long, value_name = "DATE", default_value = "2026-01-05")]
+    start: NaiveDate,
+    /// How many days the log covers.
+    #[arg(long, value_name = "N", default_value_t = 28)]
+    days: u32,
+    /// Windows in which auditing was off.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    gaps: u32,
+    /// Share of rows that occur twice, 0 to 0.5.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    duplicates: f64,
+    /// The organization's host.
+    #[arg(long, value_name = "HOST", default_value = "contoso-sim.crm4.dynamics.com")]
+    environment: String,
+    /// Leave out display names and labels.
+    #[arg(long)]
+    bare: bool,
+}
+
+impl GenerateArgs {
+    pub fn plan(&self) -> (generate::Plan, generate::Form) {
+        let form = match self.format {
+            FormName::Odata => generate::Form::ODataPages,
+            FormName::Ndjson => generate::Form::Ndjson,
+            FormName::Csv => generate::Form::Csv,
+        };
+        let plan = generate::Plan {
+            seed: self.seed,
+            environment_host: self.environment.clone(),
+            start: self.start,
+            days: self.days,
+            access_rows: self.access_rows,
+            change_rows: self.change_rows,
+            duplicates: self.duplicates,
+            gaps: self.gaps,
+            annotated: !self.bare,
+            ..generate::Plan::default()
+        };
+        (plan, form)
+    }
+}
+
+#[derive(Args)]
+pub struct DemoArgs {
+    /// The folder for the demo's input, lake and reports.
+    #[arg(long, value_name = "DIR", default_value = "gatelog-demo")]
+    pub dir: PathBuf,
+}
+
+fn time_zone(name: &str) -> std::result::Result<Tz, String> {
+    let known = chrono_tz::TZ_VARIANTS.iter().find(|tz| tz.name().eq_ignore_ascii_case(name));
+    known.copied().ok_or_else(|| "it is no IANA time zone; write it like Europe/Berlin or UTC".to_owned())
+}

@@ -1,0 +1,159 @@
+//! What the program says to people, on standard error; standard output carries only what was asked for.
+
+use gatelog::error::Error;
+use gatelog::ingest::{Fate, Outcome, Progress, Tally};
+use gatelog::{generate, instant};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::error::Error as _;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime};
+
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// One sentence with the path first, the cause, then the cure.
+pub fn error(error: &Error) {
+    let mut text = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text += &format!(": {inner}");
+        cause = inner.source();
+    }
+    eprintln!("{text}");
+    if let Some(hint) = &error.hint {
+        eprintln!("hint: {hint}");
+    }
+}
+
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{} {noun}{}", HumanCount(count as u64), if count == 1 { "" } else { "s" })
+}
+
+/// The width to lay tables out for: the terminal's, else none, since a file has no edge.
+pub fn width() -> Option<u16> {
+    comfy_table::Table::new().width()
+}
+
+/// Who holds the lock, for people who meet it: process, machine, time.
+pub fn owner() -> String {
+    let host = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = instant::to_text(since_epoch.as_secs() as i64 * instant::MICROS_PER_SECOND);
+    let host = host.unwrap_or_else(|_| "this machine".to_owned());
+    format!("process {} on {host} since {now}", std::process::id())
+}
+
+/// A bar on a terminal; elsewhere a plain line a minute.
+pub struct Bar {
+    bar: ProgressBar,
+    started: Instant,
+    last_line: Mutex<Instant>,
+}
+
+impl Bar {
+    pub fn new() -> Bar {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let template = "{bar:30} {bytes}/{total_bytes} · {bytes_per_sec} · {msg} · {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Bar {
+            bar,
+            started: Instant::now(),
+            last_line: Mutex::new(Instant::now()),
+        }
+    }
+
+    pub fn show(&self, progress: Progress) {
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let rows_per_s = HumanCount((progress.records_read as f64 / seconds) as u64);
+        self.bar.set_length(progress.bytes_total.max(progress.bytes_read));
+        self.bar.set_position(progress.bytes_read);
+        self.bar.set_message(format!("{rows_per_s} rows/s"));
+        let Ok(mut last_line) = self.last_line.lock() else { return };
+        if self.bar.is_hidden() && last_line.elapsed() >= Duration::from_secs(60) {
+            *last_line = Instant::now();
+            let (read, total) = (HumanBytes(progress.bytes_read), HumanBytes(progress.bytes_total));
+            eprintln!("{read} of {total} read · {} rows · {rows_per_s} rows/s", HumanCount(progress.records_read));
+        }
+    }
+
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// What became of each input, the first rejects, and the books.
+pub fn inventory(outcome: &Outcome) {
+    for report in &outcome.reports {
+        match &report.fate {
+            Fate::Ingested { form, environment, tally } => {
+                eprintln!("{}: {form}, {environment}, {}", report.input, books(tally));
+            }
+            Fate::Empty => eprintln!("{}: empty, 0 records", report.input),
+            Fate::AlreadyIngested => eprintln!("{}: already ingested, skipped", report.input),
+            Fate::Refused { reason, hint } => eprintln!("{}: refused: {reason}\nhint: {hint}", report.input),
+            Fate::PassedOver => eprintln!("{}: no export, passed over", report.input),
+        }
+    }
+    for reject in &outcome.rejects {
+        eprintln!("rejected: {} record {}: {} ({})", reject.input, reject.record, reject.sentence, reject.code);
+    }
+    let more = outcome.total.rejected.saturating_sub(outcome.rejects.len() as u64);
+    if more > 0 {
+        eprintln!("… and {} more; all are kept whole in the lake's rejects/", HumanCount(more));
+    }
+    eprintln!("total: {}", books(&outcome.total));
+}
+
+fn books(tally: &Tally) -> String {
+    format!(
+        "{} read = {} accepted + {} duplicate + {} rejected",
+        HumanCount(tally.read),
+        HumanCount(tally.accepted),
+        HumanCount(tally.duplicate),
+        HumanCount(tally.rejected)
+    )
+}
+
+pub fn outcome_json(outcome: &Outcome) -> String {
+    let tally = |t: &Tally| json!({"read": t.read, "accepted": t.accepted, "duplicate": t.duplicate, "rejected": t.rejected});
+    let inputs: Vec<_> = outcome
+        .reports
+        .iter()
+        .map(|report| match &report.fate {
+            Fate::Ingested { form, environment, tally: t } => {
+                json!({"input": report.input, "fate": "ingested", "form": form, "environment": environment, "books": tally(t)})
+            }
+            Fate::Empty => json!({"input": report.input, "fate": "empty"}),
+            Fate::AlreadyIngested => json!({"input": report.input, "fate": "already_ingested"}),
+            Fate::Refused { reason, .. } => json!({"input": report.input, "fate": "refused", "reason": reason}),
+            Fate::PassedOver => json!({"input": report.input, "fate": "passed_over"}),
+        })
+        .collect();
+    json!({"total": tally(&outcome.total), "inputs": inputs}).to_string()
+}
+
+pub fn generated(summary: &generate::Summary, out: &Path) {
+    eprintln!(
+        "{} rows ({} access, {} control, {} change, {} repeated) of {} people, {} in {}, written to {}",
+        HumanCount(summary.rows),
+        HumanCount(summary.access_rows),
+        HumanCount(summary.control_rows),
+        HumanCount(summary.change_rows),
+        HumanCount(summary.duplicates),
+        HumanCount(u64::from(summary.people)),
+        HumanBytes(summary.bytes),
+        counted(summary.files as usize, "file"),
+        out.display()
+    );
+    for gap in &summary.gaps {
+        let end = gap.ended_on.map_or("the end of the log".to_owned(), |end| end.format("%F %T").to_string());
+        let object = gap.object_id.as_deref().map_or(String::new(), |id| format!(" of {id}"));
+        eprintln!("planted: {}{object} off from {} to {end}", gap.scope.name(), gap.started_on.format("%F %T"));
+    }
+}
