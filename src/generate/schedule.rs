@@ -81,12 +81,13 @@ fn workday(plan: &Plan, index: u32) -> Workday {
     }
 }
 
-/// Chosen so that the busiest slice of a working day stays below about a million rows.
+/// Chosen so that the busiest slice of a working day stays below about two million rows. Not finer than needed, since
+/// each slice looks at everybody's day.
 fn slices_per_day(plan: &Plan) -> u32 {
     match (plan.access_rows + plan.change_rows) / u64::from(plan.days) {
         0..500_000 => 1,
-        500_000..3_000_000 => 24,
-        3_000_000..12_000_000 => 96,
+        500_000..12_000_000 => 24,
+        12_000_000..50_000_000 => 96,
         _ => 288,
     }
 }

@@ -16,8 +16,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const ROWS_PER_BATCH: u64 = 200_000;
-const ROWS_PER_PIECE: usize = 512;
-const PIECES_PER_THREAD: usize = 8;
+const ROWS_PER_PIECE: usize = 256;
+const PIECES_PER_THREAD: usize = 6;
 
 /// Some rows of one page.
 #[derive(Debug)]

@@ -27,34 +27,18 @@ const PADDING: usize = 2;
 
 /// Columns that give way on a narrow terminal, the least needed first; all others give way after them. First go those
 /// that can be told from what stays: an id from its name, a last instant from a duration, a part from its sum.
+#[rustfmt::skip]
 const GIVE_WAY: &[&str] = &[
-    "started_date",
-    "stopped_by_id",
-    "started_by_id",
-    "actor_id",
-    "repeated_stops",
-    "causes",
-    "web_services_accesses",
-    "web_accesses",
-    "last_web_services_on",
-    "last_web_on",
-    "audit_gap_s",
-    "duration_s",
-    "first_access_on",
-    "changes_inside",
-    "actors_before",
-    "last_seen_on",
-    "started_by_name",
-    "accesses_inside",
-    "sessions_cut",
-    "stopped_by_name",
-    "object_id",
+    "started_date", "stopped_by_id", "started_by_id", "actor_id", "repeated_stops", "causes", "web_services_accesses",
+    "web_accesses", "last_web_services_on", "last_web_on", "audit_gap_s", "duration_s", "first_access_on",
+    "changes_inside", "actors_before", "last_seen_on", "started_by_name", "accesses_inside", "sessions_cut",
+    "stopped_by_name", "object_id",
 ];
 
 /// Renders the first `max_rows` rows for a terminal of `width` columns, or as wide as they are. `tz` is the zone in
 /// which the report counted its dates; instants are shown in UTC.
 pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> String {
-    let rows = table.num_rows();
+    let (rows, max_rows) = (table.num_rows(), max_rows.max(1));
     let mut caption = format!("{} · {}", table.name, counted(rows));
     if rows == 0 {
         return caption + "\n";
@@ -102,14 +86,13 @@ struct View {
 
 impl View {
     fn read(table: &Table, max_rows: usize) -> View {
-        let head = table.chunks(max_rows.max(1)).into_iter().next().unwrap_or_default();
+        let head = table.chunks(max_rows).into_iter().next().unwrap_or_default();
         let shown = |(index, field): (usize, &arrow::datatypes::FieldRef)| Shown {
             name: field.name().clone(),
             kind: kind(field.name(), field.data_type()),
             cells: head
                 .iter()
                 .flat_map(|batch| cells(batch, index, field.name()))
-                .take(max_rows)
                 .collect(),
         };
         View {
@@ -126,14 +109,19 @@ impl View {
         let Some(index) = self.position("environment") else {
             return;
         };
-        let mut values = table.batches.iter().flat_map(|batch| match Column::all(batch)[index] {
-            Column::Text(values) => values.iter().collect::<HashSet<_>>(),
-            _ => HashSet::from([None]),
-        });
-        if let Some(Some(first)) = values.next()
-            && values.all(|value| value == Some(first))
-        {
-            *caption += &format!(" · environment {}", clean(first));
+        let mut only = None;
+        for batch in &table.batches {
+            let Column::Text(values) = Column::all(batch)[index] else {
+                return;
+            };
+            for value in values {
+                if value.is_none() || value != *only.get_or_insert(value) {
+                    return;
+                }
+            }
+        }
+        if let Some(Some(environment)) = only {
+            *caption += &format!(" · environment {}", clean(environment));
             self.columns.remove(index);
         }
     }
@@ -511,7 +499,7 @@ mod tests {
                 Arc::new(Int64Array::from(vec![Some(5400), Some(180_061)])),
             ),
             ("actor_id", strings(GUIDS.map(Some).to_vec())),
-            ("actor_name", strings(vec![Some("Ann"), None])),
+            ("actor_name", strings(vec![Some("Anna Schmidt"), None])),
         ])
     }
 
@@ -520,8 +508,8 @@ mod tests {
         let expected = "\
 gaps · 2 rows · environment contoso · times in UTC (≥ not before) · durations h:mm:ss
  started on               observed  actor id   actor name
-───────────────────────────────────────────────────────────
-   1970-01-01 00:00:00     1:30:00  1f3a9c04…  Ann
+─────────────────────────────────────────────────────────────
+   1970-01-01 00:00:00     1:30:00  1f3a9c04…  Anna Schmidt
  ≥ 1970-01-01 01:00:00  2d 2:01:01  203a9c04…  –
 left out: object_id (no value)
 ";
