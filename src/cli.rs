@@ -1,11 +1,11 @@
 //! The command line: what may be typed, and what it means once everything has been checked against everything else.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatelog::error::{Error, Result};
-use gatelog::report::options::{self, Options};
 use gatelog::report::Report;
+use gatelog::report::options::{self, Options};
 use gatelog::write::Format;
 use gatelog::{generate, ingest};
 use std::path::PathBuf;
@@ -150,9 +150,14 @@ struct ReportOptions {
 /// Where a report goes.
 pub enum Target {
     /// A table for people, of so many rows.
-    Terminal { rows: usize },
+    Terminal {
+        rows: usize,
+    },
     Pipe(Format),
-    Folder { dir: PathBuf, formats: Vec<Format> },
+    Folder {
+        dir: PathBuf,
+        formats: Vec<Format>,
+    },
 }
 
 impl ReportArgs {
@@ -170,20 +175,35 @@ impl ReportArgs {
             })
             .collect();
         let mut seen = Vec::new();
-        reports.retain(|report| !seen.contains(report) && { seen.push(*report); true });
+        reports.retain(|report| {
+            !seen.contains(report) && {
+                seen.push(*report);
+                true
+            }
+        });
         reports
     }
 
     pub fn target(&self) -> Result<Target> {
         match (&self.out, self.format.as_slice()) {
-            (Some(dir), []) => Ok(Target::Folder { dir: dir.clone(), formats: vec![Format::Parquet] }),
-            (Some(dir), formats) => Ok(Target::Folder { dir: dir.clone(), formats: formats.to_vec() }),
-            (None, []) => Ok(Target::Terminal { rows: if self.rows == 0 { usize::MAX } else { self.rows } }),
+            (Some(dir), []) => Ok(Target::Folder {
+                dir: dir.clone(),
+                formats: vec![Format::Parquet],
+            }),
+            (Some(dir), formats) => Ok(Target::Folder {
+                dir: dir.clone(),
+                formats: formats.to_vec(),
+            }),
+            (None, []) => Ok(Target::Terminal {
+                rows: if self.rows == 0 { usize::MAX } else { self.rows },
+            }),
             (None, [Format::Parquet]) => {
                 Err(Error::usage("parquet cannot be printed").hint("write it into a folder with --out DIR"))
             }
-            (None, [Format::Csv]) if self.reports().len() > 1 => Err(Error::usage("several reports do not fit one CSV")
-                .hint("name one report, choose --format json, or write files with --out DIR")),
+            (None, [Format::Csv]) if self.reports().len() > 1 => {
+                Err(Error::usage("several reports do not fit one CSV")
+                    .hint("name one report, choose --format json, or write files with --out DIR"))
+            }
             (None, [format]) => Ok(Target::Pipe(*format)),
             (None, _) => Err(Error::usage("several formats need a folder").hint("add --out DIR")),
         }
@@ -192,7 +212,9 @@ impl ReportArgs {
     pub fn options(&self) -> Result<Options> {
         let given = &self.options;
         let instant = |text: &Option<String>| {
-            text.as_deref().map(|text| options::parse_instant(text, given.tz)).transpose()
+            text.as_deref()
+                .map(|text| options::parse_instant(text, given.tz))
+                .transpose()
         };
         let duration = |text: &Option<String>| text.as_deref().map(options::parse_duration).transpose();
         let audit_interval_us = duration(&given.audit_interval)?.unwrap_or(options::DEFAULT_AUDIT_INTERVAL_US);
@@ -201,7 +223,9 @@ impl ReportArgs {
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
-            return Err(Error::usage("--from must be before --to").hint("the range is [from, to): --to itself is not in it"));
+            return Err(
+                Error::usage("--from must be before --to").hint("the range is [from, to): --to itself is not in it")
+            );
         }
         Ok(Options {
             environment: given.environment.clone(),
@@ -290,6 +314,10 @@ pub struct DemoArgs {
 }
 
 fn time_zone(name: &str) -> std::result::Result<Tz, String> {
-    let known = chrono_tz::TZ_VARIANTS.iter().find(|tz| tz.name().eq_ignore_ascii_case(name));
-    known.copied().ok_or_else(|| "it is no IANA time zone; write it like Europe/Berlin or UTC".to_owned())
+    let known = chrono_tz::TZ_VARIANTS
+        .iter()
+        .find(|tz| tz.name().eq_ignore_ascii_case(name));
+    known
+        .copied()
+        .ok_or_else(|| "it is no IANA time zone; write it like Europe/Berlin or UTC".to_owned())
 }

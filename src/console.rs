@@ -30,7 +30,11 @@ pub fn error(error: &Error) {
 }
 
 pub fn counted(count: usize, noun: &str) -> String {
-    format!("{} {noun}{}", HumanCount(count as u64), if count == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        HumanCount(count as u64),
+        if count == 1 { "" } else { "s" }
+    )
 }
 
 /// The width to lay tables out for: the terminal's, else none, since a file has no edge.
@@ -41,7 +45,9 @@ pub fn width() -> Option<u16> {
 /// Who holds the lock, for people who meet it: process, machine, time.
 pub fn owner() -> String {
     let host = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let now = instant::to_text(since_epoch.as_secs() as i64 * instant::MICROS_PER_SECOND);
     let host = host.unwrap_or_else(|_| "this machine".to_owned());
     format!("process {} on {host} since {now}", std::process::id())
@@ -56,7 +62,11 @@ pub struct Bar {
 
 impl Bar {
     pub fn new() -> Bar {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new(0)
+        } else {
+            ProgressBar::hidden()
+        };
         let template = "{bar:30} {bytes}/{total_bytes} · {bytes_per_sec} · {msg} · {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -74,11 +84,16 @@ impl Bar {
         self.bar.set_length(progress.bytes_total.max(progress.bytes_read));
         self.bar.set_position(progress.bytes_read);
         self.bar.set_message(format!("{rows_per_s} rows/s"));
-        let Ok(mut last_line) = self.last_line.lock() else { return };
+        let Ok(mut last_line) = self.last_line.lock() else {
+            return;
+        };
         if self.bar.is_hidden() && last_line.elapsed() >= Duration::from_secs(60) {
             *last_line = Instant::now();
             let (read, total) = (HumanBytes(progress.bytes_read), HumanBytes(progress.bytes_total));
-            eprintln!("{read} of {total} read · {} rows · {rows_per_s} rows/s", HumanCount(progress.records_read));
+            eprintln!(
+                "{read} of {total} read · {} rows · {rows_per_s} rows/s",
+                HumanCount(progress.records_read)
+            );
         }
     }
 
@@ -91,7 +106,11 @@ impl Bar {
 pub fn inventory(outcome: &Outcome) {
     for report in &outcome.reports {
         match &report.fate {
-            Fate::Ingested { form, environment, tally } => {
+            Fate::Ingested {
+                form,
+                environment,
+                tally,
+            } => {
                 eprintln!("{}: {form}, {environment}, {}", report.input, books(tally));
             }
             Fate::Empty => eprintln!("{}: empty, 0 records", report.input),
@@ -101,11 +120,17 @@ pub fn inventory(outcome: &Outcome) {
         }
     }
     for reject in &outcome.rejects {
-        eprintln!("rejected: {} record {}: {} ({})", reject.input, reject.record, reject.sentence, reject.code);
+        eprintln!(
+            "rejected: {} record {}: {} ({})",
+            reject.input, reject.record, reject.sentence, reject.code
+        );
     }
     let more = outcome.total.rejected.saturating_sub(outcome.rejects.len() as u64);
     if more > 0 {
-        eprintln!("… and {} more; all are kept whole in the lake's rejects/", HumanCount(more));
+        eprintln!(
+            "… and {} more; all are kept whole in the lake's rejects/",
+            HumanCount(more)
+        );
     }
     eprintln!("total: {}", books(&outcome.total));
 }
@@ -121,7 +146,8 @@ fn books(tally: &Tally) -> String {
 }
 
 pub fn outcome_json(outcome: &Outcome) -> String {
-    let tally = |t: &Tally| json!({"read": t.read, "accepted": t.accepted, "duplicate": t.duplicate, "rejected": t.rejected});
+    let tally =
+        |t: &Tally| json!({"read": t.read, "accepted": t.accepted, "duplicate": t.duplicate, "rejected": t.rejected});
     let inputs: Vec<_> = outcome
         .reports
         .iter()
@@ -152,8 +178,14 @@ pub fn generated(summary: &generate::Summary, out: &Path) {
         out.display()
     );
     for gap in &summary.gaps {
-        let end = gap.ended_on.map_or("the end of the log".to_owned(), |end| end.format("%F %T").to_string());
+        let end = gap
+            .ended_on
+            .map_or("the end of the log".to_owned(), |end| end.format("%F %T").to_string());
         let object = gap.object_id.as_deref().map_or(String::new(), |id| format!(" of {id}"));
-        eprintln!("planted: {}{object} off from {} to {end}", gap.scope.name(), gap.started_on.format("%F %T"));
+        eprintln!(
+            "planted: {}{object} off from {} to {end}",
+            gap.scope.name(),
+            gap.started_on.format("%F %T")
+        );
     }
 }

@@ -13,9 +13,18 @@ use gatelog::write::{Format, text};
 use std::path::Path;
 
 const EXPORTS: [(&str, &str); 3] = [
-    ("a-page.json", include_str!("../sample-data/three-routes/input/a-page.json")),
-    ("b-lines.ndjson", include_str!("../sample-data/three-routes/input/b-lines.ndjson")),
-    ("c-flat.csv", include_str!("../sample-data/three-routes/input/c-flat.csv")),
+    (
+        "a-page.json",
+        include_str!("../sample-data/three-routes/input/a-page.json"),
+    ),
+    (
+        "b-lines.ndjson",
+        include_str!("../sample-data/three-routes/input/b-lines.ndjson"),
+    ),
+    (
+        "c-flat.csv",
+        include_str!("../sample-data/three-routes/input/c-flat.csv"),
+    ),
 ];
 
 /// The environment of the routes that name none.
@@ -37,7 +46,13 @@ pub fn run(dir: &Path) -> Result<u8> {
     let options = Options::default();
     let tables = report::compute(&Lake::open(&lake)?, &Report::ALL, &options)?;
     for table in &tables {
-        print(|out| writeln!(out, "\n{}", text::render(table, usize::MAX, console::width(), options.tz).trim_end()))?;
+        print(|out| {
+            writeln!(
+                out,
+                "\n{}",
+                text::render(table, usize::MAX, console::width(), options.tz).trim_end()
+            )
+        })?;
     }
     publish(&reports, &tables, &[Format::Parquet, Format::Csv], &options.settings())?;
     print(|out| {

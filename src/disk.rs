@@ -56,9 +56,7 @@ pub fn replace(path: &Path, text: &[u8]) -> Result<()> {
 /// Removes a file; one that is already gone is fine.
 pub fn remove_file(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(cause).at_path(path, "cannot be removed")
-        }
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(cause).at_path(path, "cannot be removed"),
         _ => Ok(()),
     }
 }
@@ -66,9 +64,7 @@ pub fn remove_file(path: &Path) -> Result<()> {
 /// Removes a folder with all it holds; one that is already gone is fine.
 pub fn remove_dir(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(cause).at_path(dir, "cannot be removed")
-        }
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(cause).at_path(dir, "cannot be removed"),
         _ => Ok(()),
     }
 }
@@ -93,8 +89,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0).at_path(&path, "cannot be written")?;
-                file.write_all(owner.as_bytes())
-                    .at_path(&path, "cannot be written")?;
+                file.write_all(owner.as_bytes()).at_path(&path, "cannot be written")?;
                 Ok(Lock { _file: file })
             }
             Err(TryLockError::WouldBlock) => {

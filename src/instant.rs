@@ -16,7 +16,7 @@ pub fn parse(text: &str, zone: Tz) -> Option<i64> {
     if bytes.len() < 19 || !matches!(bytes[10], b'T' | b't' | b' ') {
         return None;
     }
-    let day = parse_date(&text.get(..10)?.as_bytes())?;
+    let day = parse_date(text.get(..10)?.as_bytes())?;
     let clock = &bytes[11..19];
     if clock[2] != b':' || clock[5] != b':' {
         return None;
@@ -177,9 +177,19 @@ mod tests {
     #[test]
     fn what_is_no_time_is_none() {
         for text in [
-            "", "5/12/2022 3:19 PM", "2022-05-12", "2022-13-01T00:00:00Z", "2022-02-30T00:00:00Z",
-            "2022-05-12T24:00:00Z", "2022-05-12T22:60:00Z", "2022-05-12T22:19:12.Z", "2022-05-12T22:19:12X",
-            "2022-05-12T22:19:12+99:00", "0000-01-01T00:00:00Z", "2022-05-12Té2:19:12Z", "2022-05-1é2T22:19:12Z",
+            "",
+            "5/12/2022 3:19 PM",
+            "2022-05-12",
+            "2022-13-01T00:00:00Z",
+            "2022-02-30T00:00:00Z",
+            "2022-05-12T24:00:00Z",
+            "2022-05-12T22:60:00Z",
+            "2022-05-12T22:19:12.Z",
+            "2022-05-12T22:19:12X",
+            "2022-05-12T22:19:12+99:00",
+            "0000-01-01T00:00:00Z",
+            "2022-05-12Té2:19:12Z",
+            "2022-05-1é2T22:19:12Z",
         ] {
             assert_eq!(utc(text), None, "{text}");
         }
@@ -187,8 +197,14 @@ mod tests {
 
     #[test]
     fn far_years_are_kept() {
-        assert_eq!(utc("0001-01-01T00:00:00Z").map(to_text).as_deref(), Some("0001-01-01T00:00:00Z"));
-        assert_eq!(utc("9999-12-31T23:59:59Z").map(to_text).as_deref(), Some("9999-12-31T23:59:59Z"));
+        assert_eq!(
+            utc("0001-01-01T00:00:00Z").map(to_text).as_deref(),
+            Some("0001-01-01T00:00:00Z")
+        );
+        assert_eq!(
+            utc("9999-12-31T23:59:59Z").map(to_text).as_deref(),
+            Some("9999-12-31T23:59:59Z")
+        );
     }
 
     #[test]

@@ -67,13 +67,22 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
         })?,
         Target::Folder { dir, formats } => {
             publish(&dir, &tables, &formats, &options.settings())?;
-            console::note(&format!("{} written to {}", console::counted(tables.len(), "report"), dir.display()));
+            console::note(&format!(
+                "{} written to {}",
+                console::counted(tables.len(), "report"),
+                dir.display()
+            ));
         }
     }
     Ok(0)
 }
 
-fn publish(dir: &Path, tables: &[report::table::Table], formats: &[write::Format], settings: &[(String, String)]) -> Result<()> {
+fn publish(
+    dir: &Path,
+    tables: &[report::table::Table],
+    formats: &[write::Format],
+    settings: &[(String, String)],
+) -> Result<()> {
     let names: Vec<&str> = Report::ALL.iter().map(|report| report.name()).collect();
     Ok(write::write_all(dir, tables, &names, formats, settings)?)
 }
@@ -84,7 +93,11 @@ fn known_environment(lake: &Lake, asked: &str) -> Result<()> {
         return Ok(());
     }
     let known: Vec<&str> = known.into_iter().collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
     Err(Error::usage(format!("the lake has no environment {asked:?}")).hint(format!("it has: {known}")))
 }
 

@@ -52,8 +52,7 @@ fn civil(days: i64) -> (u32, u32, u32) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
@@ -144,9 +143,7 @@ mod tests {
 
     #[test]
     fn guids() {
-        let guid = [
-            0x40, 0x26, 0xbe, 0x43, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255,
-        ];
+        let guid = [0x40, 0x26, 0xbe, 0x43, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255];
         assert_eq!(
             text(|out| push_guid(out, &guid)),
             "4026be43-0102-0304-0506-0708090a0bff"
@@ -162,14 +159,8 @@ mod tests {
                 at.naive_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string()
             );
         }
-        assert_eq!(
-            text(|out| push_local_instant(out, 1_652_397_552)),
-            "5/12/2022 4:19 PM"
-        );
-        assert_eq!(
-            text(|out| push_local_instant(out, 7 * 3600)),
-            "1/1/1970 12:00 AM"
-        );
+        assert_eq!(text(|out| push_local_instant(out, 1_652_397_552)), "5/12/2022 4:19 PM");
+        assert_eq!(text(|out| push_local_instant(out, 7 * 3600)), "1/1/1970 12:00 AM");
     }
 
     #[test]

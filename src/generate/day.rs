@@ -91,19 +91,10 @@ fn visits(schedule: &Schedule, slice: &Slice) -> Vec<Event> {
 }
 
 /// Changes are made by people who were seen, in the hours after, often several rows in one transaction.
-fn add_changes(
-    schedule: &Schedule,
-    slice: &Slice,
-    visits: &[Event],
-    touched: bool,
-    events: &mut Vec<Event>,
-) {
+fn add_changes(schedule: &Schedule, slice: &Slice, visits: &[Event], touched: bool, events: &mut Vec<Event>) {
     let windows = &schedule.windows;
     let logs_changes = |at_s| !touched || windows.logs_changes(at_s);
-    let makers: Vec<&Event> = visits
-        .iter()
-        .filter(|visit| logs_changes(visit.at_s))
-        .collect();
+    let makers: Vec<&Event> = visits.iter().filter(|visit| logs_changes(visit.at_s)).collect();
     let stream = u64::from(slice.seconds.start);
     let mut draw = Draw::new(schedule.organisation.seed, Purpose::Changes, stream, 0);
     let mut left = slice.change_rows;
@@ -113,11 +104,7 @@ fn add_changes(
         };
         let later_s = draw.below(AT_WORK_S.min(slice.seconds.end - maker.at_s));
         let at_s = Some(maker.at_s + later_s).filter(|at_s| logs_changes(*at_s));
-        let drawn = if draw.chance(700) {
-            1
-        } else {
-            2 + draw.below(4)
-        };
+        let drawn = if draw.chance(700) { 1 } else { 2 + draw.below(4) };
         let members = u64::from(drawn).min(left);
         let transaction = draw.next() as u32;
         events.extend((0..members as u8).map(|member| Event {
@@ -157,11 +144,7 @@ mod tests {
                 let events = events(&schedule, slice);
                 assert_eq!(events.len() as u64, slice.rows());
                 assert!(events.is_sorted());
-                assert!(
-                    events
-                        .iter()
-                        .all(|event| slice.seconds.contains(&event.at_s))
-                );
+                assert!(events.iter().all(|event| slice.seconds.contains(&event.at_s)));
             }
         }
     }
@@ -170,11 +153,7 @@ mod tests {
     fn windows_are_silent() {
         let schedule = schedule(60, 20_000);
         let mut changes_without_access = 0;
-        for event in schedule
-            .slices
-            .iter()
-            .flat_map(|slice| events(&schedule, slice))
-        {
+        for event in schedule.slices.iter().flat_map(|slice| events(&schedule, slice)) {
             let scope = schedule.windows.at(event.at_s).map(|window| window.scope);
             match (event.what, scope) {
                 (What::Access(_), Some(Scope::UserAccess | Scope::Organization)) => {
@@ -187,10 +166,7 @@ mod tests {
                 _ => {}
             }
         }
-        assert!(
-            changes_without_access > 0,
-            "people go on working while nobody watches"
-        );
+        assert!(changes_without_access > 0, "people go on working while nobody watches");
     }
 
     #[test]

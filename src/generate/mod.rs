@@ -189,9 +189,7 @@ fn planted_gaps(schedule: &Schedule, start: DateTime<Utc>) -> Vec<PlantedGap> {
 fn check(plan: &Plan) -> io::Result<()> {
     let host = plan.environment_host.as_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:".contains(byte);
-    let most_gaps = plan
-        .days
-        .saturating_mul(24 * 3600 / windows::SHORTEST_STRATUM_S);
+    let most_gaps = plan.days.saturating_mul(24 * 3600 / windows::SHORTEST_STRATUM_S);
     let last_day = plan.start.checked_add_days(Days::new(u64::from(plan.days)));
     let years = NaiveDate::from_ymd_opt(1, 1, 1)..=NaiveDate::from_ymd_opt(9999, 12, 31);
     let fault = if host.is_empty() || !host.iter().all(plain) {

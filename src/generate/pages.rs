@@ -127,10 +127,7 @@ mod tests {
             written += expected;
             for ordinal in ordinals {
                 let next_new = seen.len() as u64;
-                assert!(
-                    ordinal <= next_new,
-                    "rows come in order, repeats after them"
-                );
+                assert!(ordinal <= next_new, "rows come in order, repeats after them");
                 *seen.entry(ordinal).or_default() += 1;
             }
         }

@@ -4,8 +4,9 @@
 //! accounts are called `# … … Connector Sample`. Nothing is stored per person: traits follow from (seed, number), so an
 //! organisation of ten million costs as much memory as one of five.
 //!
-//! Person 0 is a service account, person 1 uses both clients, person 2 is the administrator; these three never leave.
-//! All others draw their role: 1.5 % service accounts, 10 % mixed, 4 % never seen, the rest use the web client.
+//! Person 0 is a service account, person 1 uses both clients, person 2 the web; 1 and 2 switch auditing, and none
+//! of the three ever leaves. All others draw their role: 1.5 % service accounts, 10 % mixed, 4 % never seen, the rest
+//! use the web client.
 
 use super::draw::{Draw, Guid, Purpose};
 
@@ -19,11 +20,11 @@ pub const SERVICE_ACCOUNT: u32 = 0;
 pub const ADMINISTRATORS: [u32; 2] = [2, 1];
 
 const BIRDS: [&str; 48] = [
-    "Wren", "Robin", "Heron", "Lark", "Finch", "Starling", "Martin", "Avocet", "Bunting", "Curlew",
-    "Dunlin", "Egret", "Fulmar", "Gannet", "Hobby", "Ibis", "Jay", "Kestrel", "Linnet", "Merlin",
-    "Nightjar", "Osprey", "Pipit", "Quail", "Raven", "Siskin", "Teal", "Veery", "Whimbrel",
-    "Dotterel", "Phoebe", "Kite", "Oriole", "Petrel", "Plover", "Shrike", "Swift", "Tern",
-    "Thrush", "Towhee", "Vireo", "Wagtail", "Brant", "Knot", "Redstart", "Serin", "Sora", "Grebe",
+    "Wren", "Robin", "Heron", "Lark", "Finch", "Starling", "Martin", "Avocet", "Bunting", "Curlew", "Dunlin", "Egret",
+    "Fulmar", "Gannet", "Hobby", "Ibis", "Jay", "Kestrel", "Linnet", "Merlin", "Nightjar", "Osprey", "Pipit", "Quail",
+    "Raven", "Siskin", "Teal", "Veery", "Whimbrel", "Dotterel", "Phoebe", "Kite", "Oriole", "Petrel", "Plover",
+    "Shrike", "Swift", "Tern", "Thrush", "Towhee", "Vireo", "Wagtail", "Brant", "Knot", "Redstart", "Serin", "Sora",
+    "Grebe",
 ];
 
 const FRUITS: [&str; 47] = [
@@ -159,12 +160,7 @@ impl Organisation {
     /// Calls `visit(second of the day, client)` for each time the audit interval would let an access be logged.
     pub fn accesses(&self, person: u32, day: Workday, mut visit: impl FnMut(u32, Client)) {
         let traits = self.traits(person);
-        let mut draw = Draw::new(
-            self.seed,
-            Purpose::Workday,
-            u64::from(person),
-            u64::from(day.index),
-        );
+        let mut draw = Draw::new(self.seed, Purpose::Workday, u64::from(person), u64::from(day.index));
         if traits.role == Role::Service {
             let phase_s = traits.usual_start_s % AUDIT_INTERVAL_S;
             for slot in 0..DAY_S / AUDIT_INTERVAL_S {
@@ -206,9 +202,7 @@ impl Organisation {
         let scheduled = traits.workdays & (1 << day.weekday) != 0;
         let ill = draw.chance(25);
         let week = u64::from(day.index / 7);
-        scheduled
-            && !ill
-            && !Draw::new(self.seed, Purpose::Leave, u64::from(person), week).chance(80)
+        scheduled && !ill && !Draw::new(self.seed, Purpose::Leave, u64::from(person), week).chance(80)
     }
 
     pub fn id(&self, person: u32) -> Guid {
@@ -233,11 +227,7 @@ impl Organisation {
         out.extend_from_slice(bird(self.seed, person).as_bytes());
         out.push(b' ');
         out.extend_from_slice(fruit.as_bytes());
-        out.extend_from_slice(if is_service {
-            b" Connector Sample"
-        } else {
-            b" Sample"
-        });
+        out.extend_from_slice(if is_service { b" Connector Sample" } else { b" Sample" });
         // 47 and 48 have no common divisor: pairs repeat only after all of them were used, and then carry a number.
         let round = person as usize / (BIRDS.len() * FRUITS.len());
         if round > 0 {
@@ -296,9 +286,7 @@ mod tests {
     fn rows_of(day: Workday) -> Vec<(u32, u32, Client)> {
         let mut rows = Vec::new();
         for person in 0..ORGANISATION.people {
-            ORGANISATION.accesses(person, day, |at_s, client| {
-                rows.push((person, at_s, client))
-            });
+            ORGANISATION.accesses(person, day, |at_s, client| rows.push((person, at_s, client)));
         }
         rows
     }
@@ -328,9 +316,7 @@ mod tests {
 
     #[test]
     fn the_first_three_people_have_their_fixed_roles() {
-        let roles: Vec<Role> = (0..3)
-            .map(|person| ORGANISATION.traits(person).role)
-            .collect();
+        let roles: Vec<Role> = (0..3).map(|person| ORGANISATION.traits(person).role).collect();
         assert_eq!(roles, [Role::Service, Role::Mixed, Role::Web]);
     }
 

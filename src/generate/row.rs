@@ -81,9 +81,7 @@ impl Composer<'_> {
 
     fn name_user(&self, person: u32, user: &mut Reference) {
         user.id = self.schedule.organisation.id(person);
-        self.schedule
-            .organisation
-            .write_name(person, &mut user.name);
+        self.schedule.organisation.write_name(person, &mut user.name);
     }
 
     fn name_system(&self, user: &mut Reference) {
@@ -142,11 +140,7 @@ impl Composer<'_> {
         if event.members > 1 || draw.chance(400) {
             row.transaction_id = transaction.guid();
         }
-        let stopped = self
-            .schedule
-            .windows
-            .at(event.at_s)
-            .map(|window| window.target);
+        let stopped = self.schedule.windows.at(event.at_s).map(|window| window.target);
         let tables = TABLES.len() as u32;
         let mut table = ((transaction.below(tables) + u32::from(event.member)) % tables) as u8;
         if stopped == Some(Target::Table(table)) {
@@ -197,10 +191,8 @@ impl Composer<'_> {
             UPDATE => (1 + draw.below(4)).min(most),
             ASSIGN => most,
             33 | 34 => {
-                row.change_data
-                    .extend_from_slice(b"sim_account_contacts~contact,");
-                let contact =
-                    tables::record_id(self.schedule.organisation.seed, 1, draw.below(self.records));
+                row.change_data.extend_from_slice(b"sim_account_contacts~contact,");
+                let contact = tables::record_id(self.schedule.organisation.seed, 1, draw.below(self.records));
                 super::bytes::push_guid(&mut row.change_data, &contact);
                 return;
             }
@@ -211,8 +203,7 @@ impl Composer<'_> {
     }
 
     fn write_change(&self, columns: &[&Column], changed: u32, draw: &mut Draw, row: &mut Row) {
-        row.change_data
-            .extend_from_slice(b"{\"changedAttributes\":[");
+        row.change_data.extend_from_slice(b"{\"changedAttributes\":[");
         let mut left = changed;
         for (column, unseen) in columns.iter().zip((1..=columns.len() as u32).rev()) {
             // Selection sampling: each column has the same chance, and exactly `changed` are taken.
@@ -241,13 +232,7 @@ impl Composer<'_> {
     fn write_value_or_null(&self, is_set: bool, column: &Column, draw: &mut Draw, row: &mut Row) {
         if is_set {
             let organisation = &self.schedule.organisation;
-            tables::write_value(
-                column,
-                organisation,
-                self.records,
-                draw,
-                &mut row.change_data,
-            );
+            tables::write_value(column, organisation, self.records, draw, &mut row.change_data);
         } else {
             row.change_data.extend_from_slice(b"null");
         }
@@ -257,15 +242,8 @@ impl Composer<'_> {
 /// The id and the name of what a control row is about.
 pub fn target_id(schedule: &Schedule, target: Target) -> (Guid, &'static str) {
     let organisation = &schedule.organisation;
-    let metadata = |table: u8, column: u64| {
-        Draw::new(
-            organisation.seed,
-            Purpose::Metadata,
-            u64::from(table),
-            column,
-        )
-        .guid()
-    };
+    let metadata =
+        |table: u8, column: u64| Draw::new(organisation.seed, Purpose::Metadata, u64::from(table), column).guid();
     match target {
         Target::Organization => (organisation.organization_id(), "contoso-sim"),
         Target::Table(table) => (metadata(table, 0), TABLES[usize::from(table)].label),

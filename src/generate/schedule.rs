@@ -70,10 +70,7 @@ impl Schedule {
 fn workday(plan: &Plan, index: u32) -> Workday {
     let date = plan.start + Days::new(u64::from(index));
     let weekend = matches!(date.weekday(), Weekday::Sat | Weekday::Sun);
-    let holiday = matches!(
-        (date.month(), date.day()),
-        (1, 1) | (5, 1) | (12, 25) | (12, 26)
-    );
+    let holiday = matches!((date.month(), date.day()), (1, 1) | (5, 1) | (12, 25) | (12, 26));
     Workday {
         index,
         weekday: date.weekday().num_days_from_monday(),
@@ -123,29 +120,16 @@ fn size_organisation(
 }
 
 fn too_dense() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "so many access rows need more days",
-    )
+    io::Error::new(io::ErrorKind::InvalidInput, "so many access rows need more days")
 }
 
-fn offers(
-    organisation: &Organisation,
-    days: &[Workday],
-    windows: &Windows,
-    per_day: u32,
-) -> Vec<Offer> {
+fn offers(organisation: &Organisation, days: &[Workday], windows: &Windows, per_day: u32) -> Vec<Offer> {
     days.par_iter()
         .flat_map_iter(|day| offers_of_day(organisation, *day, windows, per_day))
         .collect()
 }
 
-fn offers_of_day(
-    organisation: &Organisation,
-    day: Workday,
-    windows: &Windows,
-    per_day: u32,
-) -> Vec<Offer> {
+fn offers_of_day(organisation: &Organisation, day: Workday, windows: &Windows, per_day: u32) -> Vec<Offer> {
     let start_s = day.index * DAY_S;
     let touched = windows.touch(start_s, start_s + DAY_S);
     let slice_s = DAY_S / per_day;
@@ -174,20 +158,11 @@ fn offers_of_day(
 
 pub fn people_of_task(organisation: &Organisation, task: u32) -> Range<u32> {
     let first = task * PEOPLE_PER_TASK;
-    first
-        ..first
-            .saturating_add(PEOPLE_PER_TASK)
-            .min(organisation.people)
+    first..first.saturating_add(PEOPLE_PER_TASK).min(organisation.people)
 }
 
 /// Shares the wanted rows out by running totals, so that rounding never loses or adds one.
-fn share_out(
-    plan: &Plan,
-    days: &[Workday],
-    windows: &Windows,
-    per_day: u32,
-    offers: &[Offer],
-) -> Vec<Slice> {
+fn share_out(plan: &Plan, days: &[Workday], windows: &Windows, per_day: u32, offers: &[Offer]) -> Vec<Slice> {
     let slice_s = DAY_S / per_day;
     let visits: u64 = offers.iter().map(|offer| offer.visits).sum();
     let with_changes: u64 = offers.iter().map(|offer| offer.visits_with_changes).sum();
@@ -208,8 +183,7 @@ fn share_out(
                 day,
                 seconds: start_s..end_s,
                 visits: offer.visits,
-                access_rows: part(access_total, so_far.visits, visits)
-                    - part(access_total, before.visits, visits),
+                access_rows: part(access_total, so_far.visits, visits) - part(access_total, before.visits, visits),
                 change_rows: part(plan.change_rows, so_far.visits_with_changes, with_changes)
                     - part(plan.change_rows, before.visits_with_changes, with_changes),
                 controls: row_at(start_s)..row_at(end_s),
@@ -245,12 +219,7 @@ mod tests {
             let accesses: u64 = schedule.slices.iter().map(|slice| slice.access_rows).sum();
             let changes: u64 = schedule.slices.iter().map(|slice| slice.change_rows).sum();
             assert_eq!((accesses, changes), (access_rows, 777), "{days} days");
-            assert!(
-                schedule
-                    .slices
-                    .iter()
-                    .all(|slice| slice.access_rows <= slice.visits)
-            );
+            assert!(schedule.slices.iter().all(|slice| slice.access_rows <= slice.visits));
         }
     }
 

@@ -86,8 +86,7 @@ impl Sink for PageFiles {
 
 /// Refuses to write over a file: pages of two logs must not mix.
 pub fn create(path: &Path) -> io::Result<File> {
-    File::create_new(path)
-        .map_err(|cause| io::Error::new(cause.kind(), format!("{}: {cause}", path.display())))
+    File::create_new(path).map_err(|cause| io::Error::new(cause.kind(), format!("{}: {cause}", path.display())))
 }
 
 /// Writes a log and returns its bytes.
@@ -262,11 +261,7 @@ impl<'a> Iterator for Batches<'a> {
             rows += slice.rows();
             rows >= ROWS_PER_BATCH
         };
-        let len = self
-            .slices
-            .iter()
-            .position(full)
-            .map_or(self.slices.len(), |at| at + 1);
+        let len = self.slices.iter().position(full).map_or(self.slices.len(), |at| at + 1);
         let (batch, rest) = self.slices.split_at(len);
         self.slices = rest;
         (!batch.is_empty()).then_some(batch)

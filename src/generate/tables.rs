@@ -37,11 +37,7 @@ pub struct Table {
 }
 
 const fn column(name: &'static str, number: u16, content: Content) -> Column {
-    Column {
-        name,
-        number,
-        content,
-    }
+    Column { name, number, content }
 }
 
 pub const ACCOUNT: u8 = 0;
@@ -216,13 +212,7 @@ pub fn write_record_name(seed: u64, table: u8, record: u32, out: &mut Vec<u8>) {
 }
 
 /// Writes a column's value as a JSON string, quotes included: in `changedata` every value is one.
-pub fn write_value(
-    column: &Column,
-    organisation: &Organisation,
-    records: u32,
-    draw: &mut Draw,
-    out: &mut Vec<u8>,
-) {
+pub fn write_value(column: &Column, organisation: &Organisation, records: u32, draw: &mut Draw, out: &mut Vec<u8>) {
     out.push(b'"');
     match column.content {
         Content::Name => write_outsider(draw, out),
@@ -255,10 +245,7 @@ pub fn write_value(
         Content::Record(table) => {
             out.extend_from_slice(TABLES[usize::from(table)].name.as_bytes());
             out.push(b',');
-            push_guid(
-                out,
-                &record_id(organisation.seed, table, draw.below(records)),
-            );
+            push_guid(out, &record_id(organisation.seed, table, draw.below(records)));
         }
     }
     out.push(b'"');

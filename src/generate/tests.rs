@@ -67,9 +67,7 @@ fn the_three_forms_say_the_same() {
         .into_iter()
         .map(|page| page.expect("JSON"))
         .collect();
-    let in_pages = pages
-        .iter()
-        .flat_map(|page| page["value"].as_array().expect("rows"));
+    let in_pages = pages.iter().flat_map(|page| page["value"].as_array().expect("rows"));
     assert_eq!(in_pages.map(identity).collect::<Vec<_>>(), expected);
 
     let (csv, _) = text(&plan(), Form::Csv);
@@ -118,14 +116,8 @@ fn rows_are_met_to_the_row_and_repeats_are_exact() {
         }
     }
     assert_eq!((accesses, changes), (2_000, 1_000));
-    assert_eq!(
-        (summary.access_rows, summary.change_rows),
-        (accesses, changes)
-    );
-    assert_eq!(
-        (summary.control_rows, summary.duplicates),
-        (controls, repeats)
-    );
+    assert_eq!((summary.access_rows, summary.change_rows), (accesses, changes));
+    assert_eq!((summary.control_rows, summary.duplicates), (controls, repeats));
     assert_eq!(summary.rows, rows.len() as u64);
     assert_eq!(repeats, ((3_000 + controls) as f64 * 0.02).round() as u64);
 }
@@ -139,13 +131,9 @@ fn planted_gaps_are_silent_and_have_their_rows() {
             ..Plan::default()
         });
         for gap in &summary.gaps {
-            let second =
-                |on: DateTime<Utc>| on.naive_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let second = |on: DateTime<Utc>| on.naive_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string();
             let (start, end) = (second(gap.started_on), gap.ended_on.map(second));
-            let has = |action: u64, on: &str| {
-                rows.iter()
-                    .any(|row| row["action"] == action && row["createdon"] == on)
-            };
+            let has = |action: u64, on: &str| rows.iter().any(|row| row["action"] == action && row["createdon"] == on);
             let (stop, begin) = match gap.scope {
                 Scope::UserAccess => (113, 112),
                 Scope::Organization => (110, 107),
@@ -163,10 +151,7 @@ fn planted_gaps_are_silent_and_have_their_rows() {
                 (Scope::Organization, action) => matches!(action, Some(102..=113)),
                 _ => true,
             };
-            assert!(
-                rows.iter().filter(inside).all(silent),
-                "seed {seed}: {gap:?}"
-            );
+            assert!(rows.iter().filter(inside).all(silent), "seed {seed}: {gap:?}");
         }
     }
 }
@@ -176,8 +161,7 @@ fn access_rows_name_the_person_in_the_object() {
     let (rows, _) = rows(&plan());
     let is_access = |row: &&Value| matches!(row["action"].as_u64(), Some(64 | 65));
     let accesses: Vec<&Value> = rows.iter().filter(is_access).collect();
-    let by_system =
-        |row: &&&Value| row["_userid_value@OData.Community.Display.V1.FormattedValue"] == "SYSTEM";
+    let by_system = |row: &&&Value| row["_userid_value@OData.Community.Display.V1.FormattedValue"] == "SYSTEM";
     for row in &accesses {
         assert_eq!(string(row, "objecttypecode"), "systemuser");
         assert_eq!(row["operation"], 4);
@@ -201,16 +185,10 @@ fn time_and_versions_never_run_backwards() {
 fn change_data_is_json_inside_a_string() {
     let (rows, _) = rows(&plan());
     let mut seen = String::new();
-    for row in rows
-        .iter()
-        .filter(|row| matches!(row["action"].as_u64(), Some(1..=3)))
-    {
+    for row in rows.iter().filter(|row| matches!(row["action"].as_u64(), Some(1..=3))) {
         let data: Value = serde_json::from_str(string(row, "changedata")).expect("JSON");
         let changed = data["changedAttributes"].as_array().expect("attributes");
-        assert_eq!(
-            changed.len(),
-            string(row, "attributemask").split(',').count()
-        );
+        assert_eq!(changed.len(), string(row, "attributemask").split(',').count());
         seen.push_str(string(row, "changedata"));
     }
     assert!(seen.contains("🍐") && seen.contains("\\\"") && seen.contains("\\n"));
@@ -232,10 +210,7 @@ fn pages_are_linked_and_never_overwritten() {
         .collect();
     std::fs::remove_dir_all(&dir).expect("the folder goes");
 
-    assert_eq!(
-        again.expect_err("refused").kind(),
-        io::ErrorKind::AlreadyExists
-    );
+    assert_eq!(again.expect_err("refused").kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(summary.files, pages.len() as u64);
     assert!(names[0].ends_with("audits-00001.json"));
     let (last, others) = pages.split_last().expect("pages");
@@ -274,14 +249,8 @@ fn plans_that_cannot_be_are_refused() {
         duplicates: f64::NAN,
         ..plan()
     }));
-    assert!(refused(Plan {
-        page_rows: 0,
-        ..plan()
-    }));
-    assert!(refused(Plan {
-        gaps: 10_000,
-        ..plan()
-    }));
+    assert!(refused(Plan { page_rows: 0, ..plan() }));
+    assert!(refused(Plan { gaps: 10_000, ..plan() }));
     assert!(refused(Plan {
         environment_host: "a\"b".to_owned(),
         ..plan()

@@ -28,12 +28,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    const ROUND: [Scope; 4] = [
-        Scope::UserAccess,
-        Scope::Organization,
-        Scope::Table,
-        Scope::Column,
-    ];
+    const ROUND: [Scope; 4] = [Scope::UserAccess, Scope::Organization, Scope::Table, Scope::Column];
 
     /// As the gaps report spells it.
     pub fn name(self) -> &'static str {
@@ -114,9 +109,7 @@ pub struct Windows {
 
 impl Windows {
     pub fn plant(seed: u64, days: u32, gaps: u32) -> Windows {
-        let planted: Vec<Window> = (0..gaps)
-            .map(|index| window(seed, days, gaps, index))
-            .collect();
+        let planted: Vec<Window> = (0..gaps).map(|index| window(seed, days, gaps, index)).collect();
         let mut windows = Windows {
             planted,
             controls: Vec::new(),
@@ -135,14 +128,7 @@ impl Windows {
             );
             if let Some(end_s) = window.end_s {
                 let start = window.scope.start_action();
-                switch(
-                    &mut controls,
-                    &mut draw,
-                    window,
-                    end_s,
-                    start,
-                    window.started_by,
-                );
+                switch(&mut controls, &mut draw, window, end_s, start, window.started_by);
             }
         }
         controls.sort_by_key(|control| control.at_s);
@@ -152,12 +138,8 @@ impl Windows {
 
     /// The window open at an instant, if any; strata keep it the only one.
     pub fn at(&self, at_s: u32) -> Option<&Window> {
-        let after = self
-            .planted
-            .partition_point(|window| window.start_s <= at_s);
-        self.planted[..after]
-            .last()
-            .filter(|window| window.holds(at_s))
+        let after = self.planted.partition_point(|window| window.start_s <= at_s);
+        self.planted[..after].last().filter(|window| window.holds(at_s))
     }
 
     pub fn logs_access(&self, at_s: u32) -> bool {
@@ -166,15 +148,12 @@ impl Windows {
     }
 
     pub fn logs_changes(&self, at_s: u32) -> bool {
-        self.at(at_s)
-            .is_none_or(|window| window.scope != Scope::Organization)
+        self.at(at_s).is_none_or(|window| window.scope != Scope::Organization)
     }
 
     /// Whether any window reaches into `[from_s, until_s)`; if none does, nobody needs to ask row by row.
     pub fn touch(&self, from_s: u32, until_s: u32) -> bool {
-        let after = self
-            .planted
-            .partition_point(|window| window.start_s < until_s);
+        let after = self.planted.partition_point(|window| window.start_s < until_s);
         self.planted[..after]
             .last()
             .is_some_and(|window| window.end_s.is_none_or(|end_s| end_s > from_s))
@@ -224,10 +203,7 @@ fn window(seed: u64, days: u32, gaps: u32, index: u32) -> Window {
         target,
         start_s,
         end_s,
-        stopped_by: *draw.pick(
-            &[&ADMINISTRATORS[0], &ADMINISTRATORS[1]],
-            &ADMINISTRATORS[0],
-        ),
+        stopped_by: *draw.pick(&[&ADMINISTRATORS[0], &ADMINISTRATORS[1]], &ADMINISTRATORS[0]),
         started_by: ADMINISTRATORS[0],
     }
 }
@@ -239,14 +215,7 @@ fn length(draw: &mut Draw, most_s: u32) -> u32 {
     (shortest_s + draw.below(shortest_s)).min(most_s)
 }
 
-fn switch(
-    controls: &mut Vec<Control>,
-    draw: &mut Draw,
-    window: &Window,
-    at_s: u32,
-    action: u8,
-    by: u32,
-) {
+fn switch(controls: &mut Vec<Control>, draw: &mut Draw, window: &Window, at_s: u32, action: u8, by: u32) {
     let target = window.target;
     if draw.chance(500) {
         let action = window.scope.setting_action();
@@ -283,14 +252,8 @@ mod tests {
             .iter()
             .filter_map(|window| Some(window.end_s? - window.start_s))
             .collect();
-        assert!(
-            lengths.iter().any(|length_s| *length_s < 600),
-            "{lengths:?}"
-        );
-        assert!(
-            lengths.iter().any(|length_s| *length_s > DAY_S),
-            "{lengths:?}"
-        );
+        assert!(lengths.iter().any(|length_s| *length_s < 600), "{lengths:?}");
+        assert!(lengths.iter().any(|length_s| *length_s > DAY_S), "{lengths:?}");
     }
 
     #[test]
@@ -305,24 +268,13 @@ mod tests {
     #[test]
     fn the_densest_allowed_gaps_still_fit() {
         let windows = Windows::plant(1, 2, 2 * DAY_S / SHORTEST_STRATUM_S);
-        assert!(
-            windows
-                .planted
-                .iter()
-                .all(|window| window.start_s < 2 * DAY_S)
-        );
+        assert!(windows.planted.iter().all(|window| window.start_s < 2 * DAY_S));
     }
 
     #[test]
     fn every_switch_has_its_row() {
         let windows = Windows::plant(5, 200, 8);
-        let rows = |action| {
-            windows
-                .controls
-                .iter()
-                .filter(|row| row.action == action)
-                .count()
-        };
+        let rows = |action| windows.controls.iter().filter(|row| row.action == action).count();
         assert_eq!([rows(113), rows(112), rows(110), rows(107)], [2; 4]);
         assert_eq!([rows(108), rows(105), rows(109)], [2; 3]);
         assert!(windows.controls.is_sorted_by_key(|control| control.at_s));

@@ -86,14 +86,18 @@ impl Columns {
         self.actor_id.append_option(actor_id);
         self.actor_name.append_option(actor_name);
         self.calling_user_id.append_option(record.calling_user_id.as_deref());
-        self.calling_user_name.append_option(record.calling_user_name.as_deref());
+        self.calling_user_name
+            .append_option(record.calling_user_name.as_deref());
         self.transaction_id.append_option(record.transaction_id.as_deref());
         self.attribute_mask.append_option(record.attribute_mask.as_deref());
         self.change_data.append_option(record.change_data.as_deref());
         self.additional_info.append_option(record.additional_info.as_deref());
-        self.user_additional_info.append_option(record.user_additional_info.as_deref());
-        self.regarding_object_id.append_option(record.regarding_object_id.as_deref());
-        self.regarding_object_name.append_option(record.regarding_object_name.as_deref());
+        self.user_additional_info
+            .append_option(record.user_additional_info.as_deref());
+        self.regarding_object_id
+            .append_option(record.regarding_object_id.as_deref());
+        self.regarding_object_name
+            .append_option(record.regarding_object_name.as_deref());
         self.version_number.append_option(record.version_number);
         self.time_to_live_s.append_option(record.time_to_live_s);
         self.deleted_in_source.append_value(record.deleted_in_source);

@@ -188,7 +188,10 @@ pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
                 at = line_end;
             }
             Row::Broken => {
-                sink.reject(fault("syntax", "a closing quote is not followed by a separator"), at..line_end);
+                sink.reject(
+                    fault("syntax", "a closing quote is not followed by a separator"),
+                    at..line_end,
+                );
                 at = line_end;
             }
         }
@@ -209,7 +212,10 @@ fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, en
 fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a>, Fault> {
     if cells.len() != layout.columns.len() {
         let (found, expected) = (cells.len(), layout.columns.len());
-        return Err(fault("field-count", format!("{found} fields where the header has {expected}")));
+        return Err(fault(
+            "field-count",
+            format!("{found} fields where the header has {expected}"),
+        ));
     }
     let mut raw = Raw::default();
     for (position, (cell, field)) in cells.iter().zip(&layout.columns).enumerate() {
@@ -251,7 +257,9 @@ mod tests {
         while at < bytes.len() {
             match read_row(bytes, at, b',', &mut cells, true) {
                 Row::Complete(end) => {
-                    let texts = cells.iter().map(|c| String::from_utf8_lossy(&c.text(bytes)).into_owned());
+                    let texts = cells
+                        .iter()
+                        .map(|c| String::from_utf8_lossy(&c.text(bytes)).into_owned());
                     rows.push(Ok(texts.collect()));
                     at = end;
                 }

@@ -137,10 +137,26 @@ mod tests {
     #[test]
     fn every_spelling_of_a_column_means_the_same_field() {
         for (field, names) in [
-            (Field::ObjectId, &["_objectid_value", "objectid", "ObjectId", "ObjectId_Id"][..]),
+            (
+                Field::ObjectId,
+                &["_objectid_value", "objectid", "ObjectId", "ObjectId_Id"][..],
+            ),
             (Field::AuditId, &["auditid", "AuditId", "Audit Id", "AUDITID"]),
-            (Field::UserName, &["_userid_value@OData.Community.Display.V1.FormattedValue", "useridname", "UserId_Name"]),
-            (Field::ObjectIdTarget, &["_objectid_value@Microsoft.Dynamics.CRM.lookuplogicalname", "objectid_entitytype"]),
+            (
+                Field::UserName,
+                &[
+                    "_userid_value@OData.Community.Display.V1.FormattedValue",
+                    "useridname",
+                    "UserId_Name",
+                ],
+            ),
+            (
+                Field::ObjectIdTarget,
+                &[
+                    "_objectid_value@Microsoft.Dynamics.CRM.lookuplogicalname",
+                    "objectid_entitytype",
+                ],
+            ),
             (Field::CreatedOn, &["createdon", "CreatedOn"]),
         ] {
             for name in names {
@@ -159,7 +175,14 @@ mod tests {
 
     #[test]
     fn envelope_annotations_and_foreign_columns_mean_nothing() {
-        for name in ["@odata.etag", "@odata.context", "entityname", "", "value", "_userid_value@Microsoft.Dynamics.CRM.lookuplogicalname"] {
+        for name in [
+            "@odata.etag",
+            "@odata.context",
+            "entityname",
+            "",
+            "value",
+            "_userid_value@Microsoft.Dynamics.CRM.lookuplogicalname",
+        ] {
             assert_eq!(field_of(name), None, "{name}");
         }
     }

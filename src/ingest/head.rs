@@ -1,12 +1,13 @@
 //! What an input is, told from its first bytes and not from its name.
 
-use super::block::{Block, Parsed, State, parse};
+use super::block::{Block, State, parse};
 use super::csv::Layout;
 use super::fields::Field;
 use super::json;
 use crate::error::Result;
 use chrono_tz::Tz;
 use memchr::memmem;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// What the parser of an input needs to know before the first record.
@@ -49,7 +50,10 @@ pub enum Found {
     Export(Head),
     Empty,
     /// Looks like data, but gatelog cannot honestly read it: the reason and the way out.
-    Refused { reason: String, hint: String },
+    Refused {
+        reason: String,
+        hint: String,
+    },
     /// Nothing gatelog knows; in a folder such files are passed over.
     Foreign,
 }
@@ -117,43 +121,28 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
     recognise_json(text, whole, |form| head(form, (start, 0)))
 }
 
+/// How much of a text usually shows its form.
+const SAMPLE_BYTES: usize = 64 << 10;
+
 fn recognise_json(text: &[u8], whole: bool, head: impl Fn(Form) -> Head) -> Result<Found> {
-    let read_as = |form: Form| -> Result<Parsed> {
-        let end = match form {
-            Form::Lines if !whole => memchr::memrchr(b'\n', text).map_or(text.len(), |end| end + 1),
-            _ => text.len(),
-        };
-        parse(&Block {
-            head: Arc::new(head(form)),
-            bytes: text[..end].to_vec(),
-            offset: 0,
-            last: whole,
-            start: State::Begin,
-        })
-    };
-    let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let form = if json::is_row(first_line.trim_ascii()) {
-        Form::Lines
-    } else {
-        let (lines, pages) = (read_as(Form::Lines)?, read_as(Form::Pages)?);
-        let quality = |parsed: &Parsed| (parsed.rows.num_rows(), std::cmp::Reverse(parsed.rejects.len()));
-        let is_page = pages.stop.state != State::Begin && quality(&pages) > quality(&lines);
-        let has_rows = pages.rows.num_rows() + lines.rows.num_rows() > 0;
-        let is_clean_page = pages.rejects.is_empty() && matches!(pages.stop.state, State::Top | State::Array { .. });
-        if !has_rows && !(is_clean_page && has_list(text)) && !has_audit_columns(text) {
-            return Ok(refuse_json(text));
-        }
-        if is_page || (is_clean_page && !has_rows) { Form::Pages } else { Form::Lines }
-    };
-    if memmem::find(text, b"\"createdon\"").is_none() && memmem::find(text, b"\"createdon@").is_some() {
-        return Ok(Found::Refused {
-            reason: "createdon exists only as formatted local time, which has no zone".to_owned(),
-            hint: "export the raw createdon column too".to_owned(),
+    let sample = &text[..text.len().min(SAMPLE_BYTES)];
+    if !has_audit_columns(sample) && !has_audit_columns(text) {
+        let is_page_without_rows = whole && Trial::of(text, true, head(Form::Pages))?.is_clean_page_without_rows();
+        return Ok(match is_page_without_rows {
+            true => Found::Export(head(Form::Pages)),
+            false => refuse_json(text),
         });
     }
-    if !has_list(text) && !has_audit_columns(text) {
-        return Ok(refuse_json(text));
+    if memmem::find(text, b"\"createdon\"").is_none() && memmem::find(text, b"\"createdon@").is_some() {
+        return Ok(refused(
+            "gives createdon only as formatted local time, which has no zone",
+            "export the raw createdon column too",
+        ));
     }
+    let form = match json_form(sample, whole && sample.len() == text.len(), &head)? {
+        Some(form) => form,
+        None => json_form(text, whole, &head)?.unwrap_or(Form::Lines),
+    };
     let mut found = head(form);
     if let Some(context) = json::first_context(text) {
         found.environment = found.environment_for(Some(&context));
@@ -161,14 +150,63 @@ fn recognise_json(text: &[u8], whole: bool, head: impl Fn(Form) -> Head) -> Resu
     Ok(Found::Export(found))
 }
 
-fn has_list(text: &[u8]) -> bool {
-    memmem::find(text, b"\"value\"").is_some() || text.trim_ascii_start().starts_with(b"[")
+/// Lines or pages: whatever reads more rows with fewer rejects. `None` when neither reads any.
+fn json_form(text: &[u8], whole: bool, head: &impl Fn(Form) -> Head) -> Result<Option<Form>> {
+    let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    if json::is_row(first_line.trim_ascii()) {
+        return Ok(Some(Form::Lines));
+    }
+    let lines_end = match whole {
+        true => text.len(),
+        false => memchr::memrchr(b'\n', text).map_or(0, |end| end + 1),
+    };
+    let lines = Trial::of(&text[..lines_end], whole, head(Form::Lines))?;
+    let pages = Trial::of(text, whole, head(Form::Pages))?;
+    let form = if pages.quality() > lines.quality() {
+        Form::Pages
+    } else {
+        Form::Lines
+    };
+    Ok((lines.rows + pages.rows > 0).then_some(form))
 }
 
+/// What a text gives when read in a form.
+struct Trial {
+    rows: usize,
+    rejects: usize,
+    state: State,
+}
+
+impl Trial {
+    fn of(text: &[u8], whole: bool, head: Head) -> Result<Trial> {
+        let parsed = parse(&Block {
+            head: Arc::new(head),
+            bytes: text.to_vec(),
+            offset: 0,
+            last: whole,
+            start: State::Begin,
+        })?;
+        Ok(Trial {
+            rows: parsed.rows.num_rows(),
+            rejects: parsed.rejects.len(),
+            state: parsed.stop.state,
+        })
+    }
+
+    fn quality(&self) -> (usize, Reverse<usize>) {
+        (self.rows, Reverse(self.rejects))
+    }
+
+    fn is_clean_page_without_rows(&self) -> bool {
+        self.rows == 0 && self.rejects == 0 && self.state == State::Top
+    }
+}
+
+/// Whether the names of the two columns without which nothing can be read occur, in any spelling of case.
 fn has_audit_columns(text: &[u8]) -> bool {
-    [&b"\"createdon\""[..], b"\"auditid\"", b"\"action\""]
-        .iter()
-        .any(|name| memmem::find(text, name).is_some())
+    let text = text.to_ascii_lowercase();
+    let holds = |name: &[u8]| memmem::find(&text, name).is_some();
+    holds(b"\"createdon") && holds(b"\"action")
 }
 
 fn refuse_json(text: &[u8]) -> Found {
@@ -218,7 +256,11 @@ fn refuse_by_columns(layout: &Layout) -> Option<Found> {
     .collect();
     (!missing.is_empty()).then(|| {
         refused(
-            &format!("has a header without {}: {}", missing.join(" and "), layout.names.join(", ")),
+            &format!(
+                "has a header without {}: {}",
+                missing.join(" and "),
+                layout.names.join(", ")
+            ),
             "export these columns too; without them a row says neither when nor what",
         )
     })

@@ -136,7 +136,10 @@ struct Choice {
 /// Hands a parsed entry on, as a record or as a reject.
 fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
     match entry.undecodable {
-        Some(field) => sink.reject(fault("syntax", format!("the value of {field:?} is not valid JSON text")), span),
+        Some(field) => sink.reject(
+            fault("syntax", format!("the value of {field:?} is not valid JSON text")),
+            span,
+        ),
         None => sink.record(entry.raw, environment, span),
     }
 }
@@ -273,7 +276,10 @@ impl<'b> PageParser<'b> {
     /// A page that stops between two records is still truncated, and says so.
     fn end_of_input(&mut self, sink: &mut Sink<'_>) {
         if self.last && !self.cut_off && matches!(self.state, State::Array { .. }) {
-            sink.reject(fault("truncated", "the input ends before its list of records is closed"), self.end..self.end);
+            sink.reject(
+                fault("truncated", "the input ends before its list of records is closed"),
+                self.end..self.end,
+            );
         }
     }
 
@@ -373,7 +379,9 @@ impl<'b> PageParser<'b> {
 pub fn begins_row(bytes: &[u8], brace: usize) -> bool {
     let mut after = bytes[brace + 1..].iter().filter(|b| !b.is_ascii_whitespace());
     let named = after.next() == Some(&b'"')
-        && after.next().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'@'));
+        && after
+            .next()
+            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'@'));
     let before = bytes[..brace].trim_ascii_end();
     let own_line = before.len() < brace && bytes[before.len()..brace].contains(&b'\n');
     named && (own_line || matches!(before.last(), Some(b',' | b'[' | b'}') | None))

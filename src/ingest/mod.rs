@@ -89,12 +89,19 @@ impl Tally {
 /// What became of one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    Ingested { form: &'static str, environment: String, tally: Tally },
+    Ingested {
+        form: &'static str,
+        environment: String,
+        tally: Tally,
+    },
     Empty,
     /// The same bytes were ingested before.
     AlreadyIngested,
     /// Data gatelog cannot honestly read.
-    Refused { reason: String, hint: String },
+    Refused {
+        reason: String,
+        hint: String,
+    },
     /// A file in a folder that is no export.
     PassedOver,
 }
@@ -150,7 +157,9 @@ const SHOWN_REJECTS: usize = 10;
 pub fn ingest(plan: &Plan, progress: &(dyn Fn(Progress) + Sync)) -> Result<Outcome> {
     let inputs = source::discover(&plan.paths, &plan.lake)?;
     if inputs.is_empty() {
-        return Err(Error::bad_input("holds no files").at(&plan.paths[0]).hint("name a folder with exports, or the files"));
+        return Err(Error::bad_input("holds no files")
+            .at(&plan.paths[0])
+            .hint("name a folder with exports, or the files"));
     }
     let mut run = Run::open(plan, &inputs, progress)?;
     run.read_all(inputs.into_iter())?;
@@ -224,7 +233,11 @@ impl<'p> Run<'p> {
         let mut parsed_wave = Vec::new();
         while !wave.is_empty() || !parsed_wave.is_empty() {
             let (parsed, next) = rayon::join(
-                || wave.par_iter().map(|queued| parse(&queued.block)).collect::<Result<Vec<Parsed>>>(),
+                || {
+                    wave.par_iter()
+                        .map(|queued| parse(&queued.block))
+                        .collect::<Result<Vec<Parsed>>>()
+                },
                 || {
                     self.take_wave(std::mem::take(&mut parsed_wave))?;
                     self.read_wave(&mut queue)
@@ -248,7 +261,9 @@ impl<'p> Run<'p> {
                     None => break,
                 }
             }
-            let Some((input, reader)) = &mut queue.reader else { continue };
+            let Some((input, reader)) = &mut queue.reader else {
+                continue;
+            };
             let before = reader.bytes();
             let block = reader.next_block(self.plan.block_bytes)?;
             self.so_far.bytes_read += reader.bytes() - before;
@@ -382,7 +397,11 @@ impl<'p> Run<'p> {
         let mut entries = Vec::new();
         for (open, line) in self.opened.iter().zip(&self.lines) {
             assert!(open.tally.balances(), "L1: the books of {} do not balance", open.name);
-            assert!(open.carry.0.is_empty(), "every byte of {} was understood or rejected", open.name);
+            assert!(
+                open.carry.0.is_empty(),
+                "every byte of {} was understood or rejected",
+                open.name
+            );
             outcome.total.add(&open.tally);
             self.reports[*line].fate = Fate::Ingested {
                 form: open.form,
@@ -407,16 +426,16 @@ impl<'p> Run<'p> {
         if entries.is_empty() {
             self.writer.abandon()?;
         } else {
-            self.writer.commit(&reject::to_batch(&self.rejects)?, self.names, entries)?;
+            self.writer
+                .commit(&reject::to_batch(&self.rejects)?, self.names, entries)?;
         }
         Ok(outcome)
     }
 
     /// Whether the run may be committed at all.
     fn check(&self, outcome: &Outcome) -> Result<()> {
-        let is_readable = |report: &Report| {
-            matches!(report.fate, Fate::Ingested { .. } | Fate::AlreadyIngested | Fate::Empty)
-        };
+        let is_readable =
+            |report: &Report| matches!(report.fate, Fate::Ingested { .. } | Fate::AlreadyIngested | Fate::Empty);
         let refusal = outcome.reports.iter().find_map(|report| match &report.fate {
             Fate::Refused { reason, hint } => Some(Error::bad_input(reason).at(&report.input).hint(hint)),
             _ => None,

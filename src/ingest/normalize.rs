@@ -96,8 +96,12 @@ fn name_only_ids(record: &mut Record<'_>) {
 
 fn created_on(raw: &mut Raw<'_>, zone: Tz) -> Result<i64, Fault> {
     match raw.take(Field::CreatedOn) {
-        Some(text) => instant::parse(text.trim(), zone)
-            .ok_or_else(|| fault("created-on-invalid", format!("createdon {text:?} is not a time gatelog knows"))),
+        Some(text) => instant::parse(text.trim(), zone).ok_or_else(|| {
+            fault(
+                "created-on-invalid",
+                format!("createdon {text:?} is not a time gatelog knows"),
+            )
+        }),
         None if raw.take(Field::CreatedOnFormatted).is_some() => Err(fault(
             "created-on-missing",
             "createdon exists only as formatted local time, which has no zone",
@@ -112,7 +116,10 @@ fn action(raw: &mut Raw<'_>) -> Result<i32, Fault> {
         return Err(fault("action-missing", "action is missing"));
     };
     code(&text, &ACTION_LABELS).ok_or_else(|| {
-        fault("action-invalid", format!("action {text:?} is neither a number nor a known English label"))
+        fault(
+            "action-invalid",
+            format!("action {text:?} is neither a number nor a known English label"),
+        )
     })
 }
 
@@ -120,7 +127,10 @@ fn operation(raw: &mut Raw<'_>) -> Result<Option<i32>, Fault> {
     let label = raw.take(Field::OperationLabel);
     match raw.take(Field::Operation) {
         Some(text) => code(&text, &OPERATION_LABELS).map(Some).ok_or_else(|| {
-            fault("number-invalid", format!("operation {text:?} is neither a number nor a known English label"))
+            fault(
+                "number-invalid",
+                format!("operation {text:?} is neither a number nor a known English label"),
+            )
         }),
         // A label beside a missing code may be in any language: not knowing it costs nothing.
         None => Ok(label.and_then(|text| code(&text, &OPERATION_LABELS))),
@@ -150,7 +160,12 @@ fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> Resu
         .map(|text| {
             whole_number(&text)
                 .and_then(|number| T::try_from(number).ok())
-                .ok_or_else(|| fault("number-invalid", format!("{name} {text:?} is not a whole number in range")))
+                .ok_or_else(|| {
+                    fault(
+                        "number-invalid",
+                        format!("{name} {text:?} is not a whole number in range"),
+                    )
+                })
         })
         .transpose()
 }
@@ -241,10 +256,18 @@ mod tests {
     #[test]
     fn action_is_understood_in_every_spelling() {
         for (text, action) in [
-            ("64", 64), ("64.0", 64), ("65", 65), ("999", 999), ("-1", -1),
-            ("User Access via Web", 64), ("UserAccessviaWeb", 64), ("User_Access_via_Web", 64),
-            ("Access via Web", 64), ("User Access via Web Services", 65),
-            ("User Access Audit Started", 112), ("IPFirewallAcccesDenied", 118),
+            ("64", 64),
+            ("64.0", 64),
+            ("65", 65),
+            ("999", 999),
+            ("-1", -1),
+            ("User Access via Web", 64),
+            ("UserAccessviaWeb", 64),
+            ("User_Access_via_Web", 64),
+            ("Access via Web", 64),
+            ("User Access via Web Services", 65),
+            ("User Access Audit Started", 112),
+            ("IPFirewallAcccesDenied", 118),
         ] {
             assert_eq!(record(&[(Field::Action, text)]).action, action, "{text}");
         }
@@ -270,14 +293,21 @@ mod tests {
 
     #[test]
     fn unknown_is_null_l7() {
-        let row = record(&[(Field::AuditId, "NULL"), (Field::UserId, "nan"), (Field::ChangeData, "")]);
+        let row = record(&[
+            (Field::AuditId, "NULL"),
+            (Field::UserId, "nan"),
+            (Field::ChangeData, ""),
+        ]);
         assert_eq!((row.audit_id, row.user_id, row.change_data), (None, None, None));
     }
 
     #[test]
     fn guids_are_lower_cased_and_lose_their_braces() {
         let id = "{AAAAAAAA-0000-4000-8000-00000000000F}";
-        assert_eq!(record(&[(Field::AuditId, id)]).audit_id.as_deref(), Some("aaaaaaaa-0000-4000-8000-00000000000f"));
+        assert_eq!(
+            record(&[(Field::AuditId, id)]).audit_id.as_deref(),
+            Some("aaaaaaaa-0000-4000-8000-00000000000f")
+        );
         assert_eq!(record(&[(Field::AuditId, "Row A")]).audit_id.as_deref(), Some("Row A"));
     }
 
@@ -286,10 +316,19 @@ mod tests {
         let actor = |values: &[(Field, &'static str)]| record(values).actor().0.map(str::to_owned);
         let user = (Field::UserId, "system");
         let object = (Field::ObjectId, "jane");
-        assert_eq!(actor(&[user, object, (Field::ObjectType, "systemuser")]).as_deref(), Some("jane"));
-        assert_eq!(actor(&[user, object, (Field::ObjectType, "8")]).as_deref(), Some("jane"));
+        assert_eq!(
+            actor(&[user, object, (Field::ObjectType, "systemuser")]).as_deref(),
+            Some("jane")
+        );
+        assert_eq!(
+            actor(&[user, object, (Field::ObjectType, "8")]).as_deref(),
+            Some("jane")
+        );
         assert_eq!(actor(&[user, object]).as_deref(), Some("jane"));
-        assert_eq!(actor(&[user, object, (Field::ObjectIdTarget, "account")]).as_deref(), Some("system"));
+        assert_eq!(
+            actor(&[user, object, (Field::ObjectIdTarget, "account")]).as_deref(),
+            Some("system")
+        );
         assert_eq!(actor(&[user]).as_deref(), Some("system"));
         assert_eq!(actor(&[user, object, (Field::Action, "2")]).as_deref(), Some("system"));
     }

@@ -23,7 +23,9 @@ pub fn to_batch(rejects: &[Reject]) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(rejects.iter().map(|r| &r.source))),
         Arc::new(Int64Array::from_iter_values(rejects.iter().map(|r| r.record as i64))),
-        Arc::new(Int64Array::from_iter_values(rejects.iter().map(|r| r.byte_offset as i64))),
+        Arc::new(Int64Array::from_iter_values(
+            rejects.iter().map(|r| r.byte_offset as i64),
+        )),
         Arc::new(StringArray::from_iter_values(rejects.iter().map(|r| r.code))),
         Arc::new(StringArray::from_iter_values(rejects.iter().map(|r| &r.sentence))),
         Arc::new(BinaryArray::from_iter_values(rejects.iter().map(|r| &r.raw))),

@@ -178,7 +178,11 @@ impl Reader {
             let window = &self.pending[..wanted.min(self.pending.len())];
             match self.cut(window) {
                 Some(cut) => break cut,
-                None => wanted = wanted.checked_mul(2).ok_or_else(|| Error::failed("is too large").at(&self.path))?,
+                None => {
+                    wanted = wanted
+                        .checked_mul(2)
+                        .ok_or_else(|| Error::failed("is too large").at(&self.path))?
+                }
             }
         };
         let rest = self.pending.split_off(length);

@@ -95,10 +95,7 @@ impl Writer {
     /// Commits everything staged, the rejects, the names and the books of the inputs.
     pub fn commit(self, rejects: &RecordBatch, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
         let Writer {
-            root,
-            manifest,
-            sorter,
-            ..
+            root, manifest, sorter, ..
         } = self;
         let generation = manifest.generation + 1;
         let staging = root.join(STAGING);
@@ -116,7 +113,8 @@ impl Writer {
         next.audit.sort_by(|a, b| a.file.path.cmp(&b.file.path));
         if rejects.num_rows() > 0 {
             let target = format!("rejects/{generation:08}.parquet");
-            next.rejects.push(stage_file(&staging, "rejects.parquet", &target, rejects)?);
+            next.rejects
+                .push(stage_file(&staging, "rejects.parquet", &target, rejects)?);
             moves.push((format!("{STAGING}/rejects.parquet"), target));
         }
         let old_names = read_names(&root, &manifest)?;
@@ -128,7 +126,10 @@ impl Writer {
         }
         next.inputs.extend(inputs);
         manifest.check_next(&next).map_err(|broken| {
-            Error::failed(format!("nothing was committed, since the next manifest would be wrong: {broken}")).at(&root)
+            Error::failed(format!(
+                "nothing was committed, since the next manifest would be wrong: {broken}"
+            ))
+            .at(&root)
         })?;
         disk::sync_dir(&staging)?;
         let intent = Intent { moves, manifest: next };
@@ -190,7 +191,12 @@ fn carry_out(root: &Path, intent: &Intent) -> Result<()> {
         if let Some(folder) = to.parent() {
             disk::create_dir(folder)?;
             // A new folder is an entry of its parents, which must reach the disk too.
-            folders.extend(folder.ancestors().take_while(|dir| dir.starts_with(root)).map(Path::to_owned));
+            folders.extend(
+                folder
+                    .ancestors()
+                    .take_while(|dir| dir.starts_with(root))
+                    .map(Path::to_owned),
+            );
         }
         if from.exists() {
             disk::rename(&from, &to)?;

@@ -22,7 +22,13 @@ use xxhash_rust::xxh3::Xxh3;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Columns whose values hardly repeat.
-const DISTINCT_COLUMNS: [&str; 5] = ["audit_id", "created_on", "transaction_id", "change_data", "version_number"];
+const DISTINCT_COLUMNS: [&str; 5] = [
+    "audit_id",
+    "created_on",
+    "transaction_id",
+    "change_data",
+    "version_number",
+];
 
 fn properties() -> Result<WriterProperties> {
     let level = ZstdLevel::try_new(1).at_path(Path::new("zstd"), "the compression level is unknown")?;
@@ -55,8 +61,8 @@ pub struct ParquetFile {
 impl ParquetFile {
     pub fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
         let file = disk::create(path)?;
-        let writer = ArrowWriter::try_new(Hashing::new(file), schema, Some(properties()?))
-            .at_path(path, "cannot be written")?;
+        let writer =
+            ArrowWriter::try_new(Hashing::new(file), schema, Some(properties()?)).at_path(path, "cannot be written")?;
         Ok(ParquetFile {
             path: path.to_owned(),
             writer,

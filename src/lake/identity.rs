@@ -80,10 +80,19 @@ fn hash_value(column: &ArrayRef, row: usize, hasher: &mut Xxh3) -> Result<()> {
         DataType::Int32 => hasher.update(&column.as_primitive::<Int32Type>().value(row).to_le_bytes()),
         DataType::Int64 => hasher.update(&column.as_primitive::<Int64Type>().value(row).to_le_bytes()),
         DataType::Timestamp(..) => {
-            hasher.update(&column.as_primitive::<TimestampMicrosecondType>().value(row).to_le_bytes());
+            hasher.update(
+                &column
+                    .as_primitive::<TimestampMicrosecondType>()
+                    .value(row)
+                    .to_le_bytes(),
+            );
         }
         DataType::Boolean => hasher.update(&[u8::from(column.as_boolean().value(row))]),
-        other => return Err(Error::failed(format!("no identity is defined over a column of type {other}"))),
+        other => {
+            return Err(Error::failed(format!(
+                "no identity is defined over a column of type {other}"
+            )));
+        }
     }
     Ok(())
 }

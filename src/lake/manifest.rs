@@ -98,9 +98,12 @@ impl Manifest {
         };
         let manifest: Manifest = serde_json::from_slice(&text).at_path(&path, "is not a manifest gatelog can read")?;
         if manifest.format > FORMAT {
-            return Err(Error::failed(format!("is of layout {}, newer than this gatelog knows", manifest.format))
-                .at(&path)
-                .hint("use the gatelog version that wrote the lake, or a newer one"));
+            return Err(Error::failed(format!(
+                "is of layout {}, newer than this gatelog knows",
+                manifest.format
+            ))
+            .at(&path)
+            .hint("use the gatelog version that wrote the lake, or a newer one"));
         }
         Ok(Some(manifest))
     }
@@ -113,7 +116,10 @@ impl Manifest {
     /// Checks that `next` may follow this manifest. Pure: called before every swap.
     pub fn check_next(&self, next: &Manifest) -> std::result::Result<(), String> {
         if next.generation != self.generation + 1 {
-            return Err(format!("generation {} cannot follow {}", next.generation, self.generation));
+            return Err(format!(
+                "generation {} cannot follow {}",
+                next.generation, self.generation
+            ));
         }
         let paths: BTreeSet<&str> = next.audit.iter().map(|audit| audit.file.path.as_str()).collect();
         if paths.len() != next.audit.len() {
@@ -144,7 +150,11 @@ impl Manifest {
 
 /// `audit/environment=…/kind=…/month=…/`, relative to the lake.
 pub fn partition_folder(environment: &str, kind: Kind, month: &str) -> String {
-    format!("audit/environment={}/kind={}/month={month}/", escape(environment), kind.name())
+    format!(
+        "audit/environment={}/kind={}/month={month}/",
+        escape(environment),
+        kind.name()
+    )
 }
 
 /// Percent-encodes what a folder name or a Hive partition value cannot hold.
@@ -198,7 +208,13 @@ mod tests {
         let empty = Manifest::empty();
         assert_eq!(empty.check_next(&next(vec![audit(good)])), Ok(()));
         assert!(empty.check_next(&next(vec![audit(good), audit(good)])).is_err());
-        assert!(empty.check_next(&next(vec![audit("audit/environment=e/kind=change/month=2026-03/a.parquet")])).is_err());
+        assert!(
+            empty
+                .check_next(&next(vec![audit(
+                    "audit/environment=e/kind=change/month=2026-03/a.parquet"
+                )]))
+                .is_err()
+        );
         let mut lost = next(vec![]);
         lost.generation = 2;
         assert!(next(vec![audit(good)]).check_next(&lost).is_err());

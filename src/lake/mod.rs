@@ -14,8 +14,8 @@ mod file;
 pub mod identity;
 pub mod manifest;
 pub mod names;
-pub mod schema;
 mod scan;
+pub mod schema;
 mod sort;
 
 pub use commit::Writer;
@@ -49,12 +49,21 @@ impl Lake {
 
     /// The environments that have rows, in order.
     pub fn environments(&self) -> BTreeSet<&str> {
-        self.manifest.audit.iter().map(|audit| audit.environment.as_str()).collect()
+        self.manifest
+            .audit
+            .iter()
+            .map(|audit| audit.environment.as_str())
+            .collect()
     }
 
     /// First and last `created_on` over all rows of an environment.
     pub fn window(&self, environment: &str) -> Option<(i64, i64)> {
-        let files = || self.manifest.audit.iter().filter(|audit| audit.environment == environment);
+        let files = || {
+            self.manifest
+                .audit
+                .iter()
+                .filter(|audit| audit.environment == environment)
+        };
         let first = files().map(|audit| audit.min_created_on_us).min()?;
         let last = files().map(|audit| audit.max_created_on_us).max()?;
         Some((first, last))

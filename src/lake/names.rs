@@ -83,7 +83,12 @@ impl Names {
         let seen_on = rows.column(3).as_primitive::<TimestampMicrosecondType>();
         let mut names = Names::default();
         for row in 0..rows.num_rows() {
-            names.add(text(0).value(row), text(1).value(row), text(2).value(row), seen_on.value(row));
+            names.add(
+                text(0).value(row),
+                text(1).value(row),
+                text(2).value(row),
+                seen_on.value(row),
+            );
         }
         names
     }
@@ -123,6 +128,9 @@ mod tests {
             backward.merge(one);
         }
         assert_eq!(forward, backward);
-        assert_eq!(forward.iter().map(|(_, _, name, on)| (name, on)).collect::<Vec<_>>(), [("Jane", 9), ("jane", 7)]);
+        assert_eq!(
+            forward.iter().map(|(_, _, name, on)| (name, on)).collect::<Vec<_>>(),
+            [("Jane", 9), ("jane", 7)]
+        );
     }
 }

@@ -92,7 +92,9 @@ impl Lake {
             for (count, window) in counts.iter_mut().zip(windows) {
                 if !holds_all(window) {
                     let (start, end) = *window;
-                    let inside = on.partition_point(|&on| on < end).saturating_sub(on.partition_point(|&on| on <= start));
+                    let inside = on
+                        .partition_point(|&on| on < end)
+                        .saturating_sub(on.partition_point(|&on| on <= start));
                     *count += inside as i64;
                 }
             }
@@ -130,9 +132,13 @@ fn decode_accesses(rows: &RecordBatch, as_of: i64, found: &mut Accesses, numbers
     let count = on.partition_point(|&on| on <= as_of);
     found.created_on.extend_from_slice(&on[..count]);
     found.action.extend_from_slice(&actions[..count]);
-    found
-        .actor
-        .extend(actors.keys().iter().take(count).map(|key| key.map(|key| dictionary[key as usize])));
+    found.actor.extend(
+        actors
+            .keys()
+            .iter()
+            .take(count)
+            .map(|key| key.map(|key| dictionary[key as usize])),
+    );
 }
 
 fn decode_control(rows: &RecordBatch, found: &mut Vec<Control>) {

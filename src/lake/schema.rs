@@ -96,7 +96,13 @@ mod tests {
 
     #[test]
     fn column_positions_are_those_of_the_schema() {
-        for (position, name) in [(AUDIT_ID, "audit_id"), (CREATED_ON, "created_on"), (ACTION, "action"), (SOURCE, "source"), (ENVIRONMENT, "environment")] {
+        for (position, name) in [
+            (AUDIT_ID, "audit_id"),
+            (CREATED_ON, "created_on"),
+            (ACTION, "action"),
+            (SOURCE, "source"),
+            (ENVIRONMENT, "environment"),
+        ] {
             assert_eq!(STAGED.field(position).name(), name);
             assert_eq!(LAKE.field(position).name(), name);
         }

@@ -77,7 +77,9 @@ impl Sorter {
 
     /// Takes the rows of a staged batch that `keep` marks.
     pub fn push(&mut self, batch: RecordBatch, keep: &[bool]) -> Result<()> {
-        let created_on = batch.column(schema::CREATED_ON).as_primitive::<TimestampMicrosecondType>();
+        let created_on = batch
+            .column(schema::CREATED_ON)
+            .as_primitive::<TimestampMicrosecondType>();
         let actions = batch.column(schema::ACTION).as_primitive::<Int32Type>();
         let environments = batch.column(schema::ENVIRONMENT).as_string::<i32>();
         let mut current: Option<(u32, std::ops::Range<i64>)> = None;
@@ -136,7 +138,9 @@ impl Sorter {
             .collect();
         let id = |row: &Row| {
             let column = ids[row.batch as usize];
-            column.is_valid(row.row as usize).then(|| column.value(row.row as usize))
+            column
+                .is_valid(row.row as usize)
+                .then(|| column.value(row.row as usize))
         };
         self.rows.par_sort_unstable_by(|a, b| {
             (a.partition, a.created_on)
@@ -202,7 +206,10 @@ impl Sorter {
 /// Adds the partition values that a staged row does not carry yet.
 fn with_partition(rows: &RecordBatch, partition: &Partition) -> Result<RecordBatch> {
     let constant = |value: &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, rows.num_rows())))
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+            value,
+            rows.num_rows(),
+        )))
     };
     let mut columns = rows.columns().to_vec();
     columns.push(constant(partition.kind.name()));
@@ -238,7 +245,10 @@ impl<R: RecordBatchReader> Cursor<R> {
     }
 
     fn key(&self) -> (i64, Option<&str>) {
-        let on = self.batch.column(schema::CREATED_ON).as_primitive::<TimestampMicrosecondType>();
+        let on = self
+            .batch
+            .column(schema::CREATED_ON)
+            .as_primitive::<TimestampMicrosecondType>();
         let ids = self.batch.column(schema::AUDIT_ID).as_string::<i32>();
         (on.value(self.row), ids.is_valid(self.row).then(|| ids.value(self.row)))
     }
@@ -270,7 +280,10 @@ fn merge(path: &Path, runs: Vec<StagedFile>) -> Result<StagedFile> {
         disk::remove_file(&run.path)?;
     }
     let bounds = |pick: fn(&StagedFile) -> i64| runs.iter().map(pick);
-    match (bounds(|run| run.min_created_on_us).min(), bounds(|run| run.max_created_on_us).max()) {
+    match (
+        bounds(|run| run.min_created_on_us).min(),
+        bounds(|run| run.max_created_on_us).max(),
+    ) {
         (Some(min_created_on_us), Some(max_created_on_us)) => Ok(StagedFile {
             partition: runs[0].partition.clone(),
             path: path.to_owned(),

@@ -5,10 +5,10 @@
 //! — join with a calendar of periods, group, count distinct — and polars does it on a frame far smaller than the log.
 
 use super::clock::{LocalDates, month_end, month_start, week_start};
+use super::columns;
 use super::facts::{Facts, NOBODY};
 use super::kernel::Session;
 use super::options::Options;
-use super::columns;
 use super::table::Table;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -55,7 +55,10 @@ fn rows(facts: &Facts, sessions: &[Session], options: &Options) -> Result<Record
         .agg([
             col("accesses").sum(),
             col("sessions").sum(),
-            col("actor").filter(col("actor").neq(lit(NOBODY))).n_unique().alias("actors"),
+            col("actor")
+                .filter(col("actor").neq(lit(NOBODY)))
+                .n_unique()
+                .alias("actors"),
         ])
         .collect()?;
     let by_period = by_client

@@ -56,7 +56,6 @@ pub fn month_end(day: i32) -> i32 {
     month_start(month_start(day) + 31) - 1
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,16 +50,24 @@ impl Facts {
 
     /// Joins stretches into one column set, actors numbered in byte order, rows in order of time.
     pub fn take_accesses(&mut self, stretches: Vec<Accesses>) {
-        let mut ids: Vec<&str> = stretches.iter().flat_map(|s| s.actors.iter().map(String::as_str)).collect();
+        let mut ids: Vec<&str> = stretches
+            .iter()
+            .flat_map(|s| s.actors.iter().map(String::as_str))
+            .collect();
         ids.par_sort_unstable();
         ids.dedup();
         for stretch in &stretches {
             let number = |id: &String| ids.binary_search(&id.as_str()).map_or(NOBODY, |place| place as u32);
             let numbers: Vec<u32> = stretch.actors.iter().map(number).collect();
             self.created_on.extend_from_slice(&stretch.created_on);
-            self.is_web.extend(stretch.action.iter().map(|&action| action == ACTION_WEB));
-            self.actor
-                .extend(stretch.actor.iter().map(|actor| actor.map_or(NOBODY, |local| numbers[local as usize])));
+            self.is_web
+                .extend(stretch.action.iter().map(|&action| action == ACTION_WEB));
+            self.actor.extend(
+                stretch
+                    .actor
+                    .iter()
+                    .map(|actor| actor.map_or(NOBODY, |local| numbers[local as usize])),
+            );
         }
         self.actors = ids.into_iter().map(str::to_owned).collect();
         if !self.created_on.is_sorted() {
@@ -83,5 +91,8 @@ impl Facts {
 }
 
 fn owned(names: HashMap<&str, &str>) -> HashMap<String, String> {
-    names.into_iter().map(|(id, name)| (id.to_owned(), name.to_owned())).collect()
+    names
+        .into_iter()
+        .map(|(id, name)| (id.to_owned(), name.to_owned()))
+        .collect()
 }

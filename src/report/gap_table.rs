@@ -1,10 +1,10 @@
 //! The `gaps` report: every gap with its evidence (contract: design §4).
 
+use super::columns;
 use super::facts::Facts;
 use super::gaps::Gap;
 use super::kernel::{self, Session, Window};
 use super::options::Options;
-use super::columns;
 use super::table::Table;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
@@ -89,7 +89,12 @@ fn order<'a>(facts: &'a Facts, gap: &'a Gap) -> impl Ord + use<'a> {
     fn last<T>(value: Option<T>) -> (bool, Option<T>) {
         (value.is_none(), value)
     }
-    let by = |id: &'a Option<String>| (last(id.as_deref()), last(id.as_deref().and_then(|id| facts.name_of(id))));
+    let by = |id: &'a Option<String>| {
+        (
+            last(id.as_deref()),
+            last(id.as_deref().and_then(|id| facts.name_of(id))),
+        )
+    };
     (
         (gap.scope, last(gap.object_id.as_deref()), gap.state()),
         (last(gap.started_on), last(gap.not_before), last(gap.ended_on)),
@@ -101,11 +106,15 @@ fn to_batch(facts: &Facts, rows: &[Row<'_>]) -> Result<RecordBatch> {
     let text = |of: &dyn Fn(&Row<'_>) -> Option<String>| -> ArrayRef {
         Arc::new(rows.iter().map(of).collect::<StringArray>())
     };
-    let number = |of: &dyn Fn(&Row<'_>) -> Option<i64>| -> ArrayRef {
-        Arc::new(rows.iter().map(of).collect::<Int64Array>())
-    };
+    let number =
+        |of: &dyn Fn(&Row<'_>) -> Option<i64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<Int64Array>()) };
     let instant = |of: &dyn Fn(&Row<'_>) -> Option<i64>| -> ArrayRef {
-        Arc::new(rows.iter().map(of).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        Arc::new(
+            rows.iter()
+                .map(of)
+                .collect::<TimestampMicrosecondArray>()
+                .with_timezone("UTC"),
+        )
     };
     let name = |id: &Option<String>| id.as_deref().and_then(|id| facts.name_of(id)).map(str::to_owned);
     let duration_s = |gap: &Gap| Some((gap.ended_on? - gap.started_on?) / MICROS_PER_SECOND);

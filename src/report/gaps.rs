@@ -77,9 +77,12 @@ impl Gap {
     }
 }
 
+/// A control row that switches auditing, and whether it starts it.
+type Switch<'a> = (&'a Control, bool);
+
 /// All gaps of an environment, in order of scope, object and time.
 pub fn find(facts: &Facts) -> Vec<Gap> {
-    let mut per_object: BTreeMap<(Scope, Option<&str>), Vec<(&Control, bool)>> = BTreeMap::new();
+    let mut per_object: BTreeMap<(Scope, Option<&str>), Vec<Switch<'_>>> = BTreeMap::new();
     for row in &facts.control {
         if let Some((scope, starts)) = Scope::of_action(row.action) {
             let object = row.object_id.as_deref().filter(|_| scope.is_per_object());
@@ -96,7 +99,7 @@ pub fn find(facts: &Facts) -> Vec<Gap> {
 }
 
 /// Pairs the switches of one scope and object.
-fn pair(facts: &Facts, scope: Scope, object: Option<&str>, rows: &[(&Control, bool)], gaps: &mut Vec<Gap>) {
+fn pair(facts: &Facts, scope: Scope, object: Option<&str>, rows: &[Switch<'_>], gaps: &mut Vec<Gap>) {
     let gap = |started_on: Option<i64>, not_before: Option<i64>, ended_on: Option<i64>| Gap {
         scope,
         object_id: object.map(str::to_owned),
@@ -232,21 +235,23 @@ mod tests {
         }
     }
 
-    /// (scope, started_on, not_before, ended_on)
-    fn found(facts: &Facts) -> Vec<(&'static str, Option<i64>, Option<i64>, Option<i64>)> {
-        let gaps = find(facts);
-        gaps.iter().map(|g| (g.scope.name(), g.started_on, g.not_before, g.ended_on)).collect()
-    }
+    /// (started_on, not_before, ended_on)
+    type Bounds = (Option<i64>, Option<i64>, Option<i64>);
 
-    fn user_access(facts: &Facts) -> Vec<(Option<i64>, Option<i64>, Option<i64>)> {
-        let gaps = found(facts).into_iter().filter(|gap| gap.0 == "user_access");
-        gaps.map(|(_, started, not_before, ended)| (started, not_before, ended)).collect()
+    fn user_access(facts: &Facts) -> Vec<Bounds> {
+        let gaps = find(facts).into_iter();
+        gaps.filter(|gap| gap.scope == Scope::UserAccess)
+            .map(|gap| (gap.started_on, gap.not_before, gap.ended_on))
+            .collect()
     }
 
     #[test]
     fn a_stopped_row_opens_and_a_started_row_closes() {
         let gaps = find(&facts(&[(10, STOP), (20, START)], &[]));
-        assert_eq!((gaps[0].started_on, gaps[0].ended_on, gaps[0].state()), (Some(10), Some(20), "closed"));
+        assert_eq!(
+            (gaps[0].started_on, gaps[0].ended_on, gaps[0].state()),
+            (Some(10), Some(20), "closed")
+        );
         assert_eq!(gaps[0].stopped_by.as_deref(), Some("admin 0"));
         assert_eq!(gaps[0].started_by.as_deref(), Some("admin 1"));
     }
@@ -260,29 +265,50 @@ mod tests {
     #[test]
     fn a_gap_open_at_the_end_has_no_end() {
         let gaps = find(&facts(&[(10, STOP)], &[]));
-        assert_eq!((gaps[0].ended_on, gaps[0].state(), gaps[0].window.end), (None, "open", 100));
-        assert_eq!((gaps[1].scope, gaps[1].ended_on, gaps[1].state()), (Scope::Effective, None, "open"));
+        assert_eq!(
+            (gaps[0].ended_on, gaps[0].state(), gaps[0].window.end),
+            (None, "open", 100)
+        );
+        assert_eq!(
+            (gaps[1].scope, gaps[1].ended_on, gaps[1].state()),
+            (Scope::Effective, None, "open")
+        );
     }
 
     #[test]
     fn a_started_row_without_a_gap_reaches_back_to_the_latest_proof() {
         assert_eq!(user_access(&facts(&[(50, START)], &[])), [(None, Some(0), Some(50))]);
-        assert_eq!(user_access(&facts(&[(50, START)], &[5, 30, 60])), [(None, Some(30), Some(50))]);
+        assert_eq!(
+            user_access(&facts(&[(50, START)], &[5, 30, 60])),
+            [(None, Some(30), Some(50))]
+        );
         let twice = facts(&[(10, STOP), (20, START), (50, START)], &[]);
-        assert_eq!(user_access(&twice), [(Some(10), None, Some(20)), (None, Some(20), Some(50))]);
+        assert_eq!(
+            user_access(&twice),
+            [(Some(10), None, Some(20)), (None, Some(20), Some(50))]
+        );
     }
 
     #[test]
     fn no_row_when_the_proof_is_at_the_started_row_itself() {
         assert_eq!(user_access(&facts(&[(50, START)], &[50])), []);
         assert_eq!(user_access(&facts(&[(0, START)], &[])), []);
-        assert_eq!(user_access(&facts(&[(50, START), (50, START)], &[])), [(None, Some(0), Some(50))]);
+        assert_eq!(
+            user_access(&facts(&[(50, START), (50, START)], &[])),
+            [(None, Some(0), Some(50))]
+        );
     }
 
     #[test]
     fn stop_and_start_in_one_second_follow_the_audit_id() {
-        assert_eq!(user_access(&facts(&[(10, STOP), (10, START)], &[])), [(Some(10), None, Some(10))]);
-        assert_eq!(user_access(&facts(&[(10, START), (10, STOP)], &[10])), [(Some(10), None, None)]);
+        assert_eq!(
+            user_access(&facts(&[(10, STOP), (10, START)], &[])),
+            [(Some(10), None, Some(10))]
+        );
+        assert_eq!(
+            user_access(&facts(&[(10, START), (10, STOP)], &[10])),
+            [(Some(10), None, None)]
+        );
     }
 
     #[test]
@@ -290,7 +316,10 @@ mod tests {
         let mut facts = facts(&[(50, 105)], &[30]);
         facts.control[0].object_id = Some("account".to_owned());
         let gaps = find(&facts);
-        assert_eq!((gaps[0].not_before, gaps[0].object_id.as_deref()), (Some(0), Some("account")));
+        assert_eq!(
+            (gaps[0].not_before, gaps[0].object_id.as_deref()),
+            (Some(0), Some("account"))
+        );
         assert_eq!(gaps.len(), 1, "a table's gap is not effective for accesses");
     }
 
@@ -300,7 +329,10 @@ mod tests {
         facts.control[0].object_id = Some("a".to_owned());
         facts.control[1].object_id = Some("b".to_owned());
         let gaps = find(&facts);
-        assert_eq!(gaps.iter().map(Gap::state).collect::<Vec<_>>(), ["open", "start_unknown"]);
+        assert_eq!(
+            gaps.iter().map(Gap::state).collect::<Vec<_>>(),
+            ["open", "start_unknown"]
+        );
     }
 
     fn effective(switches: &[(i64, i32)]) -> Vec<(Window, String)> {
@@ -318,13 +350,22 @@ mod tests {
         let touching = [(10, STOP), (20, START), (20, ORG_STOP), (30, ORG_START)];
         assert_eq!(effective(&touching), [(window(10, 30), both)]);
         let apart = [(10, STOP), (20, START), (21, ORG_STOP), (30, ORG_START)];
-        assert_eq!(effective(&apart), [(window(10, 20), "user_access".into()), (window(21, 30), "organization".into())]);
+        assert_eq!(
+            effective(&apart),
+            [
+                (window(10, 20), "user_access".into()),
+                (window(21, 30), "organization".into())
+            ]
+        );
     }
 
     #[test]
     fn effective_start_is_known_when_a_part_that_begins_there_knows_it() {
         let gaps = find(&facts(&[(0, ORG_STOP), (5, ORG_START), (20, START)], &[]));
         let effective = gaps.last().unwrap();
-        assert_eq!((effective.started_on, effective.not_before, effective.ended_on), (Some(0), None, Some(20)));
+        assert_eq!(
+            (effective.started_on, effective.not_before, effective.ended_on),
+            (Some(0), None, Some(20))
+        );
     }
 }

@@ -65,7 +65,9 @@ pub fn compute(lake: &Lake, reports: &[Report], options: &Options) -> Result<Vec
                 clients::table(&counted, options)
             }
             Report::Gaps => {
-                let rows = environments.iter().map(|e| gap_table::rows(lake, &e.facts, &e.sessions, &e.gaps, options));
+                let rows = environments
+                    .iter()
+                    .map(|e| gap_table::rows(lake, &e.facts, &e.sessions, &e.gaps, options));
                 gap_table::table(rows.collect::<Result<_>>()?)
             }
         })

@@ -89,7 +89,9 @@ pub fn parse_duration(text: &str) -> Result<i64> {
         rest = &rest[digits + 1..];
     }
     // A hundred years: beyond that, adding to an instant could overflow.
-    (total <= 36_525 * 86_400 * MICROS_PER_SECOND).then_some(total).ok_or_else(wrong)
+    (total <= 36_525 * 86_400 * MICROS_PER_SECOND)
+        .then_some(total)
+        .ok_or_else(wrong)
 }
 
 /// Reads a date (its first instant in `tz`) or a time (in `tz` unless it says a zone).
@@ -117,10 +119,26 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("4h", 14_400), ("90m", 5400), ("1h30m", 5400), ("2d", 172_800), ("0s", 0)] {
+        for (text, seconds) in [
+            ("4h", 14_400),
+            ("90m", 5400),
+            ("1h30m", 5400),
+            ("2d", 172_800),
+            ("0s", 0),
+        ] {
             assert_eq!(parse_duration(text).unwrap(), seconds * MICROS_PER_SECOND, "{text}");
         }
-        for text in ["", "4", "h", "4 hours", "-1h", "1.5h", "99999999999999999999h", "999999d", "4ö"] {
+        for text in [
+            "",
+            "4",
+            "h",
+            "4 hours",
+            "-1h",
+            "1.5h",
+            "99999999999999999999h",
+            "999999d",
+            "4ö",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }
@@ -129,9 +147,18 @@ mod tests {
     fn a_date_is_its_first_instant_in_the_time_zone() {
         let berlin = chrono_tz::Europe::Berlin;
         let utc = |text| instant::parse(text, Tz::UTC).unwrap();
-        assert_eq!(parse_instant("2026-03-30", berlin).unwrap(), utc("2026-03-29T22:00:00Z"));
-        assert_eq!(parse_instant("2026-03-30T08:00:00Z", berlin).unwrap(), utc("2026-03-30T08:00:00Z"));
-        assert_eq!(parse_instant("2026-03-30T08:00:00", berlin).unwrap(), utc("2026-03-30T06:00:00Z"));
+        assert_eq!(
+            parse_instant("2026-03-30", berlin).unwrap(),
+            utc("2026-03-29T22:00:00Z")
+        );
+        assert_eq!(
+            parse_instant("2026-03-30T08:00:00Z", berlin).unwrap(),
+            utc("2026-03-30T08:00:00Z")
+        );
+        assert_eq!(
+            parse_instant("2026-03-30T08:00:00", berlin).unwrap(),
+            utc("2026-03-30T06:00:00Z")
+        );
         assert!(parse_instant("tomorrow", berlin).is_err());
     }
 }

@@ -1,11 +1,11 @@
 //! The `sessions` report: when each actor was seen, with bounds instead of pretended durations (contract: design §4).
 
 use super::clock::LocalDates;
+use super::columns;
 use super::facts::Facts;
 use super::gaps::{Gap, Scope};
 use super::kernel::{self, Session, Window};
 use super::options::Options;
-use super::columns;
 use super::table::Table;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
@@ -70,19 +70,25 @@ fn rows(facts: &Facts, sessions: &[Session], limits: &Limits, options: &Options)
     let text = |of: &dyn Fn(&&Session) -> Option<&'static str>| -> ArrayRef {
         Arc::new(chosen.iter().map(of).collect::<StringArray>())
     };
-    let number = |of: &dyn Fn(&&Session) -> Option<i64>| -> ArrayRef {
-        Arc::new(chosen.iter().map(of).collect::<Int64Array>())
-    };
+    let number =
+        |of: &dyn Fn(&&Session) -> Option<i64>| -> ArrayRef { Arc::new(chosen.iter().map(of).collect::<Int64Array>()) };
     let instant = |of: fn(&&Session) -> i64| -> ArrayRef {
         Arc::new(TimestampMicrosecondArray::from_iter_values(chosen.iter().map(of)).with_timezone("UTC"))
     };
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(chosen.iter().map(|_| &facts.environment))),
         Arc::new(StringArray::from_iter_values(chosen.iter().map(actor))),
-        Arc::new(chosen.iter().map(|session| facts.name_of(actor(session))).collect::<StringArray>()),
+        Arc::new(
+            chosen
+                .iter()
+                .map(|session| facts.name_of(actor(session)))
+                .collect::<StringArray>(),
+        ),
         instant(|session| session.started_on),
         instant(|session| session.last_seen_on),
-        Arc::new(Date32Array::from_iter_values(chosen.iter().map(|session| dates.day(session.started_on)))),
+        Arc::new(Date32Array::from_iter_values(
+            chosen.iter().map(|session| dates.day(session.started_on)),
+        )),
         number(&|session| Some((session.last_seen_on - session.started_on) / MICROS_PER_SECOND)),
         number(&|session| limits.duration_max_s(session)),
         number(&|session| Some(i64::from(session.web) + i64::from(session.web_services))),
@@ -153,7 +159,9 @@ impl Limits {
 
     fn duration_max_s(&self, session: &Session) -> Option<i64> {
         let longest = session.last_seen_on.saturating_add(self.audit_interval_us) - session.started_on;
-        self.end_censored(session).is_none().then_some(longest / MICROS_PER_SECOND)
+        self.end_censored(session)
+            .is_none()
+            .then_some(longest / MICROS_PER_SECOND)
     }
 
     fn audit_gap_s(&self, session: &Session) -> i64 {

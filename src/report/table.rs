@@ -22,8 +22,11 @@ pub struct Table {
     pub schema: SchemaRef,
     pub batches: Vec<RecordBatch>,
     /// Only [`Table::new`] makes tables, so their types are known to be writable.
-    _checked: (),
+    _checked: Checked,
 }
+
+#[derive(Debug, Clone)]
+struct Checked;
 
 impl Table {
     /// Checks that every batch has the columns of the schema, and that each column's type can be written.
@@ -44,7 +47,7 @@ impl Table {
             name,
             schema,
             batches,
-            _checked: (),
+            _checked: Checked,
         })
     }
 

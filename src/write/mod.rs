@@ -9,8 +9,10 @@
 
 pub mod csv;
 pub mod json;
+mod layout;
 pub mod parquet;
 pub mod publish;
+mod spell;
 pub mod text;
 
 use crate::report::table::Table;

@@ -86,7 +86,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The file names that belong to gatelog: each table with each extension, and `report.*`.
+/// The file names that belong to gatelog: each table with each extension, and the two documents of a whole report.
 pub struct Owned<'a> {
     tables: &'a [&'a str],
 }
@@ -100,35 +100,26 @@ impl<'a> Owned<'a> {
 
     pub fn contains(&self, name: &str) -> bool {
         name.rsplit_once('.').is_some_and(|(stem, extension)| {
-            stem == "report" || (self.tables.contains(&stem) && Self::EXTENSIONS.contains(&extension))
+            (stem == "report" && matches!(extension, "xlsx" | "html"))
+                || (self.tables.contains(&stem) && Self::EXTENSIONS.contains(&extension))
         })
     }
 
-    /// The first entry of a folder that is not a plain file of ours. No folder, no such entry.
-    fn foreign_entry(&self, dir: &Path) -> Result<Option<String>, WriteError> {
+    /// Fails when a folder holds anything but plain files of ours. No folder, no such entry.
+    fn refuse_foreign(&self, dir: &Path) -> Result<(), WriteError> {
         let entries = match fs::read_dir(dir) {
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
             entries => entries.at(dir, "cannot be listed")?,
         };
         for entry in entries {
             let entry = entry.at(dir, "cannot be listed")?;
             let is_file = entry.file_type().at(&entry.path(), "cannot be examined")?.is_file();
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !(is_file && self.contains(&name)) {
-                return Ok(Some(name));
+            let (path, entry) = (dir.to_path_buf(), entry.file_name().to_string_lossy().into_owned());
+            if !(is_file && self.contains(&entry)) {
+                return Err(WriteError::Foreign { path, entry });
             }
         }
-        Ok(None)
-    }
-
-    fn refuse_foreign(&self, dir: &Path) -> Result<(), WriteError> {
-        match self.foreign_entry(dir)? {
-            None => Ok(()),
-            Some(entry) => Err(WriteError::Foreign {
-                path: dir.to_path_buf(),
-                entry,
-            }),
-        }
+        Ok(())
     }
 
     /// Removes a folder that holds nothing but our files, name by name: what is not ours keeps it in place.
@@ -240,21 +231,22 @@ impl Place {
     /// Ends what a killed publication began: a missing target gets its old set back, the rest is removed.
     fn clean_up(&self, owned: &Owned<'_>) -> Result<(), WriteError> {
         let roles = ["old", "tmp"].map(|role| format!(".{}.{role}-", self.name));
+        let is_leftover = |name: &str| {
+            let process = roles.iter().find_map(|role| name.strip_prefix(role.as_str()));
+            process.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
+        };
         let mut leftovers = Vec::new();
         for entry in fs::read_dir(&self.parent).at(&self.parent, "cannot be listed")? {
-            let entry = entry.at(&self.parent, "cannot be listed")?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let process = roles.iter().find_map(|role| name.strip_prefix(role.as_str()));
-            if process.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())) {
-                leftovers.push(entry.path());
+            let path = entry.at(&self.parent, "cannot be listed")?.path();
+            if path.file_name().and_then(OsStr::to_str).is_some_and(is_leftover) {
+                leftovers.push(path);
             }
         }
         // `old` sorts before `tmp`: the old set is brought back before anything is removed.
         leftovers.sort();
         for leftover in leftovers.into_iter().filter(|leftover| !is_held(leftover)) {
-            let is_old = leftover
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(&roles[0]));
+            let name = leftover.file_name().and_then(OsStr::to_str);
+            let is_old = name.is_some_and(|name| name.starts_with(&roles[0]));
             if is_old && !self.target.exists() {
                 fs::rename(&leftover, &self.target).at(&self.target, "cannot be put in place")?;
                 sync_dir(&self.parent)?;

@@ -12,18 +12,11 @@
 //! Values come from outside: control characters and those that turn the reading direction appear as visible signs, so
 //! that no name can colour, move or forge what a terminal shows.
 
-use super::csv::{push_clock, push_date};
+use super::layout::{Kind, SQUEEZES, Shown, Squeeze, paint, widths};
+use super::spell::{cells, clean, counted, shorten};
 use crate::report::table::{Column, Table};
-use arrow::array::RecordBatch;
 use chrono_tz::Tz;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, TableStyle, Width};
 use std::collections::HashSet;
-
-/// A line below the header, and nothing between columns but two blanks.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
-
-/// The blanks around each column.
-const PADDING: usize = 2;
 
 /// Columns that give way on a narrow terminal, the least needed first; all others give way after them. First go those
 /// that can be told from what stays: an id from its name, a last instant from a duration, a part from its sum.
@@ -62,22 +55,6 @@ pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Str
     text
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    Text,
-    Number,
-    Duration,
-    Date,
-    Instant,
-}
-
-/// A column as it will be shown. A null has no text yet.
-struct Shown {
-    name: String,
-    kind: Kind,
-    cells: Vec<Option<String>>,
-}
-
 struct View {
     columns: Vec<Shown>,
     /// Names of columns that are not shown, with the reason.
@@ -89,7 +66,7 @@ impl View {
         let head = table.chunks(max_rows).into_iter().next().unwrap_or_default();
         let shown = |(index, field): (usize, &arrow::datatypes::FieldRef)| Shown {
             name: field.name().clone(),
-            kind: kind(field.name(), field.data_type()),
+            kind: Kind::of(field.name(), field.data_type()),
             cells: head
                 .iter()
                 .flat_map(|batch| cells(batch, index, field.name()))
@@ -216,33 +193,23 @@ impl View {
             .name
             .strip_suffix("_id")
             .and_then(|stem| self.position(&format!("{stem}_name")));
-        let names = name.map(|index| &self.columns[index].cells);
-        match names {
-            Some(names)
-                if names
-                    .iter()
-                    .zip(&column.cells)
-                    .any(|(name, id)| name.is_none() && id.is_some()) =>
-            {
-                usize::MAX
-            }
+        let is_nobody = |index: usize| {
+            let mut pairs = self.columns[index].cells.iter().zip(&column.cells);
+            pairs.any(|(name, id)| name.is_none() && id.is_some())
+        };
+        match name {
+            Some(index) if is_nobody(index) => usize::MAX,
             _ => rank.unwrap_or(usize::MAX),
         }
     }
 }
 
-/// How far a table is squeezed: the lines of a header and the longest name.
-#[derive(Clone, Copy)]
-struct Squeeze(usize, usize);
-
-const SQUEEZES: [Squeeze; 4] = [Squeeze(2, usize::MAX), Squeeze(2, 32), Squeeze(3, 24), Squeeze(3, 18)];
-
 impl View {
     /// Takes the mildest squeeze at which all columns fit; at the last one the most needed columns take the room.
     fn lay_out(&mut self, room: usize) -> String {
-        let fits = |squeeze: &Squeeze| self.widths(*squeeze).iter().sum::<usize>() <= room;
+        let fits = |squeeze: &Squeeze| widths(&self.columns, *squeeze).iter().sum::<usize>() <= room;
         let squeeze = SQUEEZES.into_iter().find(fits).unwrap_or(SQUEEZES[3]);
-        let widths = self.widths(squeeze);
+        let widths = widths(&self.columns, squeeze);
         let mut by_need: Vec<usize> = (0..self.columns.len()).collect();
         by_need.sort_by_key(|&index| std::cmp::Reverse(self.need(&self.columns[index])));
         let (mut free, mut kept) = (room, HashSet::new());
@@ -263,207 +230,12 @@ impl View {
             squeeze,
         )
     }
-
-    /// Every column's width with its padding.
-    fn widths(&self, squeeze: Squeeze) -> Vec<usize> {
-        let columns: Vec<&Shown> = self.columns.iter().collect();
-        let natural = grid(&columns, squeeze).column_max_content_widths();
-        let width = |(column, natural): (&&Shown, u16)| usize::from(natural).min(column.longest(squeeze)) + PADDING;
-        columns.iter().zip(natural).map(width).collect()
-    }
-}
-
-impl Shown {
-    /// Names and sentences may be cut; ids, numbers and times would no longer be themselves.
-    fn longest(&self, Squeeze(_, name_width): Squeeze) -> usize {
-        match self.kind {
-            Kind::Text if self.name.ends_with("_name") => name_width,
-            Kind::Text if !self.name.ends_with("_id") => name_width.max(24),
-            _ => usize::MAX,
-        }
-    }
-
-    /// The column's name in words, in as many lines as allowed where its cells are narrower.
-    fn header(&self, Squeeze(lines, _): Squeeze) -> String {
-        let name = if self.kind == Kind::Duration {
-            self.name.trim_end_matches("_s")
-        } else {
-            &self.name
-        };
-        let words: Vec<&str> = name.split('_').collect();
-        let content = self
-            .cells
-            .iter()
-            .flatten()
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0);
-        let mut broken = (content..=name.len()).map(|width| wrap(&words, width));
-        broken
-            .find(|header| header.lines().count() <= lines)
-            .unwrap_or_else(|| words.join(" "))
-    }
-}
-
-/// Fills lines of at most `width` characters; a longer word gets a line of its own.
-fn wrap(words: &[&str], width: usize) -> String {
-    let (mut text, mut used) = (String::new(), 0);
-    for word in words {
-        if used > 0 && used + 1 + word.len() > width {
-            text.push('\n');
-            used = 0;
-        } else if used > 0 {
-            text.push(' ');
-            used += 1;
-        }
-        text.push_str(word);
-        used += word.len();
-    }
-    text
-}
-
-fn paint(columns: &[&Shown], squeeze: Squeeze) -> String {
-    let mut grid = grid(columns, squeeze);
-    for (column, shown) in grid.column_iter_mut().zip(columns) {
-        // No text holds this sign, so a long name is cut at a character and not at a word.
-        column.set_delimiter('\u{0}');
-        if let Ok(longest) = u16::try_from(shown.longest(squeeze).saturating_add(PADDING)) {
-            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(longest)));
-        }
-        if matches!(shown.kind, Kind::Number | Kind::Duration) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    grid.trim_fmt()
-}
-
-fn grid(columns: &[&Shown], squeeze: Squeeze) -> comfy_table::Table {
-    let mut grid = comfy_table::Table::new();
-    grid.load_style(STYLE)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .force_no_tty()
-        .set_truncation_indicator("…")
-        .set_header(columns.iter().map(|column| column.header(squeeze)).collect::<Vec<_>>());
-    let rows = columns.first().map_or(0, |column| column.cells.len());
-    for index in 0..rows {
-        let cells = columns
-            .iter()
-            .map(|column| column.cells[index].as_deref().unwrap_or("–"));
-        let mut row = Row::from(cells.collect::<Vec<_>>());
-        row.max_height(1);
-        grid.add_row(row);
-    }
-    grid
-}
-
-fn kind(name: &str, data_type: &arrow::datatypes::DataType) -> Kind {
-    use arrow::datatypes::DataType;
-    match data_type {
-        DataType::Int64 | DataType::Int32 if name.ends_with("_s") => Kind::Duration,
-        DataType::Int64 | DataType::Int32 | DataType::Float64 => Kind::Number,
-        DataType::Date32 => Kind::Date,
-        DataType::Timestamp(..) => Kind::Instant,
-        _ => Kind::Text,
-    }
-}
-
-fn cells(batch: &RecordBatch, index: usize, name: &str) -> Vec<Option<String>> {
-    let column = Column::all(batch)[index];
-    let is_duration = name.ends_with("_s");
-    let cell = |row: usize| match column {
-        Column::Text(values) => clean(values.value(row)),
-        Column::Long(values) if is_duration => duration(values.value(row)),
-        Column::Int(values) if is_duration => duration(i64::from(values.value(row))),
-        Column::Long(values) => values.value(row).to_string(),
-        Column::Int(values) => values.value(row).to_string(),
-        Column::Double(values) => fraction(values.value(row)),
-        Column::Flag(values) => values.value(row).to_string(),
-        Column::Date(values) => instant(i64::from(values.value(row)) * 86_400, false),
-        Column::Instant(values) => instant(values.value(row).div_euclid(1_000_000), true),
-    };
-    (0..batch.num_rows())
-        .map(|row| (!column.is_null(row)).then(|| cell(row)))
-        .collect()
-}
-
-/// `2026-03-01 08:00:00`, cut to whole seconds.
-fn instant(second: i64, with_clock: bool) -> String {
-    let mut text = Vec::new();
-    // Writing into memory does not fail.
-    let _ = push_date(&mut text, second.div_euclid(86_400));
-    if with_clock {
-        text.push(b' ');
-        push_clock(&mut text, second.rem_euclid(86_400));
-    }
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// `1:30:00`; from two days on `2d 1:30:00`.
-fn duration(seconds: i64) -> String {
-    let (sign, seconds) = (if seconds < 0 { "-" } else { "" }, seconds.unsigned_abs());
-    let (days, hours) = match seconds / 3600 {
-        hours if hours < 48 => (String::new(), hours),
-        hours => (format!("{}d ", hours / 24), hours % 24),
-    };
-    format!("{sign}{days}{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60)
-}
-
-/// Four decimals, but never 0 or 1 for what is neither: almost all is not all.
-fn fraction(value: f64) -> String {
-    match format!("{value:.4}").as_str() {
-        "1.0000" if value < 1.0 => "0.9999".to_owned(),
-        "0.0000" if value > 0.0 => "0.0001".to_owned(),
-        text => text.to_owned(),
-    }
-}
-
-/// Shows what would act on a terminal instead of letting it act.
-fn clean(text: &str) -> String {
-    let visible = |sign: char| match sign {
-        '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(sign)).unwrap_or('\u{fffd}'),
-        '\u{7f}' => '␡',
-        '\u{80}'..='\u{9f}' | '\u{61c}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => '\u{fffd}',
-        '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
-        sign => sign,
-    };
-    text.chars().map(visible).collect()
-}
-
-/// Cuts GUIDs to their first or last digits, if they then still differ from each other.
-fn shorten(ids: &mut [Option<String>]) {
-    let is_guid = |id: &String| id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if !ids.iter().flatten().all(is_guid) {
-        return;
-    }
-    let distinct = ids.iter().flatten().collect::<HashSet<_>>().len();
-    let cuts: [fn(&String) -> String; 2] = [|id| format!("{}…", &id[..8]), |id| format!("…{}", &id[28..])];
-    for cut in cuts {
-        if ids.iter().flatten().map(cut).collect::<HashSet<_>>().len() == distinct {
-            for id in ids.iter_mut().flatten() {
-                *id = cut(id);
-            }
-            return;
-        }
-    }
-}
-
-/// `1 row`, `2,400,000 rows`.
-fn counted(rows: usize) -> String {
-    let digits = rows.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text + if rows == 1 { " row" } else { " rows" }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
     use std::sync::Arc;
 
     const GUIDS: [&str; 2] = [
@@ -508,7 +280,7 @@ mod tests {
         let expected = "\
 gaps · 2 rows · environment contoso · times in UTC (≥ not before) · durations h:mm:ss
  started on               observed  actor id   actor name
-─────────────────────────────────────────────────────────────
+────────────────────────────────────────────────────────────
    1970-01-01 00:00:00     1:30:00  1f3a9c04…  Anna Schmidt
  ≥ 1970-01-01 01:00:00  2d 2:01:01  203a9c04…  –
 left out: object_id (no value)
@@ -551,37 +323,5 @@ left out: object_id (no value)
             "{text}"
         );
         assert!(!text.contains(|sign: char| sign.is_control() && sign != '\n'));
-    }
-
-    #[test]
-    fn ids_are_cut_only_while_they_stay_distinct() {
-        let cut = |ids: [&str; 2]| {
-            let mut ids = ids.map(|id| Some(id.to_owned()));
-            shorten(&mut ids);
-            ids.map(Option::unwrap_or_default)
-        };
-        assert_eq!(cut(GUIDS), ["1f3a9c04…", "203a9c04…"]);
-        let zeros = [
-            "00000000-0000-0000-0000-000000000001",
-            "00000000-0000-0000-0000-000000000002",
-        ];
-        assert_eq!(cut(zeros), ["…00000001", "…00000002"]);
-        assert_eq!(cut(["S-1-5", "contoso"]), ["S-1-5", "contoso"]);
-    }
-
-    #[test]
-    fn durations_shares_and_counts() {
-        assert_eq!(
-            [0, 59, 172_799, 172_800, -61].map(duration),
-            ["0:00:00", "0:00:59", "47:59:59", "2d 0:00:00", "-0:01:01"]
-        );
-        assert_eq!(
-            [0.0, 0.000_001, 0.25, 0.999_999, 1.0].map(fraction),
-            ["0.0000", "0.0001", "0.2500", "0.9999", "1.0000"]
-        );
-        assert_eq!(
-            [1, 999, 2_400_000].map(counted),
-            ["1 row", "999 rows", "2,400,000 rows"]
-        );
     }
 }
