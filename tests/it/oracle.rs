@@ -1,0 +1,473 @@
+//! L8: every report equals its `queries/*.sql` on DuckDB, row for row, on lakes of every kind we can think of.
+//!
+//! `tests/oracle/oracle.py` compares; it needs Python 3.9 or newer and the one package that `requirements.txt` pins.
+//! They live in a virtual environment that is made once below the target folder and kept until the pin changes.
+
+use crate::cases::Case;
+use crate::logs::{self, Chance, Form, HOUR, at};
+use crate::support::{self, TABLES};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use gatelog::generate;
+use gatelog::ingest;
+use gatelog::instant;
+use gatelog::report::options::{Options, default_session_gap_us};
+use gatelog::report::table::Table;
+use gatelog::write::{self, Format};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The Python of the virtual environment, which is made if need be.
+pub fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        fs::create_dir_all(home).expect("the target folder can be written");
+        // Held until the environment is whole: other test processes wait here.
+        let lock = File::create(home.join("oracle.lock")).expect("the lock can be created");
+        lock.lock().expect("the lock can be taken");
+        let requirements = support::repository().join("tests/oracle/requirements.txt");
+        make_environment(&home.join("oracle"), &requirements)
+    })
+}
+
+fn make_environment(environment: &Path, requirements: &Path) -> PathBuf {
+    let pinned = fs::read_to_string(requirements).expect("requirements.txt");
+    let made_for = environment.join("made-for.txt");
+    let python = environment.join(if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    });
+    if fs::read_to_string(&made_for).is_ok_and(|made_for| made_for == pinned) && python.is_file() {
+        return python;
+    }
+    let _ = fs::remove_dir_all(environment);
+    let base = if cfg!(windows) { "python" } else { "python3" };
+    let advice = "The oracle tests compare the reports with their SQL on DuckDB. They need Python 3.9 or newer with venv \
+                  and pip, and a package registry to install DuckDB from, once. Without: cargo test -- --skip oracle::";
+    let run = |command: &mut Command| match command.output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!(
+            "{command:?} failed: {}\n{advice}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
+        Err(cause) => panic!("{command:?} cannot be run: {cause}\n{advice}"),
+    };
+    run(Command::new(base).args(["-m", "venv"]).arg(environment));
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--requirement"])
+        .arg(requirements));
+    fs::write(made_for, pinned).expect("the target folder can be written");
+    python
+}
+
+/// One lake with one set of options, reported into a folder of its own.
+struct Compared {
+    name: String,
+    lake: PathBuf,
+    reports: PathBuf,
+    options: Options,
+}
+
+impl Compared {
+    /// Writes the reports of a lake below `home`.
+    fn new(home: &Path, name: &str, lake: &Path, options: Options) -> Compared {
+        let reports = home.join(format!("reports of {name}"));
+        support::publish(lake, &options, &reports, &[Format::Parquet]);
+        Compared {
+            name: name.to_owned(),
+            lake: lake.to_owned(),
+            reports,
+            options,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let options = &self.options;
+        let time = |at: Option<i64>| at.map(instant::to_text);
+        json!({
+            "name": self.name,
+            "lake": self.lake,
+            "reports": self.reports,
+            "params": {
+                "environment": options.environment,
+                "tz": options.tz.name(),
+                "as_of": time(options.as_of),
+                "from_on": time(options.from),
+                "to_on": time(options.to),
+                "audit_interval_us": options.audit_interval_us,
+                "session_gap_us": options.session_gap_us,
+            },
+        })
+    }
+}
+
+fn run_oracle(home: &Path, cases: &[Compared]) -> Output {
+    let list: Vec<Value> = cases.iter().map(Compared::to_json).collect();
+    let file = support::write(
+        &home.join("cases.json"),
+        serde_json::to_vec_pretty(&list).expect("JSON"),
+    );
+    let script = support::repository().join("tests/oracle/oracle.py");
+    Command::new(python())
+        .arg("-B")
+        .arg(script)
+        .arg(file)
+        .output()
+        .expect("Python starts")
+}
+
+/// Compares all; says how many rows each report had over all cases, so that a test can see that it compared something.
+fn assert_equal(home: &Path, cases: &[Compared]) -> BTreeMap<String, usize> {
+    let output = run_oracle(home, cases);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(said.lines().count(), cases.len(), "a line per case:\n{said}");
+    let mut rows = BTreeMap::new();
+    for counts in said.lines().filter_map(|line| line.rsplit_once(": ")) {
+        for (table, count) in counts.1.split(", ").filter_map(|count| count.split_once(' ')) {
+            *rows.entry(table.to_owned()).or_default() += count.parse::<usize>().expect("a number of rows");
+        }
+    }
+    rows
+}
+
+#[test]
+fn l8_sample_cases_equal_their_sql() {
+    let home = support::home();
+    let mut compared = Vec::new();
+    for folder in support::sample_cases() {
+        let case = Case::read(&folder);
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        let lake = home.path().join(&name);
+        (0..case.runs.len()).for_each(|run| drop(case.ingest(&folder, run, &lake)));
+        let reports = home.path().join(format!("reports of {name}"));
+        case.report(&lake, &["--out", &reports.to_string_lossy()]);
+        let options = case.parsed_options();
+        compared.push(Compared {
+            name,
+            lake,
+            reports,
+            options,
+        });
+    }
+    let rows = assert_equal(home.path(), &compared);
+    assert!(TABLES.iter().all(|table| rows[*table] > 30), "{rows:?}");
+}
+
+/// A generated log: seed, form, host and plan beyond the defaults.
+fn generated(home: &Path, name: &str, form: generate::Form, plans: &[generate::Plan]) -> PathBuf {
+    let lake = home.join(name);
+    for (number, plan) in plans.iter().enumerate() {
+        let exports = home.join(format!("exports of {name} {number}"));
+        generate::generate(plan, form, &exports).expect("generated");
+        support::ingest(&ingest::Plan {
+            // The CSV form says no environment.
+            environment: (form == generate::Form::Csv).then(|| plan.environment_host.clone()),
+            ..ingest::Plan::new(vec![exports], lake.clone())
+        });
+    }
+    lake
+}
+
+fn generate_plan(seed: u64, start: &str, host: &str) -> generate::Plan {
+    generate::Plan {
+        seed,
+        environment_host: host.to_owned(),
+        start: start.parse().expect("a date"),
+        access_rows: 700,
+        change_rows: 300,
+        gaps: 4 + seed as u32 % 5,
+        duplicates: 0.1,
+        annotated: !seed.is_multiple_of(3),
+        page_rows: 150,
+        ..generate::Plan::default()
+    }
+}
+
+fn of_interval(audit_interval_us: i64) -> Options {
+    Options {
+        audit_interval_us,
+        session_gap_us: default_session_gap_us(audit_interval_us),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn l8_generated_logs_equal_their_sql() {
+    let home = support::home();
+    let (one, two) = ("contoso.crm4.dynamics.com", "fabrikam.crm.dynamics.com");
+    let berlin = generate_plan(1, "2026-03-16", one);
+    let lakes = [
+        generated(home.path(), "odata", generate::Form::ODataPages, &[berlin.clone()]),
+        generated(
+            home.path(),
+            "ndjson",
+            generate::Form::Ndjson,
+            &[generate_plan(2, "2026-08-24", one)],
+        ),
+        generated(
+            home.path(),
+            "csv",
+            generate::Form::Csv,
+            &[generate_plan(3, "2025-12-15", one)],
+        ),
+        generated(
+            home.path(),
+            "two environments",
+            generate::Form::ODataPages,
+            &[
+                berlin,
+                generate_plan(4, "2026-04-01", two),
+                generate_plan(5, "2011-12-20", "samoa.example"),
+            ],
+        ),
+    ];
+    let zones = ["Europe/Berlin", "America/Santiago", "Asia/Kolkata", "Pacific/Apia"];
+    let middle = [
+        at("2026-03-29T01:30:00Z"),
+        at("2026-09-06T04:00:00Z"),
+        at("2026-01-01T00:00:00Z"),
+        at("2026-04-14T12:00:00Z"),
+    ];
+    let mut wanted: Vec<(String, &Path, Options)> = Vec::new();
+    for (number, lake) in lakes.iter().enumerate() {
+        let middle = middle[number];
+        let tz = zones[number].parse().expect("a zone");
+        let mut add = |what: &str, options: Options| {
+            let name = format!("{} {what}", lake.file_name().expect("a name").to_string_lossy());
+            wanted.push((name, lake, Options { tz, ..options }));
+        };
+        add("plain", Options::default());
+        add(
+            "as of its middle",
+            Options {
+                as_of: Some(middle),
+                ..Options::default()
+            },
+        );
+        add(
+            "as of long after",
+            Options {
+                as_of: Some(middle + 9_999 * HOUR + 1),
+                ..Options::default()
+            },
+        );
+        add(
+            "as of long before",
+            Options {
+                as_of: Some(at("1999-01-01T00:00:00Z")),
+                ..Options::default()
+            },
+        );
+        add(
+            "from",
+            Options {
+                from: Some(middle),
+                ..of_interval(HOUR)
+            },
+        );
+        add(
+            "from and to",
+            Options {
+                from: Some(middle - 99 * HOUR),
+                to: Some(middle),
+                ..of_interval(2 * HOUR)
+            },
+        );
+        add(
+            "to, of one environment",
+            Options {
+                to: Some(middle),
+                environment: Some(one.into()),
+                ..of_interval(24 * HOUR)
+            },
+        );
+        add(
+            "short sessions",
+            Options {
+                session_gap_us: HOUR / 2,
+                ..of_interval(12 * HOUR)
+            },
+        );
+    }
+    let compared: Vec<Compared> = wanted
+        .into_iter()
+        .map(|(name, lake, options)| Compared::new(home.path(), &name, lake, options))
+        .collect();
+    let rows = assert_equal(home.path(), &compared);
+    assert!(TABLES.iter().all(|table| rows[*table] > 200), "{rows:?}");
+}
+
+const UNKIND_LAKES: u64 = 120;
+
+/// One unkind lake of one or two environments, and options that meet its limits.
+fn unkind(home: &Path, seed: u64) -> Compared {
+    let chance = &mut Chance::new(seed);
+    // A clock change of Berlin, one of Santiago, the day that Apia left out, the end of an ISO year.
+    let starts = [
+        "2026-03-28T20:00:00Z",
+        "2026-09-05T20:00:00Z",
+        "2011-12-29T01:00:00Z",
+        "2025-12-30T23:00:00Z",
+    ];
+    let start = at(chance.pick(&starts));
+    let unit = chance.pick(&[4 * HOUR, HOUR, HOUR / 60, 1_000_000, 0]);
+    let environments = &["contoso.crm4.dynamics.com", "Größe & Co/1"][..1 + chance.below(2)];
+    let lake = home.join(format!("lake {seed}"));
+    let mut times = vec![start];
+    for environment in environments {
+        let events = logs::unkind(chance, start, unit.max(1));
+        times.extend(events.iter().map(|event| event.on));
+        let form = chance.pick(&Form::ALL);
+        let file = support::write(&home.join(format!("log {seed}")), form.write(&events));
+        let environment = Some((*environment).to_owned());
+        support::ingest(&ingest::Plan {
+            environment,
+            ..ingest::Plan::new(vec![file], lake.clone())
+        });
+    }
+    let zones = [
+        "UTC",
+        "Europe/Berlin",
+        "America/Santiago",
+        "Asia/Kolkata",
+        "Pacific/Apia",
+        "America/New_York",
+    ];
+    let mut time = |share: usize| {
+        let beside = chance.pick(&[0, 0, 0, 1, -1, 5 * HOUR]);
+        let time = chance.pick(&times) + beside;
+        chance.in_hundred(share).then_some(time)
+    };
+    let (as_of, from, to) = (time(35), time(35), time(35));
+    let options = Options {
+        environment: chance.in_hundred(20).then(|| environments[0].to_owned()),
+        from,
+        // The command line refuses a range that ends before it begins.
+        to: to.filter(|to| from.is_none_or(|from| from < *to)),
+        tz: chance.pick(&zones).parse().expect("a zone"),
+        as_of,
+        audit_interval_us: unit,
+        session_gap_us: chance.pick(&[default_session_gap_us(unit), unit, unit / 2, 0]),
+    };
+    Compared::new(home, &seed.to_string(), &lake, options)
+}
+
+#[test]
+fn l8_unkind_logs_equal_their_sql() {
+    let home = support::home();
+    let compared: Vec<Compared> = (1..=UNKIND_LAKES)
+        .into_par_iter()
+        .map(|seed| unkind(home.path(), seed))
+        .collect();
+    let rows = assert_equal(home.path(), &compared);
+    assert!(TABLES.iter().all(|table| rows[*table] > 200), "{rows:?}");
+}
+
+/// A report file as an engine with a fault would have written it.
+fn doctored(table: &Table, fault: &str) -> Table {
+    let rows = concat_batches(&table.schema, &table.batches).expect("one schema");
+    let last = rows.num_rows() - 1;
+    let batches: Vec<RecordBatch> = match fault {
+        "a row is missing" => vec![rows.slice(0, last)],
+        "a row is there twice" => vec![rows.clone(), rows.slice(last, 1)],
+        "two rows are exchanged" => vec![rows.slice(0, last - 1), rows.slice(last, 1), rows.slice(last - 1, 1)],
+        "a row is another" => vec![rows.slice(0, last), rows.slice(0, 1)],
+        "a column is missing" => {
+            let rows = rows
+                .project(&(0..rows.num_columns() - 1).collect::<Vec<_>>())
+                .expect("fewer columns");
+            return Table::new(table.name, rows.schema(), vec![rows]).expect("a table");
+        }
+        "nothing" => vec![rows],
+        _ => unreachable!("no such fault"),
+    };
+    Table::new(table.name, table.schema.clone(), batches).expect("a table")
+}
+
+#[test]
+fn the_oracle_finds_every_fault_planted_in_a_report() {
+    let home = support::home();
+    let input = support::repository().join("sample-data/gap-cut/input");
+    let lake = home.path().join("lake");
+    support::ingest(&support::plan(&lake, &[&input]));
+    let faults = [
+        "a row is missing",
+        "a row is there twice",
+        "two rows are exchanged",
+        "a row is another",
+        "a column is missing",
+        "nothing",
+    ];
+    let compared: Vec<Compared> = faults
+        .iter()
+        .map(|fault| {
+            let compared = Compared::new(home.path(), fault, &lake, Options::default());
+            let tables: Vec<Table> = support::tables(&lake, &Options::default())
+                .iter()
+                .map(|table| doctored(table, fault))
+                .collect();
+            write::write_all(&compared.reports, &tables, &TABLES, &[Format::Parquet], &[]).expect("published");
+            compared
+        })
+        .collect();
+    let output = run_oracle(home.path(), &compared);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for fault in faults {
+        for table in TABLES {
+            let found = said.contains(&format!("DIFFERENT {fault} {table}: "));
+            assert_eq!(found, fault != "nothing", "{fault}, {table}:\n{said}");
+        }
+    }
+}
+
+#[test]
+fn shared_blocks_of_the_queries_are_the_same_text() {
+    let mut blocks: BTreeMap<String, Vec<(&str, String)>> = BTreeMap::new();
+    for table in TABLES {
+        let sql = fs::read_to_string(support::repository().join(format!("queries/{table}.sql"))).expect("a query");
+        let mut rest = sql.as_str();
+        while let Some((_, after)) = rest.split_once("-- [shared: ") {
+            let (name, after) = after.split_once("]\n").expect("a name");
+            let (block, after) = after.split_once("-- [end]").expect("an end");
+            blocks
+                .entry(name.to_owned())
+                .or_default()
+                .push((table, block.to_owned()));
+            rest = after;
+        }
+        assert_eq!(
+            sql.matches("-- [end]").count(),
+            sql.matches("-- [shared: ").count(),
+            "{table}.sql"
+        );
+    }
+    assert!(!blocks.is_empty(), "the queries share blocks");
+    for (name, uses) in blocks {
+        assert!(uses.len() > 1, "{name} stands only in {}.sql", uses[0].0);
+        for (table, block) in &uses {
+            assert!(
+                *block == uses[0].1,
+                "{name} is not the same in {table}.sql as in {}.sql",
+                uses[0].0
+            );
+        }
+    }
+}
