@@ -2,5 +2,8 @@
 
 mod cases; // every case of sample-data/, as its README says
 mod logs; // small logs of the tests' own making, in each form
+mod neighbours; // one bad record never costs its neighbours
 mod oracle; // L8: reports equal their queries/*.sql on DuckDB
+mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
+mod python; // a Python with DuckDB
 mod support; // what the tests share

@@ -1,10 +1,10 @@
 //! L8: every report equals its `queries/*.sql` on DuckDB, row for row, on lakes of every kind we can think of.
 //!
-//! `tests/oracle/oracle.py` compares; it needs Python 3.9 or newer and the one package that `requirements.txt` pins.
-//! They live in a virtual environment that is made once below the target folder and kept until the pin changes.
+//! `tests/oracle/oracle.py` compares, in a Python that `python.rs` provides.
 
 use crate::cases::Case;
 use crate::logs::{self, Chance, Form, HOUR, at};
+use crate::python::python;
 use crate::support::{self, TABLES};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -17,55 +17,9 @@ use gatelog::write::{self, Format};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
-
-/// The Python of the virtual environment, which is made if need be.
-pub fn python() -> &'static Path {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        fs::create_dir_all(home).expect("the target folder can be written");
-        // Held until the environment is whole: other test processes wait here.
-        let lock = File::create(home.join("oracle.lock")).expect("the lock can be created");
-        lock.lock().expect("the lock can be taken");
-        let requirements = support::repository().join("tests/oracle/requirements.txt");
-        make_environment(&home.join("oracle"), &requirements)
-    })
-}
-
-fn make_environment(environment: &Path, requirements: &Path) -> PathBuf {
-    let pinned = fs::read_to_string(requirements).expect("requirements.txt");
-    let made_for = environment.join("made-for.txt");
-    let python = environment.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    });
-    if fs::read_to_string(&made_for).is_ok_and(|made_for| made_for == pinned) && python.is_file() {
-        return python;
-    }
-    let _ = fs::remove_dir_all(environment);
-    let base = if cfg!(windows) { "python" } else { "python3" };
-    let advice = "The oracle tests compare the reports with their SQL on DuckDB. They need Python 3.9 or newer with venv \
-                  and pip, and a package registry to install DuckDB from, once. Without: cargo test -- --skip oracle::";
-    let run = |command: &mut Command| match command.output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => panic!(
-            "{command:?} failed: {}\n{advice}",
-            String::from_utf8_lossy(&output.stderr)
-        ),
-        Err(cause) => panic!("{command:?} cannot be run: {cause}\n{advice}"),
-    };
-    run(Command::new(base).args(["-m", "venv"]).arg(environment));
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--requirement"])
-        .arg(requirements));
-    fs::write(made_for, pinned).expect("the target folder can be written");
-    python
-}
 
 /// One lake with one set of options, reported into a folder of its own.
 struct Compared {

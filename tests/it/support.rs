@@ -1,6 +1,8 @@
 //! What the tests share: running the program, the library in short, and reading a lake back.
 
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+use arrow::util::display::array_value_to_string;
 use gatelog::ingest::{self, Fate, Outcome, Plan, Tally};
 use gatelog::lake::Lake;
 use gatelog::report::options::Options;
@@ -150,27 +152,26 @@ pub type Row = BTreeMap<String, String>;
 pub fn parquet_rows(path: &Path) -> Vec<Row> {
     let file = File::open(path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file");
-    let mut rows = Vec::new();
-    for batch in reader.build().expect("readable") {
-        let batch = batch.expect("rows");
-        let options = FormatOptions::default();
-        let columns: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column, &options).expect("a type with a text form"))
-            .collect();
-        rows.extend((0..batch.num_rows()).map(|row| {
-            let cells = columns
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| batch.column(*at).is_valid(row));
-            let named = |(at, column): (usize, &ArrayFormatter<'_>)| {
-                (batch.schema().field(at).name().clone(), column.value(row).to_string())
-            };
-            cells.map(named).collect()
-        }));
+    let batches = reader.build().expect("readable").map(|batch| batch.expect("rows"));
+    batches
+        .flat_map(|batch| (0..batch.num_rows()).map(|row| row_of(&batch, row)).collect::<Vec<_>>())
+        .collect()
+}
+
+fn row_of(batch: &RecordBatch, row: usize) -> Row {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns());
+    columns
+        .filter(|(_, column)| column.is_valid(row))
+        .map(|(field, column)| (field.name().clone(), cell(column, row)))
+        .collect()
+}
+
+fn cell(column: &dyn Array, row: usize) -> String {
+    if let Some(instants) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+        return gatelog::instant::to_text(instants.value(row));
     }
-    rows
+    array_value_to_string(column, row).expect("a type with a text form")
 }
 
 /// The rows of a part of the lake (`audit`, `rejects`), file by file in order of path, as a plain reader finds them.
