@@ -1,6 +1,8 @@
 //! The integration tests: the program and the library as a user meets them. One binary, so that it links once.
 
+mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
+mod cli; // golden texts of what the program prints
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
 mod oracle; // L8: reports equal their queries/*.sql on DuckDB

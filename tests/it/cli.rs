@@ -1,0 +1,269 @@
+//! What the program says, word for word: golden texts of standard output, standard error and exit code.
+//!
+//! They live in `golden/`. `UPDATE_GOLDEN=1 cargo test --release --test it cli` writes them anew; read the difference.
+
+use crate::logs::{self, Event, Form, at};
+use crate::support::{self, Ended, gatelog};
+use gatelog::lake::Writer;
+use std::fs;
+use std::path::Path;
+
+/// Compares an outcome with `golden/NAME.txt`, where HOME stands for the folder the program ran in.
+fn golden(home: &Path, name: &str, command: &[&str], ended: &Ended) {
+    let path = support::repository().join(format!("tests/it/golden/{name}.txt"));
+    let Ended { code, stdout, stderr } = ended;
+    let text = format!(
+        "$ gatelog {}\n--- exit code\n{code}\n--- stdout\n{stdout}--- stderr\n{stderr}",
+        command.join(" ")
+    );
+    let resolved = home.canonicalize().expect("a folder");
+    let text = text
+        .replace(&*resolved.to_string_lossy(), "HOME")
+        .replace(&*home.to_string_lossy(), "HOME");
+    // The program's name has an ending on some systems.
+    let text = text.replace("gatelog.exe", "gatelog").replace("\r\n", "\n");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        support::write(&path, text);
+        return;
+    }
+    let expected =
+        fs::read_to_string(&path).unwrap_or_else(|_| panic!("{name}.txt is missing: run with UPDATE_GOLDEN=1"));
+    assert!(
+        expected.replace("\r\n", "\n") == text,
+        "{name}.txt has changed; expected\n{expected}\nfound\n{text}"
+    );
+}
+
+fn check(home: &Path, name: &str, command: &[&str], code: i32) {
+    let ended = gatelog(home, command);
+    assert_eq!(ended.code, code, "{command:?}: {}", ended.stderr);
+    if code != 0 {
+        assert_eq!(ended.stdout, "", "{command:?}: errors go to standard error");
+    }
+    golden(home, name, command, &ended);
+}
+
+/// A folder with a lake of a few rows.
+fn with_lake() -> tempfile::TempDir {
+    let home = support::home();
+    let input = support::repository().join("sample-data/minimal/input/page.json");
+    let lake = home.path().join("lake");
+    let plan = gatelog::ingest::Plan::new(vec![input], lake);
+    support::ingest(&plan);
+    home
+}
+
+#[test]
+fn help_is_what_a_newcomer_needs() {
+    let home = support::home();
+    check(home.path(), "alone", &[], 2);
+    check(home.path(), "help", &["--help"], 0);
+    check(home.path(), "version", &["--version"], 0);
+    for command in ["ingest", "report", "generate", "demo"] {
+        check(home.path(), &format!("help-{command}"), &[command, "--help"], 0);
+    }
+}
+
+#[test]
+fn a_misspelled_report_gets_the_right_name_suggested() {
+    let home = support::home();
+    check(home.path(), "misspelled-report", &["report", "sesions"], 2);
+    let ended = gatelog(home.path(), &["report", "sesions"]);
+    assert!(ended.stderr.contains("sessions"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_lake_that_does_not_exist_says_how_to_make_one() {
+    check(support::home().path(), "no-lake", &["report", "--lake", "nowhere"], 1);
+}
+
+#[test]
+fn options_that_contradict_each_other_or_mean_nothing_are_usage() {
+    let home = with_lake();
+    let cases: [(&str, &[&str]); 9] = [
+        ("several-reports-as-csv", &["report", "--format", "csv"]),
+        ("parquet-to-stdout", &["report", "sessions", "--format", "parquet"]),
+        ("several-formats-to-stdout", &["report", "--format", "csv,json"]),
+        ("unknown-format", &["report", "--format", "xls"]),
+        ("bad-tz", &["report", "--tz", "Middle-earth"]),
+        ("bad-from", &["report", "--from", "yesterday"]),
+        (
+            "from-after-to",
+            &["report", "--from", "2026-03-02", "--to", "2026-03-01"],
+        ),
+        ("bad-interval", &["report", "--audit-interval", "4 hours"]),
+        ("unknown-environment", &["report", "--environment", "contso"]),
+    ];
+    for (name, command) in cases {
+        check(home.path(), name, command, 2);
+    }
+}
+
+#[test]
+fn a_folder_with_foreign_files_is_never_replaced() {
+    let home = with_lake();
+    let mine = support::write(&home.path().join("reports/thesis.docx"), "mine");
+    check(home.path(), "foreign-file-in-out", &["report", "--out", "reports"], 2);
+    assert_eq!(fs::read_to_string(mine).expect("still there"), "mine");
+}
+
+#[test]
+fn ingest_tells_what_became_of_each_input() {
+    let home = support::home();
+    let input = support::repository().join("sample-data/broken-lines/input");
+    support::copy(&input, &home.path().join("exports"));
+    support::write(
+        &home.path().join("exports/purview.json"),
+        "{\"CreationTime\":\"x\",\"AuditData\":\"{}\"}",
+    );
+    support::write(&home.path().join("exports/bird.jpg"), b"\xFF\xD8\xFF\xE0");
+    support::write(&home.path().join("exports/nothing.csv"), "");
+    check(
+        home.path(),
+        "ingest",
+        &["ingest", "exports", "--environment", "sample"],
+        4,
+    );
+    check(
+        home.path(),
+        "ingest-again",
+        &["ingest", "exports", "--environment", "sample"],
+        4,
+    );
+    check(
+        home.path(),
+        "ingest-json",
+        &[
+            "ingest",
+            "--lake",
+            "other",
+            "exports/b-rows.csv",
+            "--json",
+            "--max-rejects=9",
+        ],
+        0,
+    );
+}
+
+#[test]
+fn reports_for_people_and_pipes() {
+    let home = with_lake();
+    check(home.path(), "report", &["report"], 0);
+    check(
+        home.path(),
+        "report-json",
+        &["report", "sessions", "gaps", "--format", "json"],
+        0,
+    );
+    check(
+        home.path(),
+        "report-one-row",
+        &["report", "clients", "--rows", "1", "--tz", "europe/berlin"],
+        0,
+    );
+    check(
+        home.path(),
+        "report-out",
+        &["report", "--out", "reports", "--format", "csv,json,parquet"],
+        0,
+    );
+    assert_eq!(support::files(&home.path().join("reports")).len(), 9);
+}
+
+#[test]
+fn a_report_asked_for_twice_is_given_once() {
+    let home = with_lake();
+    let once = gatelog(home.path(), &["report", "gaps", "--format", "csv"]);
+    let twice = gatelog(home.path(), &["report", "gaps", "gaps", "--format", "csv"]);
+    assert_eq!((twice.code, twice.stdout), (0, once.stdout));
+}
+
+#[test]
+fn the_demo_runs_and_runs_again() {
+    let home = support::home();
+    check(home.path(), "demo", &["demo"], 0);
+    let reports = support::files(&home.path().join("gatelog-demo/reports"));
+    assert_eq!(reports.len(), 6);
+    for table in support::TABLES {
+        let expected = support::repository().join(format!("sample-data/three-routes/expected/{table}.csv"));
+        let found = &reports[&format!("{table}.csv")];
+        assert_eq!(
+            fs::read_to_string(found).expect("written"),
+            fs::read_to_string(expected).expect("expected"),
+            "{table}"
+        );
+    }
+    check(home.path(), "demo-again", &["demo"], 0);
+}
+
+#[test]
+fn a_second_writer_meets_the_lock_and_readers_never_wait() {
+    let home = with_lake();
+    let log = Form::Lines.write(&[Event::access(at("2026-03-01T08:00:00Z"), 64, Some(1))]);
+    support::write(&home.path().join("more.ndjson"), log);
+    let writer = Writer::open(&home.path().join("lake"), "process 7 on birdhouse since noon", 1 << 20).expect("free");
+    check(home.path(), "locked", &["ingest", "more.ndjson"], 5);
+    assert_eq!(gatelog(home.path(), &["report"]).code, 0);
+    writer.abandon().expect("nothing was staged");
+    assert_eq!(
+        gatelog(home.path(), &["ingest", "more.ndjson"]).code,
+        0,
+        "the lock is free again"
+    );
+}
+
+#[test]
+fn the_lake_is_found_by_option_variable_and_default_in_this_order() {
+    let home = with_lake();
+    fs::rename(home.path().join("lake"), home.path().join("mine")).expect("renamed");
+    let run = |arguments: &[&str], variable: Option<&str>| {
+        let mut program = support::program(home.path());
+        program.args(arguments);
+        variable.map(|value| program.env("GATELOG_LAKE", value));
+        program.output().expect("the program starts").status.code()
+    };
+    assert_eq!(run(&["report"], None), Some(1), "./lake is not there");
+    assert_eq!(run(&["report"], Some("mine")), Some(0));
+    assert_eq!(run(&["report", "--lake", "mine"], Some("nowhere")), Some(0));
+}
+
+#[test]
+fn standard_input_is_an_export_and_a_closed_pipe_is_no_error() {
+    use std::io::{Read, Write};
+    use std::process::Stdio;
+    let home = support::home();
+    let events: Vec<Event> = (0..9)
+        .map(|row| Event::access(at("2026-03-01T08:00:00Z") + row, 64, Some(row as usize)))
+        .collect();
+    let mut program = support::program(home.path());
+    let mut child = program
+        .args(["ingest", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin
+        .write_all(Form::Page.write(&logs::with_ids(events)).as_bytes())
+        .expect("written");
+    drop(stdin);
+    assert_eq!(child.wait().expect("ended").code(), Some(0));
+    assert_eq!(support::lake_rows(&home.path().join("lake"), "audit").len(), 9);
+
+    let mut program = support::program(home.path());
+    let mut child = program
+        .args(["report"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut stderr)
+        .expect("text");
+    assert_eq!((child.wait().expect("ended").code(), stderr.as_str()), (Some(0), ""));
+}
