@@ -72,7 +72,7 @@ pub fn remove_dir(dir: &Path) -> Result<()> {
 /// A writer's exclusive hold on a lake. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -90,7 +90,7 @@ impl Lock {
             Ok(()) => {
                 file.set_len(0).at_path(&path, "cannot be written")?;
                 file.write_all(owner.as_bytes()).at_path(&path, "cannot be written")?;
-                Ok(Lock { _file: file })
+                Ok(Lock { file })
             }
             Err(TryLockError::WouldBlock) => {
                 let holder = fs::read_to_string(&path).unwrap_or_default();
@@ -102,5 +102,30 @@ impl Lock {
             }
             Err(TryLockError::Error(cause)) => Err(cause).at_path(&path, "cannot be locked"),
         }
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that is being started elsewhere in this one may hold a copy of it.
+    fn drop(&mut self) {
+        // What cannot be unlocked is unlocked by the system when the last copy is closed.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_given_up_is_free_though_a_copy_of_its_file_lives_on() {
+        let home = tempfile::tempdir().unwrap();
+        let lock = Lock::take(home.path(), "one").unwrap();
+        assert_eq!(Lock::take(home.path(), "two").unwrap_err().kind, Kind::Locked);
+        // What a child process holds between its fork and its start.
+        let copy = lock.file.try_clone().unwrap();
+        drop(lock);
+        Lock::take(home.path(), "two").unwrap();
+        drop(copy);
     }
 }
