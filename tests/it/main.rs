@@ -3,6 +3,8 @@
 mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
+mod crash; // L4: kills before, within and after a commit
+mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
 mod oracle; // L8: reports equal their queries/*.sql on DuckDB
