@@ -35,7 +35,7 @@ impl Commit {
             support::write(&home.path().join(format!("log-{seed}")), text)
         };
         let first = log(1, "2026-02-27T20:00:00Z", "broken\n");
-        // Other people: the first log's reports keep their names, whichever names the lake holds.
+        // Another environment: the reports of the first keep their names, whichever names the lake holds.
         let second = log(2, "2026-02-28T20:00:00Z", "broken\n");
         support::ingest(&Plan {
             environment: Some("one".to_owned()),

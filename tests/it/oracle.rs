@@ -17,7 +17,6 @@ use gatelog::write::{self, Format};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -157,108 +156,86 @@ fn of_interval(audit_interval_us: i64) -> Options {
     }
 }
 
-#[test]
-fn l8_generated_logs_equal_their_sql() {
-    let home = support::home();
-    let (one, two) = ("contoso.crm4.dynamics.com", "fabrikam.crm.dynamics.com");
-    let berlin = generate_plan(1, "2026-03-16", one);
-    let lakes = [
-        generated(home.path(), "odata", generate::Form::ODataPages, &[berlin.clone()]),
-        generated(
-            home.path(),
-            "ndjson",
-            generate::Form::Ndjson,
-            &[generate_plan(2, "2026-08-24", one)],
-        ),
-        generated(
-            home.path(),
-            "csv",
-            generate::Form::Csv,
-            &[generate_plan(3, "2025-12-15", one)],
-        ),
-        generated(
-            home.path(),
-            "two environments",
-            generate::Form::ODataPages,
-            &[
-                berlin,
-                generate_plan(4, "2026-04-01", two),
-                generate_plan(5, "2011-12-20", "samoa.example"),
-            ],
-        ),
+const ONE: &str = "contoso.crm4.dynamics.com";
+
+/// Lake, time zone, and an instant in the middle of its log at which something changes.
+fn generated_lakes(home: &Path) -> Vec<(PathBuf, &'static str, i64)> {
+    let berlin = generate_plan(1, "2026-03-16", ONE);
+    let three = [
+        berlin.clone(),
+        generate_plan(4, "2026-04-01", "fabrikam.crm.dynamics.com"),
+        generate_plan(5, "2011-12-20", "samoa.example"),
     ];
-    let zones = ["Europe/Berlin", "America/Santiago", "Asia/Kolkata", "Pacific/Apia"];
-    let middle = [
-        at("2026-03-29T01:30:00Z"),
-        at("2026-09-06T04:00:00Z"),
-        at("2026-01-01T00:00:00Z"),
-        at("2026-04-14T12:00:00Z"),
-    ];
-    let mut wanted: Vec<(String, &Path, Options)> = Vec::new();
-    for (number, lake) in lakes.iter().enumerate() {
-        let middle = middle[number];
-        let tz = zones[number].parse().expect("a zone");
-        let mut add = |what: &str, options: Options| {
-            let name = format!("{} {what}", lake.file_name().expect("a name").to_string_lossy());
-            wanted.push((name, lake, Options { tz, ..options }));
-        };
-        add("plain", Options::default());
-        add(
-            "as of its middle",
-            Options {
-                as_of: Some(middle),
-                ..Options::default()
-            },
-        );
-        add(
-            "as of long after",
-            Options {
-                as_of: Some(middle + 9_999 * HOUR + 1),
-                ..Options::default()
-            },
-        );
-        add(
-            "as of long before",
-            Options {
-                as_of: Some(at("1999-01-01T00:00:00Z")),
-                ..Options::default()
-            },
-        );
-        add(
-            "from",
-            Options {
-                from: Some(middle),
-                ..of_interval(HOUR)
-            },
-        );
-        add(
-            "from and to",
-            Options {
-                from: Some(middle - 99 * HOUR),
-                to: Some(middle),
-                ..of_interval(2 * HOUR)
-            },
-        );
-        add(
-            "to, of one environment",
-            Options {
-                to: Some(middle),
-                environment: Some(one.into()),
-                ..of_interval(24 * HOUR)
-            },
-        );
-        add(
+    let lake = |name: &str, form, plans: &[generate::Plan]| generated(home, name, form, plans);
+    use generate::Form::{Csv, Ndjson, ODataPages};
+    vec![
+        (
+            lake("odata", ODataPages, &[berlin]),
+            "Europe/Berlin",
+            at("2026-03-29T01:30:00Z"),
+        ),
+        (
+            lake("ndjson", Ndjson, &[generate_plan(2, "2026-08-24", ONE)]),
+            "America/Santiago",
+            at("2026-09-06T04:00:00Z"),
+        ),
+        (
+            lake("csv", Csv, &[generate_plan(3, "2025-12-15", ONE)]),
+            "Asia/Kolkata",
+            at("2026-01-01T00:00:00Z"),
+        ),
+        (
+            lake("three environments", ODataPages, &three),
+            "Pacific/Apia",
+            at("2026-04-14T12:00:00Z"),
+        ),
+    ]
+}
+
+fn options_about(middle: i64) -> [(&'static str, Options); 8] {
+    let plain = Options::default();
+    let as_of = |on: i64| Options {
+        as_of: Some(on),
+        ..plain.clone()
+    };
+    let range = |from, to, interval| Options {
+        from,
+        to,
+        ..of_interval(interval)
+    };
+    let of_one = Options {
+        environment: Some(ONE.to_owned()),
+        ..range(None, Some(middle), 24 * HOUR)
+    };
+    [
+        ("plain", plain.clone()),
+        ("as of its middle", as_of(middle)),
+        ("as of long after", as_of(middle + 9_999 * HOUR + 1)),
+        ("as of long before", as_of(at("1999-01-01T00:00:00Z"))),
+        ("from", range(Some(middle), None, HOUR)),
+        ("from and to", range(Some(middle - 99 * HOUR), Some(middle), 2 * HOUR)),
+        ("to, of one environment", of_one),
+        (
             "short sessions",
             Options {
                 session_gap_us: HOUR / 2,
                 ..of_interval(12 * HOUR)
             },
-        );
+        ),
+    ]
+}
+
+#[test]
+fn l8_generated_logs_equal_their_sql() {
+    let home = support::home();
+    let mut compared = Vec::new();
+    for (lake, tz, middle) in generated_lakes(home.path()) {
+        let tz = tz.parse().expect("a zone");
+        for (what, options) in options_about(middle) {
+            let name = format!("{} {what}", lake.file_name().expect("a name").to_string_lossy());
+            compared.push(Compared::new(home.path(), &name, &lake, Options { tz, ..options }));
+        }
     }
-    let compared: Vec<Compared> = wanted
-        .into_iter()
-        .map(|(name, lake, options)| Compared::new(home.path(), &name, lake, options))
-        .collect();
     let rows = assert_equal(home.path(), &compared);
     assert!(TABLES.iter().all(|table| rows[*table] > 200), "{rows:?}");
 }
@@ -388,40 +365,6 @@ fn the_oracle_finds_every_fault_planted_in_a_report() {
         for table in TABLES {
             let found = said.contains(&format!("DIFFERENT {fault} {table}: "));
             assert_eq!(found, fault != "nothing", "{fault}, {table}:\n{said}");
-        }
-    }
-}
-
-#[test]
-fn shared_blocks_of_the_queries_are_the_same_text() {
-    let mut blocks: BTreeMap<String, Vec<(&str, String)>> = BTreeMap::new();
-    for table in TABLES {
-        let sql = fs::read_to_string(support::repository().join(format!("queries/{table}.sql"))).expect("a query");
-        let mut rest = sql.as_str();
-        while let Some((_, after)) = rest.split_once("-- [shared: ") {
-            let (name, after) = after.split_once("]\n").expect("a name");
-            let (block, after) = after.split_once("-- [end]").expect("an end");
-            blocks
-                .entry(name.to_owned())
-                .or_default()
-                .push((table, block.to_owned()));
-            rest = after;
-        }
-        assert_eq!(
-            sql.matches("-- [end]").count(),
-            sql.matches("-- [shared: ").count(),
-            "{table}.sql"
-        );
-    }
-    assert!(!blocks.is_empty(), "the queries share blocks");
-    for (name, uses) in blocks {
-        assert!(uses.len() > 1, "{name} stands only in {}.sql", uses[0].0);
-        for (table, block) in &uses {
-            assert!(
-                *block == uses[0].1,
-                "{name} is not the same in {table}.sql as in {}.sql",
-                uses[0].0
-            );
         }
     }
 }
