@@ -156,6 +156,9 @@ fn json_form(text: &[u8], whole: bool, head: &impl Fn(Form) -> Head) -> Result<O
     if json::is_row(first_line.trim_ascii()) {
         return Ok(Some(Form::Lines));
     }
+    if json::is_page(first_line.trim_ascii()) {
+        return Ok(Some(Form::Pages));
+    }
     let lines_end = match whole {
         true => text.len(),
         false => memchr::memrchr(b'\n', text).map_or(0, |end| end + 1),

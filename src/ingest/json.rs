@@ -431,6 +431,11 @@ pub fn is_row(text: &[u8]) -> bool {
     serde_json::from_slice::<Entry<'_>>(text).is_ok_and(|entry| entry.known > 0 && !entry.is_page)
 }
 
+/// Whether a text is a list of rows, or an object around one.
+pub fn is_page(text: &[u8]) -> bool {
+    text.starts_with(b"[") || serde_json::from_slice::<Entry<'_>>(text).is_ok_and(|entry| entry.is_page)
+}
+
 /// The first `@odata.context` of a text.
 pub fn first_context(text: &[u8]) -> Option<String> {
     const NAME: &[u8] = b"\"@odata.context\"";

@@ -1,7 +1,7 @@
 //! What we promise about the source itself: headers, sizes, doors, and stages that know only what comes before them.
 
 use crate::support::{self, TABLES};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 const MAX_HEADER_LINES: usize = 25;
@@ -336,4 +336,36 @@ fn shared_blocks_of_the_queries_are_the_same_text() {
             );
         }
     }
+}
+
+/// The README's two commands share one build of the dependencies: what only tests need turns on no feature of a crate
+/// that the program needs too.
+#[test]
+fn tests_and_program_share_one_build_of_the_dependencies() {
+    let features = |edges: &str| -> BTreeSet<String> {
+        let arguments = [
+            "tree",
+            "--offline",
+            "--locked",
+            "--prefix",
+            "none",
+            "-f",
+            "{p} [{f}]",
+            "-e",
+            edges,
+        ];
+        let tree = std::process::Command::new(env!("CARGO"))
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo runs");
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        let text = String::from_utf8(tree.stdout).expect("text");
+        text.lines()
+            .map(|line| line.trim_end_matches(" (*)").to_owned())
+            .collect()
+    };
+    let with_tests = features("normal,build,dev");
+    let built_twice = features("normal,build").difference(&with_tests).cloned().collect();
+    assert_none(built_twice);
 }
