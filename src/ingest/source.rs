@@ -95,6 +95,8 @@ pub struct Reader {
     /// Read, but not yet given out.
     pending: Vec<u8>,
     at_end: bool,
+    /// Whether the last block is out.
+    is_done: bool,
     /// Where `pending` begins.
     offset: u64,
     start: State,
@@ -115,6 +117,7 @@ pub fn open(input: &Input, known: &Known) -> Result<(Found, Option<Reader>)> {
         head: Arc::new(Head::new(Form::Lines, known, (0, 0))),
         pending: Vec::new(),
         at_end: false,
+        is_done: false,
         offset: 0,
         start: State::Begin,
         hasher: Xxh3::new(),
@@ -164,9 +167,10 @@ impl Reader {
         Ok(())
     }
 
-    /// The next block of about `size` bytes; `None` after the last.
+    /// The next block of about `size` bytes; `None` after the last. An input without records has one empty block, so
+    /// that it ends, and is remembered, like any other.
     pub fn next_block(&mut self, size: usize) -> Result<Option<Block>> {
-        if self.at_end && self.pending.is_empty() {
+        if self.is_done {
             return Ok(None);
         }
         let mut wanted = size;
@@ -187,10 +191,11 @@ impl Reader {
         };
         let rest = self.pending.split_off(length);
         let bytes = std::mem::replace(&mut self.pending, rest);
+        self.is_done = self.at_end && self.pending.is_empty();
         let block = Block {
             head: self.head.clone(),
             offset: self.offset,
-            last: self.at_end && self.pending.is_empty(),
+            last: self.is_done,
             start: std::mem::replace(&mut self.start, next),
             bytes,
         };

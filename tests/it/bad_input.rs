@@ -180,6 +180,17 @@ fn an_empty_file_is_an_input_without_records() {
 }
 
 #[test]
+fn an_export_without_records_is_remembered_like_any_other_l3() {
+    for content in ["auditid,createdon,action\n", "{\"value\":[]}\n"] {
+        let home = support::home();
+        support::write(&home.path().join("export"), content);
+        ingest(home.path(), &["export"]);
+        let again = ingest(home.path(), &["export"]);
+        assert_eq!(again.line("export: "), "already ingested, skipped", "{content:?}");
+    }
+}
+
+#[test]
 fn headers_without_rows_and_pages_without_rows_are_inputs_without_records() {
     for content in [
         "auditid,createdon,action\n",
