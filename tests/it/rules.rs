@@ -248,7 +248,13 @@ fn as_of_leaves_out_later_rows_and_ends_every_log() {
         "the log ends at as-of, past its last row"
     );
     assert_eq!(found(on("01 00:00")).len(), 0);
-    assert_eq!(found(on("31 00:00")).len(), 3);
+    let last_end = |as_of| found(as_of).pop().expect("three sessions")[2].clone();
+    assert_eq!(
+        (found(on("31 00:00")).len(), last_end(on("31 00:00"))),
+        (3, String::new()),
+        "past the last of all rows"
+    );
+    assert_eq!(last_end(on("21 11:59")), "log_end");
 }
 
 #[test]
