@@ -243,7 +243,14 @@ impl ReportArgs {
 enum FormName {
     Odata,
     Ndjson,
+    Array,
     Csv,
+    Sql,
+    Cdata,
+    Synapse,
+    Soap,
+    Fetchxml,
+    Parquet,
 }
 
 #[derive(Args)]
@@ -251,7 +258,8 @@ pub struct GenerateArgs {
     /// The folder to write into, or - for standard output.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The form of the export.
+    /// The form of the export: of the Web API (odata, ndjson, array, csv, parquet), of on-premises servers (sql, soap,
+    /// fetchxml), of the CData driver or of Azure Synapse Link.
     #[arg(long, value_enum, default_value = "odata")]
     format: FormName,
     /// The same seed gives the same log.
@@ -281,6 +289,9 @@ pub struct GenerateArgs {
     /// Leave out display names and labels.
     #[arg(long)]
     bare: bool,
+    /// Write all users and the organization's settings beside the log.
+    #[arg(long)]
+    side_tables: bool,
 }
 
 impl GenerateArgs {
@@ -288,7 +299,14 @@ impl GenerateArgs {
         let form = match self.format {
             FormName::Odata => generate::Form::ODataPages,
             FormName::Ndjson => generate::Form::Ndjson,
+            FormName::Array => generate::Form::Array,
             FormName::Csv => generate::Form::Csv,
+            FormName::Sql => generate::Form::Sql,
+            FormName::Cdata => generate::Form::CData,
+            FormName::Synapse => generate::Form::Synapse,
+            FormName::Soap => generate::Form::Soap,
+            FormName::Fetchxml => generate::Form::FetchXml,
+            FormName::Parquet => generate::Form::Parquet,
         };
         let plan = generate::Plan {
             seed: self.seed,
@@ -300,6 +318,7 @@ impl GenerateArgs {
             duplicates: self.duplicates,
             gaps: self.gaps,
             annotated: !self.bare,
+            side_tables: self.side_tables,
             ..generate::Plan::default()
         };
         (plan, form)

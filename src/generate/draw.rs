@@ -35,6 +35,8 @@ pub enum Purpose {
     Metadata = 13,
     /// a = page
     Repeats = 14,
+    /// a = person
+    User = 15,
 }
 
 pub type Guid = [u8; 16];

@@ -15,16 +15,19 @@
 //! Example: 30 days with 2,000 access rows and 4 gaps are the work of about 50 people; the log has 2,000 rows of
 //! action 64 or 65, 7 or 8 rows that stop and start auditing, and some rows of settings beside them.
 //!
-//! Not here: Synapse Link, XML, and the table of users.
+//! Beside a log can stand its side tables: all users, and the settings of the organization.
 
 mod bytes;
 mod day;
 mod draw;
 mod form;
+mod log;
 mod pages;
 mod people;
 mod row;
 mod schedule;
+mod side;
+mod sink;
 mod stream;
 mod tables;
 mod windows;
@@ -33,12 +36,12 @@ pub use form::Form;
 pub use windows::Scope;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
-use pages::Paging;
-use row::Composer;
-use schedule::Schedule;
+use form::Text;
+use log::Log;
+use sink::{Folder, Stream, Written};
 use std::io::{self, Write};
 use std::path::Path;
-use stream::{PageFiles, Printer, Sink, Stream};
+use stream::{Printer, Sink};
 
 /// The longest period; its seconds fit 32 bits.
 const MOST_DAYS: u32 = 36_525;
@@ -62,9 +65,11 @@ pub struct Plan {
     pub duplicates: f64,
     /// Planted windows in which auditing was stopped.
     pub gaps: u32,
-    /// Whether labels and names stand beside the values. CSV has none.
+    /// Whether labels and names stand beside the values. CSV of the Web API has none.
     pub annotated: bool,
     pub page_rows: usize,
+    /// Whether users and organization are written beside the log.
+    pub side_tables: bool,
 }
 
 impl Default for Plan {
@@ -81,6 +86,7 @@ impl Default for Plan {
             gaps: 4,
             annotated: true,
             page_rows: 5_000,
+            side_tables: false,
         }
     }
 }
@@ -117,53 +123,71 @@ pub struct Summary {
 pub fn generate(plan: &Plan, form: Form, out: &Path) -> io::Result<Summary> {
     check(plan)?;
     std::fs::create_dir_all(out)?;
-    match form {
-        Form::ODataPages => print(plan, form, &mut PageFiles::into_dir(out)),
-        Form::Ndjson => generate_to(plan, form, stream::create(&out.join("audits.ndjson"))?),
-        Form::Csv => generate_to(plan, form, stream::create(&out.join("audits.csv"))?),
+    let log = Log::of(plan)?;
+    // The small tables first: a folder that is in use is found out before the log is made.
+    let mut written = Written::default();
+    if plan.side_tables {
+        written += side::write(&log, form, out)?;
     }
+    written += match (form, form.files()) {
+        (Form::Synapse, _) => form::synapse::write_container(&log, out)?,
+        (Form::Parquet, files) => form::parquet::write(&log, sink::create(&out.join(files.name(0)))?)?,
+        (_, files) => {
+            let mut folder = Folder::new(out, files);
+            print(&log, form, &mut folder)?;
+            folder.written()
+        }
+    };
+    Ok(summary(&log, written))
 }
 
 /// Writes the log into one stream; OData pages follow each other.
 pub fn generate_to(plan: &Plan, form: Form, out: impl Write + Send) -> io::Result<Summary> {
     check(plan)?;
-    let mut sink = Stream(out);
-    let summary = print(plan, form, &mut sink)?;
-    sink.0.flush()?;
-    Ok(summary)
+    if !form.is_stream() {
+        return Err(invalid(format!(
+            "{} needs files: name a folder with --out DIR",
+            form.name()
+        )));
+    }
+    if plan.side_tables {
+        return Err(invalid(
+            "side tables are files of their own: name a folder with --out DIR",
+        ));
+    }
+    let log = Log::of(plan)?;
+    let mut stream = Stream::new(out);
+    print(&log, form, &mut stream)?;
+    stream.flush()?;
+    let bytes = stream.bytes;
+    Ok(summary(&log, Written { bytes, files: 1 }))
 }
 
-fn print(plan: &Plan, form: Form, sink: &mut impl Sink) -> io::Result<Summary> {
-    let schedule = Schedule::of(plan)?;
-    let unique: u64 = schedule.slices.iter().map(|slice| slice.rows()).sum();
-    let paging = Paging::new(plan.seed, unique, plan.duplicates, plan.page_rows);
-    let start = plan.start.and_time(NaiveTime::MIN).and_utc();
-    let printer = Printer {
-        plan,
-        form,
-        schedule: &schedule,
-        paging: &paging,
-        composer: Composer {
-            schedule: &schedule,
-            start_unix_s: start.timestamp(),
-            records: (plan.change_rows / 40).clamp(50, 50_000_000) as u32,
-        },
-    };
-    let bytes = printer.print(sink)?;
-    Ok(Summary {
-        rows: paging.rows(),
+fn print(log: &Log, form: Form, sink: &mut impl Sink<Vec<u8>>) -> io::Result<()> {
+    let shape = Text { form, log };
+    Printer { log, shape }.print(sink)
+}
+
+fn summary(log: &Log, written: Written) -> Summary {
+    let schedule = &log.composer.schedule;
+    Summary {
+        rows: log.paging.rows(),
         access_rows: schedule.slices.iter().map(|slice| slice.access_rows).sum(),
         control_rows: schedule.windows.controls.len() as u64,
         change_rows: schedule.slices.iter().map(|slice| slice.change_rows).sum(),
-        duplicates: paging.repeats(),
+        duplicates: log.paging.repeats(),
         people: schedule.organisation.people,
-        bytes,
-        files: sink.files(),
-        gaps: planted_gaps(&schedule, start),
-    })
+        bytes: written.bytes,
+        files: written.files,
+        gaps: planted_gaps(schedule, log.plan.start.and_time(NaiveTime::MIN).and_utc()),
+    }
 }
 
-fn planted_gaps(schedule: &Schedule, start: DateTime<Utc>) -> Vec<PlantedGap> {
+fn invalid(fault: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, fault.into())
+}
+
+fn planted_gaps(schedule: &schedule::Schedule, start: DateTime<Utc>) -> Vec<PlantedGap> {
     let instant = |at_s: u32| start + std::time::Duration::from_secs(u64::from(at_s));
     let text = |id| {
         let mut text = Vec::new();
@@ -209,7 +233,7 @@ fn check(plan: &Plan) -> io::Result<()> {
     } else {
         return Ok(());
     };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, fault))
+    Err(invalid(fault))
 }
 
 #[cfg(test)]

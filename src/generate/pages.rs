@@ -7,6 +7,7 @@
 
 use super::draw::{Draw, Purpose};
 use super::schedule::part;
+use super::stream::Said;
 
 const REPEATED_WITHIN: u32 = 20;
 
@@ -69,6 +70,34 @@ impl Paging {
             overlaps: number > 0 && (coin || own < repeats),
         }
     }
+
+    pub fn is_last(&self, page: u64) -> bool {
+        page + 1 == self.pages()
+    }
+
+    /// The page's rows in the order in which they are written, and how late after the first time each is said.
+    ///
+    /// `again` is 0 for a new row, 1 for a repeat on the page where the row was new, 2 on the page after that, and so on:
+    /// it grows from one repeat of a row to the next.
+    pub fn said(&self, page: &Page, seed: u64) -> Vec<Said> {
+        let mut new = page.first;
+        let mut again = |ordinal: u64| {
+            if ordinal == new {
+                new += 1;
+                return 0;
+            }
+            let is_on = |number: &u64| self.page(*number).first <= ordinal;
+            let home = (0..=page.number).rev().find(is_on).unwrap_or(0);
+            (page.number - home) as u32 + 1
+        };
+        let ordinals = page.ordinals(seed).into_iter();
+        ordinals
+            .map(|ordinal| Said {
+                ordinal,
+                again: again(ordinal),
+            })
+            .collect()
+    }
 }
 
 impl Page {
@@ -118,21 +147,24 @@ mod tests {
     #[track_caller]
     fn check(unique: u64, duplicates: f64, page_rows: usize) {
         let paging = Paging::new(9, unique, duplicates, page_rows);
-        let mut seen: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut seen: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
         let mut written = 0;
         for number in 0..paging.pages() {
-            let ordinals = paging.page(number).ordinals(9);
+            let said = paging.said(&paging.page(number), 9);
             let expected = (paging.rows() - written).min(page_rows as u64);
-            assert_eq!(ordinals.len() as u64, expected, "page {number}");
+            assert_eq!(said.len() as u64, expected, "page {number}");
             written += expected;
-            for ordinal in ordinals {
+            for Said { ordinal, again } in said {
                 let next_new = seen.len() as u64;
                 assert!(ordinal <= next_new, "rows come in order, repeats after them");
-                *seen.entry(ordinal).or_default() += 1;
+                let times = seen.entry(ordinal).or_default();
+                times.push(again);
+                assert!(times[0] == 0 && times.is_sorted_by(|one, next| one < next), "{times:?}");
             }
         }
         assert_eq!(seen.len() as u64, unique);
-        assert_eq!(seen.values().sum::<u64>(), unique + paging.repeats());
+        let times: usize = seen.values().map(Vec::len).sum();
+        assert_eq!(times as u64, unique + paging.repeats());
     }
 
     #[test]

@@ -119,7 +119,32 @@ pub struct Organisation {
     pub days: u32,
 }
 
+/// What is known of a person beside the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Person {
+    pub is_service: bool,
+    pub is_ever_seen: bool,
+    pub has_left: bool,
+    /// The first day of the log on which the person may be seen.
+    pub first_day: u32,
+}
+
 impl Organisation {
+    pub fn person(&self, person: u32) -> Person {
+        let traits = self.traits(person);
+        Person {
+            is_service: traits.role == Role::Service,
+            is_ever_seen: traits.role != Role::NeverSeen,
+            has_left: traits.last_day < self.days,
+            first_day: traits.first_day,
+        }
+    }
+
+    /// The name a person signs in with, without what stands behind the `@`.
+    pub fn account(&self, person: u32) -> String {
+        format!("{}.{person}", bird(self.seed, person).to_ascii_lowercase())
+    }
+
     fn traits(&self, person: u32) -> Traits {
         let mut draw = Draw::new(self.seed, Purpose::Person, u64::from(person), 0);
         let role = match (person, draw.below(1000)) {

@@ -21,6 +21,10 @@ const WEB: u8 = 64;
 const WEB_SERVICES: u8 = 65;
 const OPERATION_UPDATE: u8 = 2;
 const OPERATION_ACCESS: u8 = 4;
+/// The ObjectTypeCode of `systemuser`.
+pub const USER_CODE: u16 = 8;
+
+pub const ORGANIZATION_NAME: &str = "contoso-sim";
 
 /// A user or record that a row names.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +42,8 @@ pub struct Row {
     pub operation: u8,
     pub object_type: &'static str,
     pub object_type_label: &'static str,
+    /// The type as on-premises databases have it.
+    pub object_type_code: u16,
     pub object: Reference,
     pub user: Reference,
     pub calling_user: Option<Reference>,
@@ -50,19 +56,19 @@ pub struct Row {
 
 /// Composes the rows of a log that starts at `start_unix_s`.
 #[derive(Debug)]
-pub struct Composer<'a> {
-    pub schedule: &'a Schedule,
+pub struct Composer {
+    pub schedule: Schedule,
     pub start_unix_s: i64,
     /// How many records each table has.
     pub records: u32,
 }
 
-impl Composer<'_> {
+impl Composer {
     pub fn compose(&self, event: &Event, ordinal: u64, row: &mut Row) {
         let seed = self.schedule.organisation.seed;
-        row.audit_id = Draw::new(seed, Purpose::AuditId, ordinal, 0).guid();
+        row.audit_id = self.audit_id(ordinal);
         let mut draw = Draw::new(seed, Purpose::Row, ordinal, 0);
-        row.unix_s = self.start_unix_s + i64::from(event.at_s);
+        row.unix_s = self.unix_s(event);
         // Monotone with holes, since other tables draw from the same sequence.
         row.version = FIRST_VERSION + ordinal * 8 + u64::from(draw.below(8));
         row.operation = OPERATION_ACCESS;
@@ -77,6 +83,14 @@ impl Composer<'_> {
             What::Control => self.control(event, row),
             What::Change => self.change(event, &mut draw, row),
         }
+    }
+
+    pub fn unix_s(&self, event: &Event) -> i64 {
+        self.start_unix_s + i64::from(event.at_s)
+    }
+
+    pub fn audit_id(&self, ordinal: u64) -> Guid {
+        Draw::new(self.schedule.organisation.seed, Purpose::AuditId, ordinal, 0).guid()
     }
 
     fn name_user(&self, person: u32, user: &mut Reference) {
@@ -100,8 +114,7 @@ impl Composer<'_> {
             Client::Web => WEB,
             Client::WebServices => WEB_SERVICES,
         };
-        row.object_type = "systemuser";
-        row.object_type_label = "User";
+        (row.object_type, row.object_type_label, row.object_type_code) = ("systemuser", "User", USER_CODE);
         self.name_user(event.person, &mut row.object);
         if draw.chance(333) {
             self.name_system(&mut row.user);
@@ -121,15 +134,14 @@ impl Composer<'_> {
         if !matches!(control.action, 112 | 113) {
             row.operation = OPERATION_UPDATE;
         }
-        (row.object_type, row.object_type_label) = match control.target {
-            Target::Organization => ("organization", "Organization"),
-            Target::Table(_) => ("entity", "Entity"),
-            Target::Column(..) => ("attribute", "Attribute"),
+        (row.object_type, row.object_type_label, row.object_type_code) = match control.target {
+            Target::Organization => ("organization", "Organization", 1019),
+            Target::Table(_) => ("entity", "Entity", 9800),
+            Target::Column(..) => ("attribute", "Attribute", 9808),
         };
-        row.object.id = target_id(self.schedule, control.target).0;
-        row.object
-            .name
-            .extend_from_slice(target_id(self.schedule, control.target).1.as_bytes());
+        let (id, name) = target_id(&self.schedule, control.target);
+        row.object.id = id;
+        row.object.name.extend_from_slice(name.as_bytes());
         self.name_user(control.by, &mut row.user);
     }
 
@@ -150,8 +162,7 @@ impl Composer<'_> {
         let newest = draw.below(self.records) + 1;
         let record = draw.below(newest);
         let changed = &TABLES[usize::from(table)];
-        row.object_type = changed.name;
-        row.object_type_label = changed.label;
+        (row.object_type, row.object_type_label, row.object_type_code) = (changed.name, changed.label, changed.code);
         row.object.id = tables::record_id(seed, table, record);
         tables::write_record_name(seed, table, record, &mut row.object.name);
         (row.action, row.operation) = drawn_action(table, draw);
@@ -245,7 +256,7 @@ pub fn target_id(schedule: &Schedule, target: Target) -> (Guid, &'static str) {
     let metadata =
         |table: u8, column: u64| Draw::new(organisation.seed, Purpose::Metadata, u64::from(table), column).guid();
     match target {
-        Target::Organization => (organisation.organization_id(), "contoso-sim"),
+        Target::Organization => (organisation.organization_id(), ORGANIZATION_NAME),
         Target::Table(table) => (metadata(table, 0), TABLES[usize::from(table)].label),
         Target::Column(table, column) => (
             metadata(table, u64::from(column) + 1),

@@ -33,6 +33,8 @@ pub struct Column {
 pub struct Table {
     pub name: &'static str,
     pub label: &'static str,
+    /// The ObjectTypeCode of on-premises databases. Custom tables get theirs from 10,000 up, each organisation its own.
+    pub code: u16,
     pub columns: &'static [Column],
 }
 
@@ -49,6 +51,7 @@ pub static TABLES: [Table; 7] = [
     Table {
         name: "account",
         label: "Account",
+        code: 1,
         columns: &[
             column("name", 2, Content::Name),
             column("accountnumber", 4, Content::Words),
@@ -69,6 +72,7 @@ pub static TABLES: [Table; 7] = [
     Table {
         name: "contact",
         label: "Contact",
+        code: 2,
         columns: &[
             column("firstname", 3, Content::Words),
             column("lastname", 5, Content::Name),
@@ -87,6 +91,7 @@ pub static TABLES: [Table; 7] = [
     Table {
         name: "opportunity",
         label: "Opportunity",
+        code: 3,
         columns: &[
             column("name", 2, Content::Name),
             column("estimatedvalue", 5, Content::Money),
@@ -106,6 +111,7 @@ pub static TABLES: [Table; 7] = [
     Table {
         name: "incident",
         label: "Case",
+        code: 112,
         columns: &[
             column("title", 2, Content::Name),
             column("prioritycode", 6, Content::Choice),
@@ -122,6 +128,7 @@ pub static TABLES: [Table; 7] = [
     Table {
         name: "task",
         label: "Task",
+        code: 4212,
         columns: &[
             column("subject", 3, Content::Name),
             column("description", 5, Content::Memo),
@@ -135,6 +142,7 @@ pub static TABLES: [Table; 7] = [
     Table {
         name: "sim_shipment",
         label: "Shipment",
+        code: 10_012,
         columns: &[
             column("sim_name", 10_001, Content::Name),
             column("sim_accountid", 10_004, Content::Record(ACCOUNT)),
@@ -150,6 +158,7 @@ pub static TABLES: [Table; 7] = [
     Table {
         name: "sim_inspection",
         label: "Inspection",
+        code: 10_013,
         columns: &[
             column("sim_name", 10_001, Content::Name),
             column("sim_shipmentid", 10_003, Content::Record(5)),
