@@ -258,8 +258,7 @@ pub struct GenerateArgs {
     /// The folder to write into, or - for standard output.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The form of the export: of the Web API (odata, ndjson, array, csv, parquet), of on-premises servers (sql, soap,
-    /// fetchxml), of the CData driver or of Azure Synapse Link.
+    /// The form of the export.
     #[arg(long, value_enum, default_value = "odata")]
     format: FormName,
     /// The same seed gives the same log.

@@ -237,4 +237,10 @@ fn check(plan: &Plan) -> io::Result<()> {
 }
 
 #[cfg(test)]
+mod form_tests;
+#[cfg(test)]
+mod read_back_tests;
+#[cfg(test)]
+mod side_tests;
+#[cfg(test)]
 mod tests;

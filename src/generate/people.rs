@@ -132,11 +132,13 @@ pub struct Person {
 impl Organisation {
     pub fn person(&self, person: u32) -> Person {
         let traits = self.traits(person);
+        // Service accounts run from the first day to the last.
+        let is_service = traits.role == Role::Service;
         Person {
-            is_service: traits.role == Role::Service,
+            is_service,
             is_ever_seen: traits.role != Role::NeverSeen,
-            has_left: traits.last_day < self.days,
-            first_day: traits.first_day,
+            has_left: !is_service && traits.last_day < self.days,
+            first_day: if is_service { 0 } else { traits.first_day },
         }
     }
 

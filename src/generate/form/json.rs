@@ -140,16 +140,26 @@ fn push_text_or_null(key: &[u8], text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// One row of a side table as a JSON object, without a line end.
+/// One row of a side table, whose last column is its version, as a JSON object, without a line end.
 pub fn write_side(table: &Table, values: &[Value], annotated: bool, out: &mut Vec<u8>) {
-    out.push(b'{');
-    for (index, (column, value)) in table.columns.iter().zip(values).enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
+    out.extend_from_slice(b"{\"@odata.etag\":\"W/\\\"");
+    if let Some(Value::Whole(version)) = values.last() {
+        push_number(out, *version as u64);
+    }
+    out.extend_from_slice(b"\\\"\"");
+    for (column, value) in table.columns.iter().zip(values) {
+        out.push(b',');
         let key = format!("\"{}", column.name);
-        if let (true, Some(label)) = (annotated, value.label()) {
-            push_label(key.as_bytes(), label, out);
+        match (value, value.label()) {
+            _ if !annotated => {}
+            (_, Some(label)) => push_label(key.as_bytes(), label, out),
+            (Value::Instant(unix_s), _) => {
+                out.extend_from_slice(key.as_bytes());
+                out.extend_from_slice(FORMATTED);
+                push_local_instant(out, *unix_s);
+                out.extend_from_slice(b"\",");
+            }
+            _ => {}
         }
         out.extend_from_slice(key.as_bytes());
         out.extend_from_slice(b"\":");
