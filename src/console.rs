@@ -109,9 +109,17 @@ pub fn inventory(outcome: &Outcome) {
             Fate::Ingested {
                 form,
                 environment,
+                window,
                 tally,
+                notes,
             } => {
-                eprintln!("{}: {form}, {environment}, {}", report.input, books(tally));
+                let window = window.map_or(String::new(), |(first, last)| {
+                    format!("{} to {}, ", instant::to_text(first), instant::to_text(last))
+                });
+                eprintln!("{}: {form}, {environment}, {window}{}", report.input, books(tally));
+                for note in notes {
+                    eprintln!("note: {note}");
+                }
             }
             Fate::Empty => eprintln!("{}: empty, 0 records", report.input),
             Fate::AlreadyIngested => eprintln!("{}: already ingested, skipped", report.input),
@@ -152,9 +160,18 @@ pub fn outcome_json(outcome: &Outcome) -> String {
         .reports
         .iter()
         .map(|report| match &report.fate {
-            Fate::Ingested { form, environment, tally: t } => {
-                json!({"input": report.input, "fate": "ingested", "form": form, "environment": environment, "books": tally(t)})
-            }
+            Fate::Ingested {
+                form,
+                environment,
+                window,
+                tally: t,
+                notes,
+            } => json!({
+                "input": report.input, "fate": "ingested", "form": form, "environment": environment,
+                "first_created_on": window.map(|(first, _)| instant::to_text(first)),
+                "last_created_on": window.map(|(_, last)| instant::to_text(last)),
+                "books": tally(t), "notes": notes,
+            }),
             Fate::Empty => json!({"input": report.input, "fate": "empty"}),
             Fate::AlreadyIngested => json!({"input": report.input, "fate": "already_ingested"}),
             Fate::Refused { reason, .. } => json!({"input": report.input, "fate": "refused", "reason": reason}),

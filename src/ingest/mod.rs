@@ -15,6 +15,7 @@ mod fields;
 mod head;
 mod json;
 mod normalize;
+mod recognise;
 mod reject;
 mod source;
 
@@ -22,6 +23,9 @@ use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::manifest::InputEntry;
 use crate::lake::names::Names;
+use crate::lake::schema;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use block::{Block, Parsed, State, Stop, parse};
 use chrono_tz::Tz;
 use head::{Found, Known};
@@ -92,7 +96,11 @@ pub enum Fate {
     Ingested {
         form: &'static str,
         environment: String,
+        /// First and last `created_on` of its rows, duplicates included.
+        window: Option<(i64, i64)>,
         tally: Tally,
+        /// What people should know of this export beside its books: a sentence each.
+        notes: Vec<String>,
     },
     Empty,
     /// The same bytes were ingested before.
@@ -171,7 +179,10 @@ struct Open {
     name: String,
     form: &'static str,
     environment: String,
+    /// First and last `created_on` so far.
+    window: Option<(i64, i64)>,
     tally: Tally,
+    notes: Vec<String>,
     bytes: u64,
     hash: String,
     /// Numbers (lines or records) before the next block.
@@ -314,7 +325,9 @@ impl<'p> Run<'p> {
             name: input.name(),
             form: head.form.name(),
             environment: head.environment.to_string(),
+            window: None,
             tally: Tally::default(),
+            notes: head.notes.clone(),
             bytes: 0,
             hash: String::new(),
             numbers: head.body.1,
@@ -370,6 +383,7 @@ impl<'p> Run<'p> {
         let rejected = parsed.rejects.len() as u64;
         let before = open.numbers;
         open.numbers += parsed.numbers;
+        open.window = union(open.window, window(&parsed.rows));
         let accepted = self.writer.stage(parsed.rows, &parsed.identities)? as u64;
         let open = &mut self.opened[input];
         open.tally.add(&Tally {
@@ -406,7 +420,9 @@ impl<'p> Run<'p> {
             self.reports[*line].fate = Fate::Ingested {
                 form: open.form,
                 environment: open.environment.clone(),
+                window: open.window,
                 tally: open.tally,
+                notes: open.notes.clone(),
             };
             entries.push(InputEntry {
                 name: open.name.clone(),
@@ -457,6 +473,21 @@ impl<'p> Run<'p> {
                 .hint("mend the export, or leave out --strict to set bad records aside and keep the rest")),
             (None, None) => Ok(()),
         }
+    }
+}
+
+/// First and last `created_on` of staged rows.
+fn window(rows: &RecordBatch) -> Option<(i64, i64)> {
+    let on = rows
+        .column(schema::CREATED_ON)
+        .as_primitive::<TimestampMicrosecondType>();
+    arrow::compute::min(on).zip(arrow::compute::max(on))
+}
+
+fn union(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        _ => a.or(b),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Inputs: finding them, opening them, cutting them into blocks.
 
 use super::block::{Block, State};
-use super::head::{Form, Found, Head, Known, recognise};
+use super::head::{Form, Found, Head, Known};
+use super::recognise::recognise;
 use super::{csv, json};
 use crate::error::{AtPath, Error, Result};
 use std::fs::File;
