@@ -6,13 +6,14 @@
 
 use super::columns::Columns;
 use super::head::{Form, Head};
-use super::normalize::{Fault, Raw, normalize};
+use super::normalize::{Fault, Raw, fault, normalize};
 use super::reject::Reject;
 use super::{csv, json};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
 use crate::lake::names::Names;
 use arrow::array::RecordBatch;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A stretch of an input.
@@ -52,6 +53,8 @@ pub struct Parsed {
     pub rows: RecordBatch,
     pub identities: Vec<Identity>,
     pub rejects: Vec<Reject>,
+    /// Rows that only say that the source has deleted a row; a reject if no such row is known.
+    pub deletions: Vec<(Identity, Reject)>,
     pub names: Names,
     pub stop: Stop,
     /// How many numbers (lines, or records of a page) the consumed part spans.
@@ -67,7 +70,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         Form::Csv(layout) => csv::parse(block, layout, &mut sink),
     };
     let numbers = match block.head.form {
-        Form::Pages => (sink.columns.len() + sink.rejects.len()) as u64,
+        Form::Pages => sink.records(),
         Form::Lines | Form::Csv(_) => memchr::memchr_iter(b'\n', &block.bytes[..stop.consumed]).count() as u64,
     };
     let rows = sink.columns.finish()?;
@@ -75,6 +78,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         identities: identity::of_rows(&rows)?,
         rows,
         rejects: sink.rejects,
+        deletions: sink.deletions,
         names: sink.names,
         stop,
         numbers,
@@ -86,6 +90,7 @@ pub struct Sink<'b> {
     block: &'b Block,
     columns: Columns,
     rejects: Vec<Reject>,
+    deletions: Vec<(Identity, Reject)>,
     names: Names,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -97,13 +102,20 @@ impl<'b> Sink<'b> {
             block,
             columns: Columns::new(),
             rejects: Vec::new(),
+            deletions: Vec::new(),
             names: Names::default(),
             counted: (0, 0),
         }
     }
 
     /// A raw row that stands at `span` of the block.
-    pub fn record(&mut self, raw: Raw<'_>, environment: &str, span: std::ops::Range<usize>) {
+    pub fn record(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+        if let Some(id) = raw.deleted_id() {
+            let sentence = "the source has deleted this row before it was ever exported with its createdon";
+            let reject = self.reject_of(fault("created-on-missing", sentence), span);
+            self.deletions.push((identity::of_id(environment, &id), reject));
+            return;
+        }
         match normalize(raw, self.block.head.zone) {
             Ok(record) => {
                 self.names.see(environment, &record);
@@ -114,20 +126,30 @@ impl<'b> Sink<'b> {
     }
 
     /// Bytes that are no record.
-    pub fn reject(&mut self, fault: Fault, span: std::ops::Range<usize>) {
+    pub fn reject(&mut self, fault: Fault, span: Range<usize>) {
+        let reject = self.reject_of(fault, span);
+        self.rejects.push(reject);
+    }
+
+    fn reject_of(&mut self, fault: Fault, span: Range<usize>) -> Reject {
         let raw = self.block.bytes[span.clone()].trim_ascii_end();
         let record = match self.block.head.form {
-            Form::Pages => (self.columns.len() + self.rejects.len()) as u64 + 1,
+            Form::Pages => self.records() + 1,
             Form::Lines | Form::Csv(_) => self.line_of(span.start),
         };
-        self.rejects.push(Reject {
+        Reject {
             source: self.block.head.source.clone(),
             record,
             byte_offset: self.block.offset + span.start as u64,
             code: fault.code,
             sentence: fault.sentence,
             raw: raw.to_vec(),
-        });
+        }
+    }
+
+    /// How many records were found so far.
+    fn records(&self) -> u64 {
+        (self.columns.len() + self.rejects.len() + self.deletions.len()) as u64
     }
 
     fn line_of(&mut self, offset: usize) -> u64 {

@@ -22,6 +22,15 @@ impl<'a> Raw<'a> {
         self.values[field as usize] = Some(value);
     }
 
+    /// The id of a row of which only is said that the source has deleted it.
+    pub fn deleted_id(&self) -> Option<Cow<'a, str>> {
+        let text = |field: Field| self.values[field as usize].clone().filter(|value| !is_null(value));
+        let is_deleted = text(Field::IsDelete).is_some_and(|value| is_true(&value));
+        text(Field::AuditId)
+            .filter(|_| is_deleted && text(Field::CreatedOn).is_none())
+            .map(guid)
+    }
+
     fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
         self.values[field as usize].take().filter(|value| !is_null(value))
     }
@@ -178,8 +187,11 @@ fn sink_modified_on(raw: &mut Raw<'_>, zone: Tz) -> Option<i64> {
 }
 
 fn deleted(raw: &mut Raw<'_>) -> bool {
-    raw.take(Field::IsDelete)
-        .is_some_and(|text| text.eq_ignore_ascii_case("true") || text == "1")
+    raw.take(Field::IsDelete).is_some_and(|text| is_true(&text))
+}
+
+fn is_true(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true") || text == "1"
 }
 
 /// Lower-cases a GUID and strips its braces; a value that is no GUID is kept as it is.

@@ -227,24 +227,33 @@ impl<'p> Run<'p> {
             open.carry = (block.bytes[consumed..].to_vec(), block.offset + consumed as u64);
         }
         let rows = parsed.rows.num_rows() as u64;
-        let rejected = parsed.rejects.len() as u64;
         let before = open.numbers;
         open.numbers += parsed.numbers;
         open.window = union(open.window, window(&parsed.rows));
         let accepted = self.writer.stage(parsed.rows, &parsed.identities)? as u64;
+        let mut rejects = parsed.rejects;
+        let mut deleted = 0;
+        for (identity, reject) in parsed.deletions {
+            match self.writer.delete(identity)? {
+                true => deleted += 1,
+                false => rejects.push(reject),
+            }
+        }
+        rejects.sort_by_key(|reject| reject.byte_offset);
+        let rejected = rejects.len() as u64;
         let open = &mut self.opened[input];
         open.tally.add(&Tally {
-            read: rows + rejected,
+            read: rows + deleted + rejected,
             accepted,
-            duplicate: rows - accepted,
+            duplicate: rows - accepted + deleted,
             rejected,
         });
         if let Some((bytes, hash)) = ending {
             (open.bytes, open.hash) = (bytes, hash);
         }
-        self.so_far.records_read += rows + rejected;
+        self.so_far.records_read += rows + deleted + rejected;
         self.names.merge(parsed.names);
-        self.rejects.extend(parsed.rejects.into_iter().map(|reject| Reject {
+        self.rejects.extend(rejects.into_iter().map(|reject| Reject {
             record: reject.record + before,
             ..reject
         }));

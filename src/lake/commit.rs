@@ -4,6 +4,8 @@
 //! 2. `commit.json` — what goes where, and the next manifest — is put in place. From here on the commit is decided.
 //! 3. The files are renamed to their places and `manifest.json` is replaced; then `commit.json` goes.
 //!
+//! A later version of a row that is known ([`super::revise`]) makes its file be written anew, under the same name.
+//!
 //! A kill before 2 leaves the old lake, and the next writer clears `staging/`. A kill after 2 leaves the old manifest
 //! with some new files beside its own; the next writer finishes step 3. A reader of the manifest sees the old lake or
 //! the new one; a reader that globs `audit/**/*.parquet` sees each row at most once at any instant (L4).
@@ -12,6 +14,7 @@ use super::file::{self, ParquetFile};
 use super::identity::{self, Identities, Identity};
 use super::manifest::{AuditFile, DataFile, InputEntry, Manifest, partition_folder};
 use super::names::Names;
+use super::revise::{self, Placed, Rank};
 use super::sort::{Sorter, StagedFile};
 use crate::disk::{self, Lock};
 use crate::error::{AtPath, Error, Result};
@@ -19,6 +22,7 @@ use crate::instant;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 const STAGING: &str = "staging";
@@ -39,6 +43,13 @@ pub struct Writer {
     /// Identities of all committed and staged rows; loaded when the first row comes.
     known: Option<Identities>,
     sorter: Sorter,
+    /// Better versions of rows that are known.
+    versions: Sorter,
+    /// What is known of rows that have versions: all of the lake's, once the first row comes that may be a version of one.
+    ranks: HashMap<Identity, Rank>,
+    has_committed_ranks: bool,
+    /// Known rows that the source has deleted.
+    deletions: Identities,
     /// Held until the writer goes.
     _lock: Lock,
 }
@@ -57,6 +68,11 @@ impl Writer {
             manifest,
             known: None,
             sorter: Sorter::new(root.join(STAGING), memory_bytes),
+            // Versions are few; they share the budget by a rule of thumb.
+            versions: Sorter::new(root.join(STAGING).join("versions"), memory_bytes / 8),
+            ranks: HashMap::new(),
+            has_committed_ranks: false,
+            deletions: Identities::default(),
             _lock: lock,
         })
     }
@@ -80,22 +96,76 @@ impl Writer {
         if rows.num_rows() == 0 {
             return Ok(0);
         }
-        let known = match &mut self.known {
-            Some(known) => known,
-            None => self.known.insert(committed_identities(&self.root, &self.manifest)?),
-        };
+        let known = self.known()?;
         let keep: Vec<bool> = identities.iter().map(|identity| known.insert(*identity)).collect();
         let new = keep.iter().filter(|&&keep| keep).count();
+        let better = self.better_versions(&rows, identities, &keep)?;
+        if better.contains(&true) {
+            self.versions.push(rows.clone(), &better)?;
+        }
         if new > 0 {
             self.sorter.push(rows, &keep)?;
         }
         Ok(new)
     }
 
+    /// Which rows are known, but not as good. Only rows of Synapse Link have versions.
+    fn better_versions(&mut self, rows: &RecordBatch, identities: &[Identity], is_new: &[bool]) -> Result<Vec<bool>> {
+        let mut better = vec![false; rows.num_rows()];
+        for (row, identity) in identities.iter().enumerate() {
+            if revise::written_on(rows, row).is_none() {
+                continue;
+            }
+            let rank = Rank::of(rows, row);
+            if !is_new[row] && !self.ranks.contains_key(identity) && !self.has_committed_ranks {
+                let paths = self.manifest.audit.iter().map(|audit| self.root.join(&audit.file.path));
+                for (identity, rank) in revise::ranks(paths)? {
+                    self.ranks.entry(identity).or_insert(rank);
+                }
+                self.has_committed_ranks = true;
+            }
+            if is_new[row] {
+                self.ranks.insert(*identity, rank);
+                continue;
+            }
+            let best = self.ranks.entry(*identity).or_insert(Rank::OTHER_ROUTE);
+            better[row] = best.is_below(&rank);
+            if !(best.is_live && rank.is_live) {
+                self.deletions.insert(*identity);
+            }
+            *best = if better[row] { rank } else { *best };
+        }
+        Ok(better)
+    }
+
+    /// Notes that the source has deleted a row of which it says nothing but the id; false when no such row is known.
+    pub fn delete(&mut self, identity: Identity) -> Result<bool> {
+        let is_known = self.known()?.contains(&identity);
+        if is_known {
+            self.deletions.insert(identity);
+        }
+        Ok(is_known)
+    }
+
+    /// Identities of all committed and staged rows.
+    fn known(&mut self) -> Result<&mut Identities> {
+        if self.known.is_none() {
+            self.known = Some(committed_identities(&self.root, &self.manifest)?);
+        }
+        self.known
+            .as_mut()
+            .ok_or_else(|| Error::failed("the identities of the lake are not there").at(&self.root))
+    }
+
     /// Commits everything staged, the rejects, the names and the books of the inputs.
     pub fn commit(self, rejects: &RecordBatch, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
         let Writer {
-            root, manifest, sorter, ..
+            root,
+            manifest,
+            sorter,
+            versions,
+            deletions,
+            ..
         } = self;
         let generation = manifest.generation + 1;
         let staging = root.join(STAGING);
@@ -104,12 +174,18 @@ impl Writer {
             generation,
             ..manifest.clone()
         };
+        let mut files = committed_files(&root, &manifest);
+        files.extend(sorter.finish()?.iter().map(|staged| Placed {
+            entry: place_audit_file(staged, generation),
+            path: staged.path.clone(),
+            is_staged: true,
+        }));
+        revise::apply(&mut files, &versions.finish()?, &deletions, &staging)?;
         let mut moves = Vec::new();
-        for staged in sorter.finish()? {
-            let file = place_audit_file(&staged, generation);
-            moves.push((staged_name(&staged.path)?, file.file.path.clone()));
-            next.audit.push(file);
+        for file in files.iter().filter(|file| file.is_staged) {
+            moves.push((staged_name(&file.path)?, file.entry.file.path.clone()));
         }
+        next.audit = files.into_iter().map(|file| file.entry).collect();
         next.audit.sort_by(|a, b| a.file.path.cmp(&b.file.path));
         if rejects.num_rows() > 0 {
             let target = format!("rejects/{generation:08}.parquet");
@@ -142,6 +218,15 @@ impl Writer {
     pub fn abandon(self) -> Result<()> {
         disk::remove_dir(&self.root.join(STAGING))
     }
+}
+
+fn committed_files(root: &Path, manifest: &Manifest) -> Vec<Placed> {
+    let place = |entry: &AuditFile| Placed {
+        entry: entry.clone(),
+        path: root.join(&entry.file.path),
+        is_staged: false,
+    };
+    manifest.audit.iter().map(place).collect()
 }
 
 fn staged_name(path: &Path) -> Result<String> {

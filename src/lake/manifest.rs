@@ -7,7 +7,7 @@ use super::file::Written;
 use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The layout this version writes. A lake of a newer layout is refused, never guessed at.
@@ -121,13 +121,18 @@ impl Manifest {
                 next.generation, self.generation
             ));
         }
-        let paths: BTreeSet<&str> = next.audit.iter().map(|audit| audit.file.path.as_str()).collect();
-        if paths.len() != next.audit.len() {
+        let by_path: BTreeMap<&str, &AuditFile> = next.audit.iter().map(|a| (a.file.path.as_str(), a)).collect();
+        if by_path.len() != next.audit.len() {
             return Err("a file is listed twice".to_owned());
         }
         for old in &self.audit {
-            if !next.audit.contains(old) {
-                return Err(format!("{} would be lost", old.file.path));
+            // A file may be replaced by one with later versions of its rows, never by fewer rows or by none.
+            let keeps = |audit: &AuditFile| {
+                let holds = |a: &AuditFile| (a.min_created_on_us, a.max_created_on_us, a.file.rows);
+                holds(audit) == holds(old)
+            };
+            if !by_path.get(old.file.path.as_str()).is_some_and(|audit| keeps(audit)) {
+                return Err(format!("rows of {} would be lost", old.file.path));
             }
         }
         for audit in &next.audit {
@@ -215,9 +220,16 @@ mod tests {
                 )]))
                 .is_err()
         );
-        let mut lost = next(vec![]);
-        lost.generation = 2;
-        assert!(next(vec![audit(good)]).check_next(&lost).is_err());
+        let after = |audit: Vec<AuditFile>| Manifest {
+            generation: 2,
+            ..next(audit)
+        };
+        assert!(next(vec![audit(good)]).check_next(&after(vec![])).is_err());
+        let (mut revised, mut shorter) = (audit(good), audit(good));
+        revised.file.hash = "other".to_owned();
+        shorter.file.rows = 2;
+        assert_eq!(next(vec![audit(good)]).check_next(&after(vec![revised])), Ok(()));
+        assert!(next(vec![audit(good)]).check_next(&after(vec![shorter])).is_err());
     }
 
     #[test]

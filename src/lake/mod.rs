@@ -14,6 +14,7 @@ mod file;
 pub mod identity;
 pub mod manifest;
 pub mod names;
+mod revise;
 mod scan;
 pub mod schema;
 mod sort;

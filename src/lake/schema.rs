@@ -10,6 +10,8 @@ use std::sync::{Arc, LazyLock};
 pub const AUDIT_ID: usize = 0;
 pub const CREATED_ON: usize = 1;
 pub const ACTION: usize = 2;
+pub const VERSION_NUMBER: usize = 20;
+pub const DELETED_IN_SOURCE: usize = 22;
 pub const SOURCE: usize = 23;
 pub const ENVIRONMENT: usize = 24;
 
@@ -106,6 +108,8 @@ mod tests {
             (AUDIT_ID, "audit_id"),
             (CREATED_ON, "created_on"),
             (ACTION, "action"),
+            (VERSION_NUMBER, "version_number"),
+            (DELETED_IN_SOURCE, "deleted_in_source"),
             (SOURCE, "source"),
             (ENVIRONMENT, "environment"),
         ] {
