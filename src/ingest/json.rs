@@ -238,6 +238,11 @@ impl<'b> PageParser<'b> {
                 (b'{', State::Array { environment }) => self.row(environment.clone(), sink),
                 (b'{', _) => self.object(sink),
                 (b']', State::Array { .. }) => self.close_array(),
+                // The end of a list that pages stood in.
+                (b']', State::Top) => {
+                    self.at += 1;
+                    Ok(())
+                }
                 (b'[', State::Begin | State::Top) => {
                     self.at += 1;
                     self.enter_array(self.block.head.environment.clone())
@@ -286,6 +291,10 @@ impl<'b> PageParser<'b> {
     fn row(&mut self, environment: Arc<str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let start = self.at;
         let entry: Entry<'_> = read(self.window(), &mut self.at)?;
+        if entry.is_page {
+            self.at = start;
+            return self.object(sink);
+        }
         deliver(entry, &environment, start..self.at, sink);
         Ok(())
     }
@@ -295,8 +304,13 @@ impl<'b> PageParser<'b> {
         let bytes = self.window();
         let mut environment = self.block.head.environment.clone();
         let mut at = self.at + 1;
+        let mut bodies = 0;
         loop {
             match next_token(bytes, &mut at)? {
+                b'}' if bodies > 0 => {
+                    (at, bodies) = (at + 1, bodies - 1);
+                    continue;
+                }
                 b'}' => return self.row(environment, sink),
                 b',' => at += 1,
                 _ => {}
@@ -306,10 +320,15 @@ impl<'b> PageParser<'b> {
                 return Err(Halt::Broken(fault("syntax", "expected `:` after a member name")));
             }
             at += 1;
-            let is_list = next_token(bytes, &mut at)? == b'[';
-            if name == "value" && is_list {
+            let opens = next_token(bytes, &mut at)?;
+            if name == "value" && opens == b'[' {
                 self.at = at + 1;
                 return self.enter_array(environment);
+            }
+            // A flow's output holds the page in its `body`; what stands around it says nothing of the rows.
+            if name == "body" && opens == b'{' {
+                (at, bodies) = (at + 1, bodies + 1);
+                continue;
             }
             if name == "@odata.context" {
                 let context: Option<String> = read_owned(bytes, &mut at)?;
@@ -325,13 +344,14 @@ impl<'b> PageParser<'b> {
         Ok(())
     }
 
-    /// Leaves a list of rows, and the page around it if there is one.
+    /// Leaves a list of rows, the page around it and what stands around the page, with all their other members.
     fn close_array(&mut self) -> Result<(), Halt> {
         let bytes = self.window();
         let mut at = self.at + 1;
+        let mut closed = at;
         loop {
             match next_token(bytes, &mut at) {
-                Ok(b',') => {
+                Ok(b',') if !self.begins_next_page(at + 1)? => {
                     at += 1;
                     read_owned::<String>(bytes, &mut at)?;
                     if next_token(bytes, &mut at)? != b':' {
@@ -340,18 +360,25 @@ impl<'b> PageParser<'b> {
                     at += 1;
                     read_owned::<IgnoredAny>(bytes, &mut at)?;
                 }
-                Ok(b'}') => {
-                    at += 1;
-                    break;
-                }
+                Ok(b'}') => at += 1,
                 Ok(_) => break,
                 Err(_) if self.last => break,
                 Err(halt) => return Err(halt),
             }
+            closed = at;
         }
-        self.at = at;
+        self.at = closed;
         self.state = State::Top;
         Ok(())
+    }
+
+    /// Whether what follows a comma is another page, and not another member of this one.
+    fn begins_next_page(&self, mut at: usize) -> Result<bool, Halt> {
+        match next_token(self.window(), &mut at) {
+            Ok(byte) => Ok(byte != b'"'),
+            Err(_) if self.last => Ok(true),
+            Err(halt) => Err(halt),
+        }
     }
 
     fn skip_blanks_and_commas(&mut self) {
