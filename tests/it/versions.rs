@@ -4,7 +4,10 @@
 use crate::lake::assert_manifest_tells_the_truth;
 use crate::support::{self, Row};
 use gatelog::ingest::{Outcome, Plan};
+use gatelog::lake::Lake;
 use gatelog::report::options::Options;
+use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
 
 const HEADER: &str =
@@ -24,9 +27,13 @@ fn bare_deletion(id: usize) -> String {
 
 fn ingest(home: &Path, name: &str, rows: &[String]) -> Outcome {
     let file = support::write(&home.join(name), HEADER.to_owned() + &rows.concat());
-    let outcome = support::ingest(&support::plan(&home.join("lake"), &[&file]));
+    ingest_into(&home.join("lake"), &file)
+}
+
+fn ingest_into(lake: &Path, file: &Path) -> Outcome {
+    let outcome = support::ingest(&support::plan(lake, &[file]));
     assert!(outcome.total.balances(), "L1");
-    assert_manifest_tells_the_truth(&home.join("lake"));
+    assert_manifest_tells_the_truth(lake);
     outcome
 }
 
@@ -173,4 +180,52 @@ fn ingesting_versions_again_changes_no_file_l3() {
     let before = support::contents(&home.path().join("lake"));
     ingest(home.path(), "again", &[&rows[..], &["\n".to_owned()]].concat());
     assert_eq!(support::contents(&home.path().join("lake")), before);
+}
+
+/// A crash between the decision and its end: the file with the later version is in its place or not yet, and whoever
+/// globs sees each row once.
+#[test]
+fn l4_a_version_takes_the_place_of_its_row_in_one_step() {
+    let home = support::home();
+    let (old, new) = (home.path().join("old"), home.path().join("lake"));
+    ingest(
+        home.path(),
+        "first",
+        &[version(1, "old", "100", "01", ""), version(2, "two", "101", "01", "")],
+    );
+    support::copy(&new, &old);
+    ingest(
+        home.path(),
+        "second",
+        &[version(1, "new", "110", "02", ""), bare_deletion(2)],
+    );
+    let read = |lake: &Path, name: &str| fs::read(lake.join(name)).expect("readable");
+    let is_revised = |name: &String| name.starts_with("audit/") && read(&old, name) != read(&new, name);
+    let revised: Vec<String> = support::files(&new).into_keys().filter(is_revised).collect();
+    assert_eq!(revised.len(), 1, "one file holds both rows, under its old name");
+    for is_moved in [false, true] {
+        let crashed = home.path().join(format!("crashed-{is_moved}"));
+        support::copy(&old, &crashed);
+        let staged = "staging/revised-00000.parquet";
+        support::write(
+            &crashed.join(if is_moved { &revised[0] } else { staged }),
+            read(&new, &revised[0]),
+        );
+        let manifest: Value = serde_json::from_slice(&read(&new, "manifest.json")).expect("JSON");
+        let names = "staging/names.parquet";
+        support::write(&crashed.join(names), read(&new, "names.parquet"));
+        let decided = json!({"moves": [[staged, revised[0]], [names, "names.parquet"]], "manifest": manifest});
+        support::write(&crashed.join("commit.json"), decided.to_string());
+        assert_eq!(
+            support::lake_rows(&crashed, "audit").len(),
+            2,
+            "while it is not finished"
+        );
+        Lake::open(&crashed).expect("readable");
+
+        // The next run finishes it, whatever it came for.
+        ingest_into(&crashed, &home.path().join("first"));
+        assert_eq!(support::contents(&crashed), support::contents(&new));
+        assert_manifest_tells_the_truth(&crashed);
+    }
 }
