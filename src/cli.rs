@@ -63,6 +63,9 @@ pub struct IngestArgs {
     /// Zone of times that carry none, an IANA name.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
     source_tz: Tz,
+    /// When users and organizations were exported, which decides whose state is the newest [default: each file's time].
+    #[arg(long, value_name = "TIME")]
+    exported_on: Option<String>,
     /// Commit nothing if any record is rejected or any file refused.
     #[arg(long)]
     strict: bool,
@@ -81,9 +84,15 @@ pub struct IngestArgs {
 }
 
 impl IngestArgs {
-    /// `owner` names the process for the lake's lock.
-    pub fn plan(&self, owner: String) -> ingest::Plan {
-        ingest::Plan {
+    /// `owner` names the process for the lake's lock, `now` is the time, in micros since 1970.
+    pub fn plan(&self, owner: String, now: i64) -> Result<ingest::Plan> {
+        let exported_on = self
+            .exported_on
+            .as_deref()
+            .map(|text| options::parse_instant(text, self.source_tz));
+        Ok(ingest::Plan {
+            exported_on: exported_on.transpose()?,
+            now,
             environment: self.environment.clone(),
             source_tz: self.source_tz,
             strict: self.strict,
@@ -91,7 +100,7 @@ impl IngestArgs {
             block_bytes: self.block_bytes as usize,
             memory_bytes: (self.memory as usize) << 20,
             ..ingest::Plan::new(self.paths.clone(), self.lake.lake.clone())
-        }
+        })
     }
 }
 
@@ -139,7 +148,8 @@ struct ReportOptions {
     /// Leave out rows after this time; the log ends there.
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
-    /// How often a user's access is logged at most (useraccessauditinginterval), like 4h [default: 4h].
+    /// How often a user's access is logged at most (useraccessauditinginterval), like 4h [default: the
+    /// organization's own where it was exported, else 4h].
     #[arg(long, value_name = "DURATION")]
     audit_interval: Option<String>,
     /// Longest pause within a session, like 6h [default: 1.5 × audit interval].
@@ -217,8 +227,6 @@ impl ReportArgs {
                 .transpose()
         };
         let duration = |text: &Option<String>| text.as_deref().map(options::parse_duration).transpose();
-        let audit_interval_us = duration(&given.audit_interval)?.unwrap_or(options::DEFAULT_AUDIT_INTERVAL_US);
-        let default_gap = options::default_session_gap_us(audit_interval_us);
         let (from, to) = (instant(&given.from)?, instant(&given.to)?);
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
@@ -233,8 +241,8 @@ impl ReportArgs {
             to,
             tz: given.tz,
             as_of: instant(&given.as_of)?,
-            audit_interval_us,
-            session_gap_us: duration(&given.session_gap)?.unwrap_or(default_gap),
+            audit_interval_us: duration(&given.audit_interval)?,
+            session_gap_us: duration(&given.session_gap)?,
         })
     }
 }

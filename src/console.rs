@@ -42,13 +42,18 @@ pub fn width() -> Option<u16> {
     comfy_table::Table::new().width()
 }
 
-/// Who holds the lock, for people who meet it: process, machine, time.
-pub fn owner() -> String {
-    let host = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
+/// Micros since 1970.
+pub fn now() -> i64 {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    let now = instant::to_text(since_epoch.as_secs() as i64 * instant::MICROS_PER_SECOND);
+    since_epoch.as_micros() as i64
+}
+
+/// Who holds the lock, for people who meet it: process, machine, time.
+pub fn owner() -> String {
+    let host = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
+    let now = instant::to_text(now() / instant::MICROS_PER_SECOND * instant::MICROS_PER_SECOND);
     let host = host.unwrap_or_else(|_| "this machine".to_owned());
     format!("process {} on {host} since {now}", std::process::id())
 }
@@ -108,6 +113,7 @@ pub fn inventory(outcome: &Outcome) {
         match &report.fate {
             Fate::Ingested {
                 form,
+                table,
                 environment,
                 window,
                 tally,
@@ -116,6 +122,10 @@ pub fn inventory(outcome: &Outcome) {
                 let window = window.map_or(String::new(), |(first, last)| {
                     format!("{} to {}, ", instant::to_text(first), instant::to_text(last))
                 });
+                let form = match *table {
+                    "audit" => (*form).to_owned(),
+                    table => format!("{form} of {table}"),
+                };
                 eprintln!("{}: {form}, {environment}, {window}{}", report.input, books(tally));
                 for note in notes {
                     eprintln!("note: {note}");
@@ -162,12 +172,13 @@ pub fn outcome_json(outcome: &Outcome) -> String {
         .map(|report| match &report.fate {
             Fate::Ingested {
                 form,
+                table,
                 environment,
                 window,
                 tally: t,
                 notes,
             } => json!({
-                "input": report.input, "fate": "ingested", "form": form, "environment": environment,
+                "input": report.input, "fate": "ingested", "form": form, "table": table, "environment": environment,
                 "first_created_on": window.map(|(first, _)| instant::to_text(first)),
                 "last_created_on": window.map(|(_, last)| instant::to_text(last)),
                 "books": tally(t), "notes": notes,

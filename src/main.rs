@@ -35,7 +35,9 @@ fn main() -> ExitCode {
 
 fn run_ingest(args: &IngestArgs) -> Result<u8> {
     let bar = console::Bar::new();
-    let outcome = ingest::ingest(&args.plan(console::owner()), &|progress| bar.show(progress));
+    let outcome = ingest::ingest(&args.plan(console::owner(), console::now())?, &|progress| {
+        bar.show(progress)
+    });
     bar.clear();
     let outcome = outcome?;
     console::inventory(&outcome);
@@ -66,7 +68,7 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
             _ => write::json::write_tables(&tables, out),
         })?,
         Target::Folder { dir, formats } => {
-            publish(&dir, &tables, &formats, &options.settings())?;
+            publish(&dir, &tables, &formats, &options.settings(&lake)?)?;
             console::note(&format!(
                 "{} written to {}",
                 console::counted(tables.len(), "report"),

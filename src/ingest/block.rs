@@ -5,13 +5,14 @@
 //! one. So the size of blocks never changes what is read (L2), and a broken record costs only itself.
 
 use super::columns::Columns;
-use super::head::{Form, Head};
+use super::head::{Form, Head, Table};
 use super::normalize::{Fault, Raw, fault, normalize};
 use super::reject::Reject;
-use super::{csv, json};
+use super::{csv, json, side};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
 use crate::lake::names::Names;
+use crate::lake::side::SideRow;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct Parsed {
     /// Rows that only say that the source has deleted a row; a reject if no such row is known.
     pub deletions: Vec<(Identity, Reject)>,
     pub names: Names,
+    /// Rows of a side table.
+    pub side: Vec<SideRow>,
     pub stop: Stop,
     /// How many numbers (lines, or records of a page) the consumed part spans.
     pub numbers: u64,
@@ -80,6 +83,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         rejects: sink.rejects,
         deletions: sink.deletions,
         names: sink.names,
+        side: sink.side,
         stop,
         numbers,
     })
@@ -92,6 +96,7 @@ pub struct Sink<'b> {
     rejects: Vec<Reject>,
     deletions: Vec<(Identity, Reject)>,
     names: Names,
+    side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
 }
@@ -104,12 +109,16 @@ impl<'b> Sink<'b> {
             rejects: Vec::new(),
             deletions: Vec::new(),
             names: Names::default(),
+            side: Vec::new(),
             counted: (0, 0),
         }
     }
 
     /// A raw row that stands at `span` of the block.
     pub fn record(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+        if self.block.head.table != Table::Audit {
+            return self.side_row(raw, environment, span);
+        }
         if let Some(id) = raw.deleted_id() {
             let sentence = "the source has deleted this row before it was ever exported with its createdon";
             let reject = self.reject_of(fault("created-on-missing", sentence), span);
@@ -120,6 +129,16 @@ impl<'b> Sink<'b> {
             Ok(record) => {
                 self.names.see(environment, &record);
                 self.columns.push(&record, environment, &self.block.head.source);
+            }
+            Err(fault) => self.reject(fault, span),
+        }
+    }
+
+    fn side_row(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+        match side::normalize(raw, environment, &self.block.head) {
+            Ok(row) => {
+                self.names.see_user(&row);
+                self.side.push(row);
             }
             Err(fault) => self.reject(fault, span),
         }
@@ -149,7 +168,7 @@ impl<'b> Sink<'b> {
 
     /// How many records were found so far.
     fn records(&self) -> u64 {
-        (self.columns.len() + self.rejects.len() + self.deletions.len()) as u64
+        (self.columns.len() + self.rejects.len() + self.deletions.len() + self.side.len()) as u64
     }
 
     fn line_of(&mut self, offset: usize) -> u64 {

@@ -1,4 +1,4 @@
-//! Which column of an export means what: every spelling of a column name → one [`Field`].
+//! Which column of an export means what: every spelling of a column name → one [`Field`], whichever table it is of.
 //!
 //! Names arrive as Web API properties (`_objectid_value`), their annotations (`…@OData.Community.Display.V1.FormattedValue`),
 //! SQL columns (`ObjectId`) or driver columns (`ObjectId_Id`). Case, `_`, `.`, blanks and the `_value` of a lookup carry
@@ -35,10 +35,27 @@ pub enum Field {
     IsDelete,
     /// When Synapse Link wrote this version of the row.
     SinkModifiedOn,
+    // Of users:
+    SystemUserId,
+    FullName,
+    DomainName,
+    IsDisabled,
+    AccessMode,
+    ApplicationId,
+    IsLicensed,
+    // Of organizations:
+    OrganizationId,
+    Name,
+    IsAuditEnabled,
+    IsUserAccessAuditEnabled,
+    UserAccessAuditingInterval,
+    AuditRetentionPeriod,
+    // Of both:
+    ModifiedOn,
 }
 
 /// How many fields there are.
-pub const FIELD_COUNT: usize = Field::SinkModifiedOn as usize + 1;
+pub const FIELD_COUNT: usize = Field::ModifiedOn as usize + 1;
 
 const FORMATTED: &str = "@OData.Community.Display.V1.FormattedValue";
 const TARGET: &str = "@Microsoft.Dynamics.CRM.lookuplogicalname";
@@ -129,6 +146,20 @@ fn spelled(name: &str) -> Option<Field> {
         "timetoliveinseconds" => Field::TimeToLive,
         "isdelete" => Field::IsDelete,
         "sinkmodifiedon" => Field::SinkModifiedOn,
+        "systemuserid" => Field::SystemUserId,
+        "fullname" => Field::FullName,
+        "domainname" => Field::DomainName,
+        "isdisabled" => Field::IsDisabled,
+        "accessmode" => Field::AccessMode,
+        "applicationid" => Field::ApplicationId,
+        "islicensed" => Field::IsLicensed,
+        "organizationid" => Field::OrganizationId,
+        "name" => Field::Name,
+        "isauditenabled" => Field::IsAuditEnabled,
+        "isuseraccessauditenabled" => Field::IsUserAccessAuditEnabled,
+        "useraccessauditinginterval" => Field::UserAccessAuditingInterval,
+        "auditretentionperiodv2" => Field::AuditRetentionPeriod,
+        "modifiedon" => Field::ModifiedOn,
         _ => return None,
     })
 }

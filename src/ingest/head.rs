@@ -1,13 +1,58 @@
 //! What is known of an input before its first record: its form, its table, whose rows they are.
 
 use super::csv::Layout;
+use super::fields::Field;
 use chrono_tz::Tz;
 use std::sync::Arc;
+
+/// Which table's rows an export holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    Audit,
+    SystemUser,
+    Organization,
+}
+
+/// What an organization row must tell one of to be of use.
+const SETTINGS: [Field; 4] = [
+    Field::IsAuditEnabled,
+    Field::IsUserAccessAuditEnabled,
+    Field::UserAccessAuditingInterval,
+    Field::AuditRetentionPeriod,
+];
+
+impl Table {
+    /// The table with such columns. An audit row may name users and organizations too, so what only it has decides.
+    pub fn with_columns(has: impl Fn(Field) -> bool) -> Table {
+        let is_audit = [Field::AuditId, Field::Action, Field::ActionLabel]
+            .into_iter()
+            .any(&has);
+        if !is_audit && has(Field::SystemUserId) {
+            Table::SystemUser
+        } else if !is_audit && has(Field::OrganizationId) && SETTINGS.into_iter().any(&has) {
+            Table::Organization
+        } else {
+            Table::Audit
+        }
+    }
+
+    /// Its logical name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Audit => "audit",
+            Table::SystemUser => "systemuser",
+            Table::Organization => "organization",
+        }
+    }
+}
 
 /// What the parser of an input needs to know before the first record.
 #[derive(Debug, Clone)]
 pub struct Head {
     pub form: Form,
+    pub table: Table,
+    /// When the input was exported, micros since 1970: which of two states of a user or organization is the newer.
+    pub exported_on: i64,
     /// The input's name as given.
     pub source: Arc<str>,
     pub environment: Arc<str>,
@@ -62,6 +107,8 @@ impl Head {
     pub fn new(form: Form, known: &Known, body: (usize, u64)) -> Head {
         Head {
             form,
+            table: Table::Audit,
+            exported_on: known.exported_on,
             source: known.source.clone(),
             environment: known.environment.clone().unwrap_or_else(|| DEFAULT_ENVIRONMENT.into()),
             environment_is_given: known.environment.is_some(),
@@ -93,4 +140,6 @@ pub struct Known {
     pub source: Arc<str>,
     pub environment: Option<Arc<str>>,
     pub zone: Tz,
+    /// Micros since 1970.
+    pub exported_on: i64,
 }

@@ -18,6 +18,7 @@ mod normalize;
 mod recognise;
 mod reject;
 mod run;
+mod side;
 mod source;
 
 use crate::error::{Error, Result};
@@ -33,6 +34,10 @@ pub struct Plan {
     pub environment: Option<String>,
     /// The zone of times that carry none.
     pub source_tz: Tz,
+    /// When the inputs were exported, micros since 1970; each file's own time of modification when `None`.
+    pub exported_on: Option<i64>,
+    /// The time at which standard input counts as exported, micros since 1970.
+    pub now: i64,
     /// Commit nothing if anything is rejected or refused.
     pub strict: bool,
     /// Who writes, for the lock.
@@ -50,6 +55,8 @@ impl Plan {
             lake,
             environment: None,
             source_tz: Tz::UTC,
+            exported_on: None,
+            now: 0,
             strict: false,
             owner: "gatelog".to_owned(),
             block_bytes: 4 << 20,
@@ -85,6 +92,8 @@ impl Tally {
 pub enum Fate {
     Ingested {
         form: &'static str,
+        /// The logical name of the table whose rows it holds.
+        table: &'static str,
         environment: String,
         /// First and last `created_on` of its rows, duplicates included.
         window: Option<(i64, i64)>,

@@ -12,9 +12,17 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// One raw row: a text per field, as found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Raw<'a> {
     values: [Option<Cow<'a, str>>; FIELD_COUNT],
+}
+
+impl Default for Raw<'_> {
+    fn default() -> Self {
+        Raw {
+            values: [const { None }; FIELD_COUNT],
+        }
+    }
 }
 
 impl<'a> Raw<'a> {
@@ -31,7 +39,8 @@ impl<'a> Raw<'a> {
             .map(guid)
     }
 
-    fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
+    /// The value of a field, unless it is null; it is asked for once.
+    pub fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
         self.values[field as usize].take().filter(|value| !is_null(value))
     }
 }
@@ -155,7 +164,7 @@ fn code(text: &str, labels: &HashMap<String, i32>) -> Option<i32> {
 }
 
 /// A whole number, also one that a data frame turned into a float.
-fn whole_number(text: &str) -> Option<i64> {
+pub fn whole_number(text: &str) -> Option<i64> {
     let text = text.trim();
     let whole = match text.split_once('.') {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
@@ -165,7 +174,7 @@ fn whole_number(text: &str) -> Option<i64> {
     whole.parse().ok()
 }
 
-fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> Result<Option<T>, Fault> {
+pub fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> Result<Option<T>, Fault> {
     raw.take(field)
         .map(|text| {
             whole_number(&text)
@@ -195,7 +204,7 @@ fn is_true(text: &str) -> bool {
 }
 
 /// Lower-cases a GUID and strips its braces; a value that is no GUID is kept as it is.
-fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
+pub fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
     let inner = value
         .strip_prefix('{')
         .and_then(|rest| rest.strip_suffix('}'))
@@ -221,7 +230,8 @@ fn object_type(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-fn plain(label: &str) -> String {
+/// A label without case, blanks and punctuation.
+pub fn plain(label: &str) -> String {
     label
         .chars()
         .filter(char::is_ascii_alphanumeric)

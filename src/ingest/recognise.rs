@@ -3,7 +3,7 @@
 use super::block::{Block, State, parse};
 use super::csv::Layout;
 use super::fields::Field;
-use super::head::{Form, Found, Head, Known};
+use super::head::{Form, Found, Head, Known, Table};
 use super::json;
 use crate::error::Result;
 use memchr::memmem;
@@ -25,12 +25,20 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
         && let Some((layout, length)) = Layout::of_header(text)
     {
         let lines = memchr::memchr_iter(b'\n', &text[..length]).count() as u64;
+        let table = Table::with_columns(|field| layout.has(field));
         return Ok(match refuse_by_columns(&layout) {
-            Some(refused) => refused,
-            None => Found::Export(head(Form::Csv(Arc::new(layout)), (start + length, lines))),
+            Some(refused) if table == Table::Audit => refused,
+            _ => Found::Export(Head {
+                table,
+                ..head(Form::Csv(Arc::new(layout)), (start + length, lines))
+            }),
         });
     }
-    recognise_json(text, whole, |form| head(form, (start, 0)))
+    let table = table_of_json(&text[..text.len().min(SAMPLE_BYTES)]);
+    recognise_json(text, whole, |form| Head {
+        table,
+        ..head(form, (start, 0))
+    })
 }
 
 /// How much of a text usually shows its form.
@@ -38,14 +46,16 @@ const SAMPLE_BYTES: usize = 64 << 10;
 
 fn recognise_json(text: &[u8], whole: bool, head: impl Fn(Form) -> Head) -> Result<Found> {
     let sample = &text[..text.len().min(SAMPLE_BYTES)];
-    if !has_audit_columns(sample) && !has_audit_columns(text) {
+    let is_side_table = head(Form::Lines).table != Table::Audit;
+    if !is_side_table && !has_audit_columns(sample) && !has_audit_columns(text) {
         let is_page_without_rows = whole && Trial::of(text, true, head(Form::Pages))?.is_clean_page_without_rows();
         return Ok(match is_page_without_rows {
             true => Found::Export(head(Form::Pages)),
             false => refuse_json(text),
         });
     }
-    if memmem::find(text, b"\"createdon\"").is_none() && memmem::find(text, b"\"createdon@").is_some() {
+    if !is_side_table && memmem::find(text, b"\"createdon\"").is_none() && memmem::find(text, b"\"createdon@").is_some()
+    {
         return Ok(refused(
             "gives createdon only as formatted local time, which has no zone",
             "export the raw createdon column too",
@@ -102,7 +112,7 @@ impl Trial {
             start: State::Begin,
         })?;
         Ok(Trial {
-            rows: parsed.rows.num_rows(),
+            rows: parsed.rows.num_rows() + parsed.side.len(),
             rejects: parsed.rejects.len(),
             state: parsed.stop.state,
         })
@@ -115,6 +125,28 @@ impl Trial {
     fn is_clean_page_without_rows(&self) -> bool {
         self.rows == 0 && self.rejects == 0 && self.state == State::Top
     }
+}
+
+/// The table whose columns a text of JSON names.
+fn table_of_json(text: &[u8]) -> Table {
+    let text = text.to_ascii_lowercase();
+    let names = |name: &str| {
+        ["\"", "@"]
+            .iter()
+            .any(|end| memmem::find(&text, format!("\"{name}{end}").as_bytes()).is_some())
+    };
+    Table::with_columns(|field| match field {
+        Field::AuditId => names("auditid"),
+        Field::Action => names("action"),
+        Field::ActionLabel => names("actionname"),
+        Field::SystemUserId => names("systemuserid"),
+        Field::OrganizationId => names("organizationid"),
+        Field::IsAuditEnabled => names("isauditenabled"),
+        Field::IsUserAccessAuditEnabled => names("isuseraccessauditenabled"),
+        Field::UserAccessAuditingInterval => names("useraccessauditinginterval"),
+        Field::AuditRetentionPeriod => names("auditretentionperiodv2"),
+        _ => false,
+    })
 }
 
 /// Whether the names of the two columns without which nothing can be read occur, in any spelling of case.

@@ -25,6 +25,7 @@ const SHOWN_REJECTS: usize = 10;
 struct Open {
     name: String,
     form: &'static str,
+    table: &'static str,
     environment: String,
     /// First and last `created_on` so far.
     window: Option<(i64, i64)>,
@@ -153,6 +154,10 @@ impl<'p> Run<'p> {
             source: input.name().into(),
             environment: self.plan.environment.as_deref().map(Into::into),
             zone: self.plan.source_tz,
+            exported_on: match self.plan.exported_on {
+                Some(on) => on,
+                None => source::modified_on(input)?.unwrap_or(self.plan.now),
+            },
         };
         let (found, reader) = source::open(input, &known)?;
         let reader = match (found, reader) {
@@ -171,6 +176,7 @@ impl<'p> Run<'p> {
         self.opened.push(Open {
             name: input.name(),
             form: head.form.name(),
+            table: head.table.name(),
             environment: head.environment.to_string(),
             window: None,
             tally: Tally::default(),
@@ -241,6 +247,11 @@ impl<'p> Run<'p> {
         }
         rejects.sort_by_key(|reject| reject.byte_offset);
         let rejected = rejects.len() as u64;
+        let (side_rows, mut side_accepted) = (parsed.side.len() as u64, 0);
+        for row in parsed.side {
+            side_accepted += u64::from(self.writer.take_side(row)?);
+        }
+        let (rows, accepted) = (rows + side_rows, accepted + side_accepted);
         let open = &mut self.opened[input];
         open.tally.add(&Tally {
             read: rows + deleted + rejected,
@@ -275,6 +286,7 @@ impl<'p> Run<'p> {
             outcome.total.add(&open.tally);
             self.reports[*line].fate = Fate::Ingested {
                 form: open.form,
+                table: open.table,
                 environment: open.environment.clone(),
                 window: open.window,
                 tally: open.tally,
@@ -285,6 +297,7 @@ impl<'p> Run<'p> {
                 bytes: open.bytes,
                 hash: open.hash.clone(),
                 form: open.form.to_owned(),
+                table: open.table.to_owned(),
                 generation,
                 read: open.tally.read,
                 accepted: open.tally.accepted,

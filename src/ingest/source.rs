@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 use xxhash_rust::xxh3::Xxh3;
 
 /// How much of an input is looked at to recognise it.
@@ -22,6 +23,19 @@ pub fn size(input: &Input) -> Result<Option<u64>> {
     }
     let metadata = std::fs::metadata(&input.path).at_path(&input.path, "cannot be read")?;
     Ok(Some(metadata.len()))
+}
+
+/// When an input was last modified, micros since 1970, if that is known.
+pub fn modified_on(input: &Input) -> Result<Option<i64>> {
+    if input.is_stdin() {
+        return Ok(None);
+    }
+    let metadata = std::fs::metadata(&input.path).at_path(&input.path, "cannot be read")?;
+    let since_epoch = metadata
+        .modified()
+        .ok()
+        .and_then(|on| on.duration_since(UNIX_EPOCH).ok());
+    Ok(since_epoch.and_then(|since| i64::try_from(since.as_micros()).ok()))
 }
 
 /// The hash of an input's bytes.

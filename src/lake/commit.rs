@@ -15,6 +15,7 @@ use super::identity::{self, Identities, Identity};
 use super::manifest::{AuditFile, DataFile, InputEntry, Manifest, partition_folder};
 use super::names::Names;
 use super::revise::{self, Placed, Rank};
+use super::side::{Side, SideRow};
 use super::sort::{Sorter, StagedFile};
 use crate::disk::{self, Lock};
 use crate::error::{AtPath, Error, Result};
@@ -27,7 +28,9 @@ use std::path::{Path, PathBuf};
 
 const STAGING: &str = "staging";
 const INTENT: &str = "commit.json";
-pub const NAMES_FILE: &str = "names.parquet";
+const NAMES_FILE: &str = "names.parquet";
+const USERS_FILE: &str = "users.parquet";
+const ORGANIZATIONS_FILE: &str = "organizations.parquet";
 
 /// Step 2 of a commit.
 #[derive(Serialize, Deserialize)]
@@ -48,6 +51,8 @@ pub struct Writer {
     /// What is known of rows that have versions: all of the lake's, once the first row comes that may be a version of one.
     ranks: HashMap<Identity, Rank>,
     has_committed_ranks: bool,
+    /// The side tables as they will be; loaded when their first row comes.
+    side: Option<Side>,
     /// Known rows that the source has deleted.
     deletions: Identities,
     /// Held until the writer goes.
@@ -73,6 +78,7 @@ impl Writer {
             ranks: HashMap::new(),
             has_committed_ranks: false,
             deletions: Identities::default(),
+            side: None,
             _lock: lock,
         })
     }
@@ -138,6 +144,15 @@ impl Writer {
         Ok(better)
     }
 
+    /// Takes a row of a side table; false when it says nothing new.
+    pub fn take_side(&mut self, row: SideRow) -> Result<bool> {
+        let side = match &mut self.side {
+            Some(side) => side,
+            None => self.side.insert(read_side(&self.root, &self.manifest)?),
+        };
+        Ok(side.take(row))
+    }
+
     /// Notes that the source has deleted a row of which it says nothing but the id; false when no such row is known.
     pub fn delete(&mut self, identity: Identity) -> Result<bool> {
         let is_known = self.known()?.contains(&identity);
@@ -165,6 +180,7 @@ impl Writer {
             sorter,
             versions,
             deletions,
+            side,
             ..
         } = self;
         let generation = manifest.generation + 1;
@@ -199,6 +215,18 @@ impl Writer {
         if all_names != old_names || manifest.names.is_none() {
             next.names = Some(stage_file(&staging, NAMES_FILE, NAMES_FILE, &all_names.to_batch()?)?);
             moves.push((format!("{STAGING}/{NAMES_FILE}"), NAMES_FILE.to_owned()));
+        }
+        if let Some(side) = side {
+            let mut stage = |file: &str, rows: &RecordBatch| {
+                moves.push((format!("{STAGING}/{file}"), file.to_owned()));
+                stage_file(&staging, file, file, rows).map(Some)
+            };
+            if !side.users.is_empty() {
+                next.users = stage(USERS_FILE, &side.users_to_batch()?)?;
+            }
+            if !side.organizations.is_empty() {
+                next.organizations = stage(ORGANIZATIONS_FILE, &side.organizations_to_batch()?)?;
+            }
         }
         next.inputs.extend(inputs);
         manifest.check_next(&next).map_err(|broken| {
@@ -310,6 +338,24 @@ fn committed_identities(root: &Path, manifest: &Manifest) -> Result<Identities> 
         })
         .collect::<Result<_>>()?;
     Ok(per_file.into_iter().flatten().collect())
+}
+
+/// The side tables the lake holds.
+pub fn read_side(root: &Path, manifest: &Manifest) -> Result<Side> {
+    let mut side = Side::default();
+    let tables: [(&Option<DataFile>, fn(&mut Side, &RecordBatch)); 2] = [
+        (&manifest.users, Side::take_users),
+        (&manifest.organizations, Side::take_organizations),
+    ];
+    for (data, take) in tables {
+        if let Some(data) = data {
+            let path = root.join(&data.path);
+            for rows in file::read(&path, &[], 1 << 14)? {
+                take(&mut side, &rows.at_path(&path, "cannot be read")?);
+            }
+        }
+    }
+    Ok(side)
 }
 
 /// The names the lake holds.

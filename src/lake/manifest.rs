@@ -22,6 +22,10 @@ pub struct Manifest {
     pub generation: u64,
     pub audit: Vec<AuditFile>,
     pub names: Option<DataFile>,
+    #[serde(default)]
+    pub users: Option<DataFile>,
+    #[serde(default)]
+    pub organizations: Option<DataFile>,
     pub rejects: Vec<DataFile>,
     pub inputs: Vec<InputEntry>,
 }
@@ -58,12 +62,20 @@ pub struct InputEntry {
     /// xxh3-128 of the input's bytes: the same content is never read twice.
     pub hash: String,
     pub form: String,
+    /// Which table's rows it holds.
+    #[serde(default = "audit")]
+    pub table: String,
     /// The commit that brought it.
     pub generation: u64,
     pub read: u64,
     pub accepted: u64,
     pub duplicate: u64,
     pub rejected: u64,
+}
+
+/// What inputs held before there were side tables.
+fn audit() -> String {
+    "audit".to_owned()
 }
 
 impl DataFile {
@@ -84,6 +96,8 @@ impl Manifest {
             generation: 0,
             audit: Vec::new(),
             names: None,
+            users: None,
+            organizations: None,
             rejects: Vec::new(),
             inputs: Vec::new(),
         }
@@ -240,6 +254,7 @@ mod tests {
             bytes: 0,
             hash: String::new(),
             form: "csv".into(),
+            table: "audit".into(),
             generation: 1,
             read: 3,
             accepted: 1,

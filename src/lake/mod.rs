@@ -17,6 +17,7 @@ pub mod names;
 mod revise;
 mod scan;
 pub mod schema;
+pub mod side;
 mod sort;
 
 pub use commit::Writer;
@@ -26,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::record::Kind;
 use manifest::{AuditFile, Manifest};
 use names::Names;
+use side::Side;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +70,11 @@ impl Lake {
         let first = files().map(|audit| audit.min_created_on_us).min()?;
         let last = files().map(|audit| audit.max_created_on_us).max()?;
         Some((first, last))
+    }
+
+    /// What is known of users and organizations.
+    pub fn side(&self) -> Result<Side> {
+        commit::read_side(&self.root, &self.manifest)
     }
 
     pub fn names(&self) -> Result<Names> {

@@ -55,6 +55,41 @@ pub static NAMES: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
+/// `LAKE/users.parquet`: the newest exported state of each user.
+pub static USERS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("environment", DataType::Utf8, false),
+        Field::new("user_id", DataType::Utf8, false),
+        Field::new("full_name", DataType::Utf8, true),
+        Field::new("domain_name", DataType::Utf8, true),
+        Field::new("is_disabled", DataType::Boolean, true),
+        Field::new("access_mode", DataType::Int32, true),
+        Field::new("application_id", DataType::Utf8, true),
+        Field::new("is_licensed", DataType::Boolean, true),
+        Field::new("created_on", timestamp(), true),
+        Field::new("modified_on", timestamp(), true),
+        Field::new("version_number", DataType::Int64, true),
+        Field::new("deleted_in_source", DataType::Boolean, false),
+        Field::new("exported_on", timestamp(), false),
+    ]))
+});
+
+/// `LAKE/organizations.parquet`: the newest exported state of each organization.
+pub static ORGANIZATIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("environment", DataType::Utf8, false),
+        Field::new("organization_id", DataType::Utf8, false),
+        Field::new("name", DataType::Utf8, true),
+        Field::new("is_audit_enabled", DataType::Boolean, true),
+        Field::new("is_user_access_audit_enabled", DataType::Boolean, true),
+        Field::new("user_access_auditing_interval_h", DataType::Int32, true),
+        Field::new("audit_retention_period_days", DataType::Int32, true),
+        Field::new("modified_on", timestamp(), true),
+        Field::new("version_number", DataType::Int64, true),
+        Field::new("exported_on", timestamp(), false),
+    ]))
+});
+
 /// `LAKE/rejects/*.parquet`: what could not be understood, whole.
 pub static REJECTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![

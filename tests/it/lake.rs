@@ -317,8 +317,8 @@ fn report_files_carry_the_settings_they_were_made_with() {
         to: Some(at("2026-02-01T00:00:00Z")),
         as_of: Some(at("2026-01-15T00:00:00.000001Z")),
         tz: chrono_tz::Asia::Kolkata,
-        audit_interval_us: HOUR,
-        session_gap_us: HOUR / 2,
+        audit_interval_us: Some(HOUR),
+        session_gap_us: Some(HOUR / 2),
     };
     let said = |options: &Options| -> BTreeMap<String, String> {
         let out = home.path().join("reports");

@@ -13,6 +13,7 @@ mod pages; // OData JSON in every shape
 mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
 mod python; // a Python with DuckDB
 mod rules; // contract rules of sessions and clients that no unit test shows
+mod side_tables; // users and organizations beside the log
 mod support; // what the tests share
 mod tidy; // headers, sizes, doors, and the direction of dependencies
 mod versions; // later versions of a row, and deletions, as Synapse Link appends them

@@ -118,7 +118,7 @@ fn options() -> [Options; 2] {
     let berlin = Options {
         tz: chrono_tz::Europe::Berlin,
         as_of: Some(at("2026-03-29T16:00:00Z")),
-        session_gap_us: HOUR,
+        session_gap_us: Some(HOUR),
         ..Options::default()
     };
     [Options::default(), berlin]
