@@ -343,17 +343,11 @@ fn committed_identities(root: &Path, manifest: &Manifest) -> Result<Identities> 
 /// The side tables the lake holds.
 pub fn read_side(root: &Path, manifest: &Manifest) -> Result<Side> {
     let mut side = Side::default();
-    let tables: [(&Option<DataFile>, fn(&mut Side, &RecordBatch)); 2] = [
-        (&manifest.users, Side::take_users),
-        (&manifest.organizations, Side::take_organizations),
-    ];
-    for (data, take) in tables {
-        if let Some(data) = data {
-            let path = root.join(&data.path);
-            for rows in file::read(&path, &[], 1 << 14)? {
-                take(&mut side, &rows.at_path(&path, "cannot be read")?);
-            }
-        }
+    for rows in batches(root, manifest.users.as_ref())? {
+        side.take_users(&rows);
+    }
+    for rows in batches(root, manifest.organizations.as_ref())? {
+        side.take_organizations(&rows);
     }
     Ok(side)
 }
@@ -361,11 +355,17 @@ pub fn read_side(root: &Path, manifest: &Manifest) -> Result<Side> {
 /// The names the lake holds.
 pub fn read_names(root: &Path, manifest: &Manifest) -> Result<Names> {
     let mut names = Names::default();
-    if let Some(data) = &manifest.names {
-        let path = root.join(&data.path);
-        for rows in file::read(&path, &[], 1 << 14)? {
-            names.merge(Names::from_batch(&rows.at_path(&path, "cannot be read")?));
-        }
+    for rows in batches(root, manifest.names.as_ref())? {
+        names.merge(Names::from_batch(&rows));
     }
     Ok(names)
+}
+
+/// All rows of a file of the lake, if there is one.
+fn batches(root: &Path, data: Option<&DataFile>) -> Result<Vec<RecordBatch>> {
+    let Some(data) = data else { return Ok(Vec::new()) };
+    let path = root.join(&data.path);
+    file::read(&path, &[], 1 << 14)?
+        .map(|rows| rows.at_path(&path, "cannot be read"))
+        .collect()
 }
