@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatelog::error::{Error, Result};
+use gatelog::instant::DateOrder;
 use gatelog::report::Report;
 use gatelog::report::options::{self, Options};
 use gatelog::write::Format;
@@ -63,6 +64,9 @@ pub struct IngestArgs {
     /// Zone of times that carry none, an IANA name.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
     source_tz: Tz,
+    /// Order of dates that a tool has spelled for people, like 2/6/2026 11:55 AM; they are never guessed.
+    #[arg(long, value_enum, value_name = "ORDER")]
+    date_order: Option<OrderName>,
     /// When users and organizations were exported, which decides whose state is the newest [default: each file's time].
     #[arg(long, value_name = "TIME")]
     exported_on: Option<String>,
@@ -83,6 +87,13 @@ pub struct IngestArgs {
     block_bytes: u32,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum OrderName {
+    Mdy,
+    Dmy,
+    Ymd,
+}
+
 impl IngestArgs {
     /// `owner` names the process for the lake's lock, `now` is the time, in micros since 1970.
     pub fn plan(&self, owner: String, now: i64) -> Result<ingest::Plan> {
@@ -95,6 +106,11 @@ impl IngestArgs {
             now,
             environment: self.environment.clone(),
             source_tz: self.source_tz,
+            date_order: self.date_order.map(|order| match order {
+                OrderName::Mdy => DateOrder::Mdy,
+                OrderName::Dmy => DateOrder::Dmy,
+                OrderName::Ymd => DateOrder::Ymd,
+            }),
             strict: self.strict,
             owner,
             block_bytes: self.block_bytes as usize,

@@ -2,7 +2,8 @@
 //!
 //! Accepted (source: the forms collected from Web API, Synapse and SQL exports): `2022-05-12T22:19:12Z`, 0–7 fractional
 //! digits, a blank instead of `T`, an offset `+02:00`, `+0200` or `+02`, or no zone at all, which then is the caller's.
-//! Digits beyond microseconds are cut off, as SQL and Dataverse do. Nothing else is guessed.
+//! `20220512221912`, as archives write it. Digits beyond microseconds are cut off, as SQL and Dataverse do. Nothing else
+//! is guessed: a date like 2/6/2026 is only read in the order that the caller states ([`parse_ordered`]).
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -13,6 +14,9 @@ const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 /// Reads an instant; a text without a zone is local time in `zone`. `None` when it is not a valid time.
 pub fn parse(text: &str, zone: Tz) -> Option<i64> {
     let bytes = text.as_bytes();
+    if bytes.len() == 14 {
+        return local(parse_digits(bytes)?, zone);
+    }
     if bytes.len() < 19 || !matches!(bytes[10], b'T' | b't' | b' ') {
         return None;
     }
@@ -22,17 +26,91 @@ pub fn parse(text: &str, zone: Tz) -> Option<i64> {
         return None;
     }
     let (hour, minute, second) = (digits(&clock[..2])?, digits(&clock[3..5])?, digits(&clock[6..])?);
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
+    let clock = clock_us(hour, minute, second)?;
     let (fraction, rest) = parse_fraction(&bytes[19..])?;
-    let local = day * MICROS_PER_DAY + (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction;
+    let local = day * MICROS_PER_DAY + clock + fraction;
     match rest {
         b"Z" | b"z" => Some(local),
-        b"" if zone == Tz::UTC => Some(local),
-        b"" => from_local(local, zone),
+        b"" => self::local(local, zone),
         _ => Some(local - parse_offset(rest)?),
     }
+}
+
+/// The instant of a local time, as micros since 1970 on the local clock.
+fn local(local: i64, zone: Tz) -> Option<i64> {
+    match zone {
+        Tz::UTC => Some(local),
+        _ => from_local(local, zone),
+    }
+}
+
+/// Local micros of `YYYYMMDDhhmmss`.
+fn parse_digits(text: &[u8]) -> Option<i64> {
+    let day = date(digits(&text[..4])?, digits(&text[4..6])?, digits(&text[6..8])?)?;
+    let clock = clock_us(digits(&text[8..10])?, digits(&text[10..12])?, digits(&text[12..])?)?;
+    Some(day * MICROS_PER_DAY + clock)
+}
+
+/// Days since 1970-01-01 of a date after the year 0.
+fn date(year: i64, month: i64, day: i64) -> Option<i64> {
+    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
+    (year > 0).then(|| day_number(date))
+}
+
+/// Micros since midnight.
+fn clock_us(hour: i64, minute: i64, second: i64) -> Option<i64> {
+    let is_time = hour <= 23 && minute <= 59 && second <= 59;
+    is_time.then_some((hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND)
+}
+
+/// The order in which a local spelling writes day, month and year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateOrder {
+    Mdy,
+    Dmy,
+    Ymd,
+}
+
+/// Reads a date and time as people spell them, in the order stated: `2/6/2026 11:55:00 AM`, `06.02.2026 11:55`.
+/// Parts are separated by `/`, `.` or `-`; the year has four digits; seconds may be missing; the clock has 24 hours
+/// unless AM or PM stands behind it. The time is local in `zone`.
+pub fn parse_ordered(text: &str, order: DateOrder, zone: Tz) -> Option<i64> {
+    let (day, rest) = text.trim().split_once([' ', 'T', ','])?;
+    let parts: Vec<&str> = day.split(['/', '.', '-']).collect();
+    let &[first, second, third] = parts.as_slice() else {
+        return None;
+    };
+    let (year, month, day) = match order {
+        DateOrder::Mdy => (third, first, second),
+        DateOrder::Dmy => (third, second, first),
+        DateOrder::Ymd => (first, second, third),
+    };
+    let short = |text: &str| (1..=2).contains(&text.len()).then(|| digits(text.as_bytes())).flatten();
+    let year = (year.len() == 4).then(|| digits(year.as_bytes())).flatten()?;
+    let day = date(year, short(month)?, short(day)?)?;
+
+    let rest: String = rest
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '.')
+        .flat_map(char::to_lowercase)
+        .collect();
+    let (clock, is_afternoon) = match (rest.strip_suffix("am"), rest.strip_suffix("pm")) {
+        (Some(clock), _) => (clock, Some(false)),
+        (_, Some(clock)) => (clock, Some(true)),
+        _ => (rest.as_str(), None),
+    };
+    let parts: Vec<&str> = clock.split(':').collect();
+    let (hour, minute, second) = match parts.as_slice() {
+        [hour, minute] => (short(hour)?, short(minute)?, 0),
+        [hour, minute, second] => (short(hour)?, short(minute)?, short(second)?),
+        _ => return None,
+    };
+    let hour = match is_afternoon {
+        None => hour,
+        Some(_) if !(1..=12).contains(&hour) => return None,
+        Some(is_afternoon) => hour % 12 + if is_afternoon { 12 } else { 0 },
+    };
+    local(day * MICROS_PER_DAY + clock_us(hour, minute, second)?, zone)
 }
 
 /// Days since 1970-01-01 of a `YYYY-MM-DD`.
@@ -41,8 +119,7 @@ fn parse_date(text: &[u8]) -> Option<i64> {
         return None;
     }
     let (year, month, day) = (digits(&text[..4])?, digits(&text[5..7])?, digits(&text[8..])?);
-    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
-    (year > 0).then(|| day_number(date))
+    date(year, month, day)
 }
 
 /// Micros of `.1234567`, and what follows it.
@@ -163,6 +240,7 @@ mod tests {
             "2022-05-12T17:49:12-04:30",
             "2022-05-12 22:19:12.000",
             "2022-05-12 22:19:12",
+            "20220512221912",
         ] {
             assert_eq!(utc(text), expected, "{text}");
         }
@@ -190,9 +268,46 @@ mod tests {
             "0000-01-01T00:00:00Z",
             "2022-05-12Té2:19:12Z",
             "2022-05-1é2T22:19:12Z",
+            "20220512221960",
+            "20221312221912",
+            "2022051222191Z",
         ] {
             assert_eq!(utc(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_as_people_spell_it_is_read_only_in_the_order_stated() {
+        use DateOrder::*;
+        let expected = utc("2026-02-06T11:55:00Z");
+        for (text, order) in [
+            ("2/6/2026 11:55:00 AM", Mdy),
+            ("02/06/2026 11:55", Mdy),
+            ("06.02.2026 11:55:00", Dmy),
+            ("6/2/2026, 11:55 a.m.", Dmy),
+            ("2026/02/06 11:55:00", Ymd),
+            ("2026-2-6T11:55:00", Ymd),
+        ] {
+            assert_eq!(parse_ordered(text, order, Tz::UTC), expected, "{text}");
+        }
+        let noon = |text| parse_ordered(text, Mdy, Tz::UTC).map(to_text);
+        assert_eq!(noon("2/6/2026 12:00:00 AM").as_deref(), Some("2026-02-06T00:00:00Z"));
+        assert_eq!(noon("2/6/2026 12:30 PM").as_deref(), Some("2026-02-06T12:30:00Z"));
+        assert_eq!(noon("2/6/2026 3:19 PM").as_deref(), Some("2026-02-06T15:19:00Z"));
+        for text in [
+            "13/6/2026 11:55",
+            "2/6/26 11:55",
+            "2/6/2026",
+            "2/6/2026 13:00 PM",
+            "2/6/2026 0:10 AM",
+            "2/6/2026 11",
+            "2/30/2026 11:55",
+            "",
+        ] {
+            assert_eq!(noon(text), None, "{text}");
+        }
+        let kolkata = chrono_tz::Asia::Kolkata;
+        assert_eq!(parse_ordered("06-02-2026 17:25", Dmy, kolkata), expected);
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl<'b> Sink<'b> {
             self.deletions.push((identity::of_id(environment, &id), reject));
             return;
         }
-        match normalize(raw, self.block.head.zone) {
+        match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
                 self.names.see(environment, &record);
                 self.columns.push(&record, environment, &self.block.head.source);

@@ -5,7 +5,7 @@
 //! reading goes on with the next line, so an unclosed quote costs one line and not the rest of the file.
 
 use super::block::{Block, Sink, State, Stop};
-use super::fields::{Field, field_of};
+use super::fields::{Field, field_of, tool_field_of};
 use super::normalize::{Fault, Raw, fault};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -45,7 +45,7 @@ impl Layout {
             .iter()
             .map(|cell| String::from_utf8_lossy(&cell.text(text)).trim().to_owned())
             .collect();
-        let columns = names.iter().map(|name| field_of(name)).collect();
+        let columns = fields_of(&names);
         Some((
             Layout {
                 separator,
@@ -56,9 +56,25 @@ impl Layout {
         ))
     }
 
+    /// Whether rows say who by an id.
+    pub fn identifies_people(&self) -> bool {
+        self.has(Field::UserId) || self.has(Field::ObjectId)
+    }
+
     pub fn has(&self, field: Field) -> bool {
         self.columns.contains(&Some(field))
     }
+}
+
+/// What each column means: a table's own columns first; a tool's words only for what these leave open, once each.
+fn fields_of(names: &[String]) -> Vec<Option<Field>> {
+    let mut fields: Vec<Option<Field>> = names.iter().map(|name| field_of(name)).collect();
+    for (place, name) in names.iter().enumerate() {
+        if fields[place].is_none() {
+            fields[place] = tool_field_of(name).filter(|field| !fields.contains(&Some(*field)));
+        }
+    }
+    fields
 }
 
 /// Where a field stands, and whether its quotes must be undone.

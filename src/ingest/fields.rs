@@ -35,6 +35,13 @@ pub enum Field {
     IsDelete,
     /// When Synapse Link wrote this version of the row.
     SinkModifiedOn,
+    /// `Id` beside or instead of the table's own key, as drivers and Synapse Link write it.
+    RowId,
+    /// A code that stands in a column of its own beside the label.
+    ActionId,
+    OperationId,
+    /// A time whose column says that it is UTC.
+    CreatedOnUtc,
     // Of users:
     SystemUserId,
     FullName,
@@ -112,20 +119,23 @@ fn annotation(name: &str, annotation: &str) -> Option<Field> {
 
 /// All other spellings, compared without case and punctuation.
 fn spelled(name: &str) -> Option<Field> {
-    let mut plain: String = name
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
+    // A column of a linked table, `user.createdon`, is not the audit row's own.
+    if name.contains(['.', '/']) || name.contains("_x002e_") {
+        return None;
+    }
+    let mut plain = plain(name);
     if name.starts_with('_') && plain.ends_with("value") {
         plain.truncate(plain.len() - "value".len());
     }
     Some(match plain.as_str() {
+        "id" => Field::RowId,
         "auditid" => Field::AuditId,
         "createdon" => Field::CreatedOn,
-        "action" | "actionid" => Field::Action,
+        "action" => Field::Action,
+        "actionid" => Field::ActionId,
         "actionname" => Field::ActionLabel,
-        "operation" | "operationid" => Field::Operation,
+        "operation" => Field::Operation,
+        "operationid" => Field::OperationId,
         "operationname" => Field::OperationLabel,
         "objecttypecode" => Field::ObjectType,
         "objectidlogicalname" | "objectidentitytype" | "objectidtype" => Field::ObjectIdTarget,
@@ -164,6 +174,36 @@ fn spelled(name: &str) -> Option<Field> {
     })
 }
 
+/// A column name without case, blanks and punctuation.
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// What a column of a tool's own making means, where no column of the table itself says it: the headers of Panopticon,
+/// XrmToolBox's Audit History Extractor and its kin, CRMUserAudit, the Power Platform ToolBox and Audit Summary views.
+pub fn tool_field_of(name: &str) -> Option<Field> {
+    Some(match plain(name).as_str() {
+        "changeddateutc" => Field::CreatedOnUtc,
+        "date" | "datetime" | "changeddate" | "fecha" => Field::CreatedOn,
+        "event" | "accion" | "acción" => Field::ActionLabel,
+        "operacionid" => Field::OperationId,
+        "operacion" | "operación" => Field::OperationLabel,
+        "table" | "entity" | "entityname" | "objecttype" | "entidad" => Field::ObjectType,
+        "recordid" | "registroid" => Field::ObjectId,
+        "record" | "relatedobject" | "objectname" | "registronombre" => Field::ObjectName,
+        "user" | "username" | "changedby" | "usuario" => Field::UserName,
+        _ => return None,
+    })
+}
+
+/// Whether a column names a changed field: such exports have a row for each of them.
+pub fn names_a_changed_field(name: &str) -> bool {
+    matches!(plain(name).as_str(), "attributename" | "attribute" | "campo")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +213,14 @@ mod tests {
         for (field, names) in [
             (
                 Field::ObjectId,
-                &["_objectid_value", "objectid", "ObjectId", "ObjectId_Id"][..],
+                &[
+                    "_objectid_value",
+                    "objectid",
+                    "ObjectId",
+                    "ObjectId_Id",
+                    "Object Id",
+                    "object_id",
+                ][..],
             ),
             (Field::AuditId, &["auditid", "AuditId", "Audit Id", "AUDITID"]),
             (
@@ -210,6 +257,9 @@ mod tests {
     #[test]
     fn envelope_annotations_and_foreign_columns_mean_nothing() {
         for name in [
+            "user.createdon",
+            "a_x002e_createdon",
+            "Date/Time",
             "@odata.etag",
             "@odata.context",
             "entityname",
@@ -218,6 +268,61 @@ mod tests {
             "_userid_value@Microsoft.Dynamics.CRM.lookuplogicalname",
         ] {
             assert_eq!(field_of(name), None, "{name}");
+        }
+    }
+
+    /// Each header, and the field of each of its columns.
+    const TOOL_HEADERS: [(&str, &str); 8] = [
+        (
+            "RecordId,AuditId,ActionId,OperationId,CreatedOn,EntityName,UserId,Action,Operation,Username",
+            "ObjectId AuditId ActionId OperationId CreatedOn ObjectType UserId Action Operation UserName",
+        ),
+        ("Date,User,Action,Object Id", "CreatedOn UserName Action ObjectId"),
+        (
+            "Action,User,Operation,Related Object,Object Type,Date",
+            "Action UserName Operation ObjectName ObjectType CreatedOn",
+        ),
+        (
+            "Date/Time,Operation,Action,Table,Record,Changed By",
+            "CreatedOn Operation Action ObjectType ObjectName UserName",
+        ),
+        (
+            "Changed Date (UTC),Table,Record,Record Id,Event,Operation,Changed By,Transaction Id,Audit Id",
+            "CreatedOnUtc ObjectType ObjectName ObjectId ActionLabel Operation UserName TransactionId AuditId",
+        ),
+        (
+            "AuditId,Fecha,Entidad,RegistroId,RegistroNombre,Accion,OperacionId,Operacion,Usuario",
+            "AuditId CreatedOn ObjectType ObjectId ObjectName ActionLabel OperationId OperationLabel UserName",
+        ),
+        (
+            "Changed Date,Event,Changed By,Record,Entity,Operation",
+            "CreatedOn ActionLabel UserName ObjectName ObjectType Operation",
+        ),
+        (
+            "Id,Action,AuditId,CallingUserId_Id,CallingUserId_Name,CreatedOn,ObjectId_Id,ObjectId_LogicalName,ObjectId_Name,UserId_Id,UserId_Name",
+            "RowId Action AuditId CallingUserId CallingUserName CreatedOn ObjectId ObjectIdTarget ObjectName UserId UserName",
+        ),
+    ];
+
+    /// The headers that tools write, as collected in the domain's notes: what each of their columns means.
+    #[test]
+    fn every_column_of_a_tool_means_what_it_should() {
+        let meaning = |name: &str| field_of(name).or_else(|| tool_field_of(name));
+        for (names, fields) in TOOL_HEADERS {
+            let found = names
+                .split(',')
+                .map(|name| meaning(name).map_or("None".to_owned(), |field| format!("{field:?}")));
+            assert_eq!(found.collect::<Vec<_>>().join(" "), fields, "{names}");
+        }
+        for name in [
+            "OldValue",
+            "Changed Fields",
+            "RecordKeyValue",
+            "LookupNewValue",
+            "EntityId",
+            "user.fullname",
+        ] {
+            assert_eq!(meaning(name), None, "{name}");
         }
     }
 }

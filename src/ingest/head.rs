@@ -2,6 +2,7 @@
 
 use super::csv::Layout;
 use super::fields::Field;
+use crate::instant::DateOrder;
 use chrono_tz::Tz;
 use std::sync::Arc;
 
@@ -60,6 +61,8 @@ pub struct Head {
     pub environment_is_given: bool,
     /// The zone of times that carry none.
     pub zone: Tz,
+    /// The order of dates as people spell them; without it such dates are not understood.
+    pub date_order: Option<DateOrder>,
     /// Where the records begin, in bytes, and how many lines come before.
     pub body: (usize, u64),
     /// What people should know of this export beside its books: a sentence each.
@@ -113,6 +116,7 @@ impl Head {
             environment: known.environment.clone().unwrap_or_else(|| DEFAULT_ENVIRONMENT.into()),
             environment_is_given: known.environment.is_some(),
             zone: known.zone,
+            date_order: known.date_order,
             body,
             notes: Vec::new(),
         }
@@ -140,6 +144,7 @@ pub struct Known {
     pub source: Arc<str>,
     pub environment: Option<Arc<str>>,
     pub zone: Tz,
+    pub date_order: Option<DateOrder>,
     /// Micros since 1970.
     pub exported_on: i64,
 }

@@ -16,12 +16,14 @@ mod head;
 mod json;
 mod normalize;
 mod recognise;
+mod refuse;
 mod reject;
 mod run;
 mod side;
 mod source;
 
 use crate::error::{Error, Result};
+use crate::instant::DateOrder;
 use chrono_tz::Tz;
 use std::path::PathBuf;
 
@@ -34,6 +36,8 @@ pub struct Plan {
     pub environment: Option<String>,
     /// The zone of times that carry none.
     pub source_tz: Tz,
+    /// The order of dates as people spell them, like 2/6/2026; without it they are not understood.
+    pub date_order: Option<DateOrder>,
     /// When the inputs were exported, micros since 1970; each file's own time of modification when `None`.
     pub exported_on: Option<i64>,
     /// The time at which standard input counts as exported, micros since 1970.
@@ -55,6 +59,7 @@ impl Plan {
             lake,
             environment: None,
             source_tz: Tz::UTC,
+            date_order: None,
             exported_on: None,
             now: 0,
             strict: false,

@@ -2,9 +2,11 @@
 
 use super::block::{Block, State, parse};
 use super::csv::Layout;
-use super::fields::Field;
+use super::fields::{Field, names_a_changed_field};
 use super::head::{Form, Found, Head, Known, Table};
 use super::json;
+use super::refuse::{self, refused};
+use super::reject::Reject;
 use crate::error::Result;
 use memchr::memmem;
 use std::cmp::Reverse;
@@ -26,12 +28,20 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
     {
         let lines = memchr::memchr_iter(b'\n', &text[..length]).count() as u64;
         let table = Table::with_columns(|field| layout.has(field));
-        return Ok(match refuse_by_columns(&layout) {
-            Some(refused) if table == Table::Audit => refused,
-            _ => Found::Export(Head {
-                table,
-                ..head(Form::Csv(Arc::new(layout)), (start + length, lines))
-            }),
+        if table == Table::Audit
+            && let Some(refused) = refuse::by_columns(&layout)
+        {
+            return Ok(refused);
+        }
+        let notes = notes_of(&layout, table);
+        let head = Head {
+            table,
+            notes,
+            ..head(Form::Csv(Arc::new(layout)), (start + length, lines))
+        };
+        return Ok(match unordered_dates(&text[length..], whole, &head)? {
+            Some(sentence) => refuse::by_dates(&sentence),
+            None => Found::Export(head),
         });
     }
     let table = table_of_json(&text[..text.len().min(SAMPLE_BYTES)]);
@@ -39,6 +49,33 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
         table,
         ..head(form, (start, 0))
     })
+}
+
+/// What people should know of an export with these columns.
+fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
+    let mut notes = Vec::new();
+    if table == Table::Audit && !layout.identifies_people() {
+        notes.push(NAMES_ONLY.to_owned());
+    }
+    if layout.names.iter().any(|name| names_a_changed_field(name)) {
+        notes.push("it lists changes of fields, a row each; such an export cannot contain user access rows".to_owned());
+    }
+    notes
+}
+
+/// What is said of an export that names people without their ids.
+const NAMES_ONLY: &str = "it gives people by display name only: two of the same name count as one";
+
+/// The first fault, if no time of a tool's own export is understood: it was spelled for people, in an order that only
+/// they know.
+fn unordered_dates(rows: &[u8], whole: bool, head: &Head) -> Result<Option<String>> {
+    if head.date_order.is_some() || head.notes.is_empty() {
+        return Ok(None);
+    }
+    let trial = Trial::of(rows, whole, head.clone())?;
+    let is_about_time = |reject: &Reject| reject.code == "created-on-invalid";
+    let first = trial.rejects.first().map(|reject| reject.sentence.clone());
+    Ok(first.filter(|_| trial.rows == 0 && trial.rejects.iter().all(is_about_time)))
 }
 
 /// How much of a text usually shows its form.
@@ -51,15 +88,12 @@ fn recognise_json(text: &[u8], whole: bool, head: impl Fn(Form) -> Head) -> Resu
         let is_page_without_rows = whole && Trial::of(text, true, head(Form::Pages))?.is_clean_page_without_rows();
         return Ok(match is_page_without_rows {
             true => Found::Export(head(Form::Pages)),
-            false => refuse_json(text),
+            false => refuse::by_text(text),
         });
     }
     if !is_side_table && memmem::find(text, b"\"createdon\"").is_none() && memmem::find(text, b"\"createdon@").is_some()
     {
-        return Ok(refused(
-            "gives createdon only as formatted local time, which has no zone",
-            "export the raw createdon column too",
-        ));
+        return Ok(refused(refuse::FORMATTED_ONLY.0, refuse::FORMATTED_ONLY.1));
     }
     let form = match json_form(sample, whole && sample.len() == text.len(), &head)? {
         Some(form) => form,
@@ -98,7 +132,7 @@ fn json_form(text: &[u8], whole: bool, head: &impl Fn(Form) -> Head) -> Result<O
 /// What a text gives when read in a form.
 struct Trial {
     rows: usize,
-    rejects: usize,
+    rejects: Vec<Reject>,
     state: State,
 }
 
@@ -113,17 +147,17 @@ impl Trial {
         })?;
         Ok(Trial {
             rows: parsed.rows.num_rows() + parsed.side.len(),
-            rejects: parsed.rejects.len(),
+            rejects: parsed.rejects,
             state: parsed.stop.state,
         })
     }
 
     fn quality(&self) -> (usize, Reverse<usize>) {
-        (self.rows, Reverse(self.rejects))
+        (self.rows, Reverse(self.rejects.len()))
     }
 
     fn is_clean_page_without_rows(&self) -> bool {
-        self.rows == 0 && self.rejects == 0 && self.state == State::Top
+        self.rows == 0 && self.rejects.is_empty() && self.state == State::Top
     }
 }
 
@@ -156,63 +190,6 @@ fn has_audit_columns(text: &[u8]) -> bool {
     holds(b"\"createdon") && holds(b"\"action")
 }
 
-fn refuse_json(text: &[u8]) -> Found {
-    let holds = |name: &[u8]| memmem::find(text, name).is_some();
-    if holds(b"\"AuditDetails\"") || holds(b"AuditDetailCollection") {
-        return refused(
-            "is a RetrieveRecordChangeHistory answer, whose details carry no createdon",
-            "export the audit table itself, for example GET /api/data/v9.2/audits",
-        );
-    }
-    if holds(b"\"CreationTime\"") || holds(b"\"AuditData\"") {
-        return refused(
-            "is a Microsoft Purview (unified) audit log, which has no user access events of Dataverse",
-            "export the Dataverse audit table, for example GET /api/data/v9.2/audits",
-        );
-    }
-    if matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        return refused(
-            "is JSON without the audit columns createdon and action",
-            "export the audit table with at least auditid, createdon, action, objectid and userid",
-        );
-    }
-    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    let commas = |line: &[u8]| line.iter().filter(|&&byte| matches!(byte, b',' | b';' | b'\t')).count();
-    match (lines.next(), lines.next()) {
-        (Some(header), Some(row)) if commas(header) > 0 && commas(header) == commas(row) => unknown_header(header),
-        (Some(header), None | Some(b"")) if commas(header) > 0 => unknown_header(header),
-        _ => Found::Foreign,
-    }
-}
-
-fn unknown_header(header: &[u8]) -> Found {
-    let header = String::from_utf8_lossy(&header[..header.len().min(200)]).into_owned();
-    refused(
-        &format!("has a header gatelog does not know: {header}"),
-        "the header must name at least createdon and action, as the Web API or SQL spell them",
-    )
-}
-
-fn refuse_by_columns(layout: &Layout) -> Option<Found> {
-    let missing: Vec<&str> = [
-        (!layout.has(Field::CreatedOn)).then_some("createdon"),
-        (!layout.has(Field::Action) && !layout.has(Field::ActionLabel)).then_some("action"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    (!missing.is_empty()).then(|| {
-        refused(
-            &format!(
-                "has a header without {}: {}",
-                missing.join(" and "),
-                layout.names.join(", ")
-            ),
-            "export these columns too; without them a row says neither when nor what",
-        )
-    })
-}
-
 fn refuse_by_signature(bytes: &[u8]) -> Option<Found> {
     let (kind, hint) = match bytes {
         [0x1F, 0x8B, ..] => ("gzip-compressed", "decompress it first"),
@@ -223,11 +200,4 @@ fn refuse_by_signature(bytes: &[u8]) -> Option<Found> {
         _ => return None,
     };
     Some(refused(&format!("is {kind}, which this version does not read"), hint))
-}
-
-fn refused(reason: &str, hint: &str) -> Found {
-    Found::Refused {
-        reason: reason.to_owned(),
-        hint: hint.to_owned(),
-    }
 }

@@ -154,6 +154,7 @@ impl<'p> Run<'p> {
             source: input.name().into(),
             environment: self.plan.environment.as_deref().map(Into::into),
             zone: self.plan.source_tz,
+            date_order: self.plan.date_order,
             exported_on: match self.plan.exported_on {
                 Some(on) => on,
                 None => source::modified_on(input)?.unwrap_or(self.plan.now),

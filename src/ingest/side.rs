@@ -67,6 +67,7 @@ fn organization(raw: &mut Raw<'_>, environment: &str, head: &Head) -> Result<Sid
 
 fn key(raw: &mut Raw<'_>, field: Field, name: &str, environment: &str) -> Result<Key, Fault> {
     id(raw, field)
+        .or_else(|| id(raw, Field::RowId))
         .map(|id| (environment.to_owned(), id))
         .ok_or_else(|| fault("id-missing", format!("{name} is missing")))
 }
@@ -133,6 +134,7 @@ mod tests {
             source: "test".into(),
             environment: None,
             zone: chrono_tz::Tz::UTC,
+            date_order: None,
             exported_on: 7,
         };
         Head {

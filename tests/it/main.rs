@@ -5,6 +5,7 @@ mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
 mod crash; // L4: kills before, within and after a commit
 mod gap_rules; // contract rules of the gaps report that no unit test shows
+mod headers; // the headers that tools write
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
