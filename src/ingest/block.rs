@@ -86,6 +86,8 @@ pub struct Sink<'b> {
     block: &'b Block,
     columns: Columns,
     rejects: Vec<Reject>,
+    /// The environment of the last reject: mostly that of the next one too.
+    rejected_in: Arc<str>,
     names: Names,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -97,6 +99,7 @@ impl<'b> Sink<'b> {
             block,
             columns: Columns::new(),
             rejects: Vec::new(),
+            rejected_in: block.head.environment.clone(),
             names: Names::default(),
             counted: (0, 0),
         }
@@ -109,21 +112,30 @@ impl<'b> Sink<'b> {
                 self.names.see(environment, &record);
                 self.columns.push(&record, environment, &self.block.head.source);
             }
-            Err(fault) => self.reject(fault, span),
+            Err(fault) => self.reject_in(environment, fault, span),
         }
     }
 
     /// Bytes that are no record.
     pub fn reject(&mut self, fault: Fault, span: std::ops::Range<usize>) {
-        let raw = self.block.bytes[span.clone()].trim_ascii_end();
+        let environment = self.block.head.environment.clone();
+        self.reject_in(&environment, fault, span);
+    }
+
+    /// Bytes that are no record, among records of an environment.
+    pub fn reject_in(&mut self, environment: &str, fault: Fault, span: std::ops::Range<usize>) {
+        if *self.rejected_in != *environment {
+            self.rejected_in = environment.into();
+        }
+        let raw = without_line_end(&self.block.bytes[span.clone()]);
         let record = match self.block.head.form {
             Form::Pages => (self.columns.len() + self.rejects.len()) as u64 + 1,
             Form::Lines | Form::Csv(_) => self.line_of(span.start),
         };
         self.rejects.push(Reject {
-            source: self.block.head.source.clone(),
+            environment: self.rejected_in.clone(),
             record,
-            byte_offset: self.block.offset + span.start as u64,
+            byte_offset: Some(self.block.offset + span.start as u64),
             code: fault.code,
             sentence: fault.sentence,
             raw: raw.to_vec(),
@@ -136,4 +148,10 @@ impl<'b> Sink<'b> {
         self.counted = (offset, lines);
         lines + 1
     }
+}
+
+/// Blanks at the end of a line are fields of a tab-separated one; only its end is no part of it.
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }

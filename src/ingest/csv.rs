@@ -7,6 +7,7 @@
 use super::block::{Block, Sink, State, Stop};
 use super::fields::{Field, field_of};
 use super::normalize::{Fault, Raw, fault};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -45,15 +46,30 @@ impl Layout {
             .iter()
             .map(|cell| String::from_utf8_lossy(&cell.text(text)).trim().to_owned())
             .collect();
-        let columns = names.iter().map(|name| field_of(name)).collect();
-        Some((
-            Layout {
-                separator,
-                columns,
-                names,
-            },
-            end,
-        ))
+        Some((Layout::new(separator, names), end))
+    }
+
+    fn new(separator: u8, names: Vec<String>) -> Layout {
+        Layout {
+            separator,
+            columns: names.iter().map(|name| field_of(name)).collect(),
+            names,
+        }
+    }
+
+    /// All it takes to read a row on its own.
+    pub fn to_json(&self) -> String {
+        json!({"separator": char::from(self.separator), "columns": self.names}).to_string()
+    }
+
+    pub fn from_json(text: &str) -> Option<Layout> {
+        let header: Value = serde_json::from_str(text).ok()?;
+        let separator = header["separator"].as_str()?.as_bytes().first()?;
+        let names = header["columns"]
+            .as_array()?
+            .iter()
+            .map(|name| name.as_str().map(str::to_owned));
+        Some(Layout::new(*separator, names.collect::<Option<_>>()?))
     }
 
     pub fn has(&self, field: Field) -> bool {

@@ -17,12 +17,17 @@ mod json;
 mod normalize;
 mod recognise;
 mod reject;
+mod replay;
 mod run;
 mod source;
 
 use crate::error::{Error, Result};
 use chrono_tz::Tz;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+pub use reject::{MaxRejects, RejectNote};
+pub use replay::{Replay, replay};
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -118,15 +123,7 @@ pub struct Outcome {
     pub total: Tally,
     /// The first rejects, in order, for people to see; all of them are in the lake.
     pub rejects: Vec<RejectNote>,
-}
-
-/// Where a record was rejected, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RejectNote {
-    pub input: String,
-    pub record: u64,
-    pub code: &'static str,
-    pub sentence: String,
+    pub rejected_by_code: BTreeMap<String, u64>,
 }
 
 impl Outcome {
