@@ -62,6 +62,17 @@ impl Layout {
         json!({"separator": char::from(self.separator), "columns": self.names}).to_string()
     }
 
+    /// A header line for rows of this layout.
+    pub fn to_line(&self) -> String {
+        let quoted = self.names.iter().map(
+            |name| match name.contains(['"', '\n', '\r', char::from(self.separator)]) {
+                true => format!("\"{}\"", name.replace('"', "\"\"")),
+                false => name.clone(),
+            },
+        );
+        quoted.collect::<Vec<_>>().join(&char::from(self.separator).to_string())
+    }
+
     pub fn from_json(text: &str) -> Option<Layout> {
         let header: Value = serde_json::from_str(text).ok()?;
         let separator = header["separator"].as_str()?.as_bytes().first()?;

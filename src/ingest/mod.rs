@@ -26,7 +26,7 @@ use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use reject::{MaxRejects, RejectNote};
+pub use reject::{MaxRejects, RejectNote, header_line};
 pub use replay::{Replay, replay};
 
 /// What to ingest, and how.

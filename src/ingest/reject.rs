@@ -4,7 +4,7 @@
 //! a count of each code.
 
 use super::Tally;
-use super::head::Head;
+use super::head::{Form, Head};
 use crate::error::Result;
 use crate::lake::Writer;
 use crate::lake::rejects::{RejectRow, RejectRows};
@@ -109,6 +109,14 @@ impl Rejects {
     /// Stages what is still held.
     pub fn write_out(&mut self, writer: &mut Writer) -> Result<()> {
         writer.reject(&self.rows.take()?)
+    }
+}
+
+/// The line that must stand above raw records of a form to make them an export again, if there is one.
+pub fn header_line(form: &str, header: Option<&str>) -> Option<String> {
+    match Form::of(form, header)? {
+        Form::Csv(layout) => Some(layout.to_line()),
+        Form::Lines | Form::Pages => None,
     }
 }
 

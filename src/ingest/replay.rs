@@ -31,7 +31,7 @@ use std::sync::Arc;
 const PIECES: [&str; 1] = ["too-long"];
 
 /// How many rejects are read again at once.
-const CHUNK: usize = 1 << 12;
+const CHUNK: usize = 1 << 8;
 
 /// Which rejects to read again, and how.
 #[derive(Debug, Clone)]
