@@ -12,7 +12,7 @@
 
 use super::block::{Block, Parsed, State, parse};
 use super::head::{Form, Head, Known};
-use super::reject::{AUDIT, Rejects};
+use super::reject::{AUDIT, Reject, Rejects};
 use super::run::{union, window};
 use super::{Fate, Outcome, Report, Tally};
 use crate::error::Result;
@@ -412,29 +412,40 @@ fn read_one(row: &RejectRow<'_>, head: Option<&Arc<Head>>) -> Result<Again> {
     if row.raw.is_empty() || PIECES.contains(&row.code) {
         return Ok(Again::Same);
     }
+    let mut starts = vec![State::Top];
+    if head.form == Form::Pages {
+        // Mostly it stood in a list, where the same broken bytes are broken for another reason.
+        let environment = head.environment.clone();
+        starts.push(State::Array { environment });
+    }
     let was_cut_off = row.code == "truncated";
-    let mut bytes = row.raw.to_vec();
-    if !was_cut_off && !matches!(head.form, Form::Pages) {
-        bytes.push(b'\n');
+    let mut faults = Vec::new();
+    for start in starts {
+        let mut bytes = row.raw.to_vec();
+        if !was_cut_off && head.form != Form::Pages {
+            bytes.push(b'\n');
+        }
+        let mut parsed = parse(&Block {
+            head: head.clone(),
+            bytes,
+            offset: 0,
+            last: true,
+            start,
+        })?;
+        if parsed.rows.num_rows() > 0 {
+            return Ok(Again::Understood(parsed));
+        }
+        faults.extend(parsed.rejects.drain(..).next());
     }
-    let mut parsed = parse(&Block {
-        head: head.clone(),
-        bytes,
-        offset: 0,
-        last: true,
-        start: State::Top,
-    })?;
-    if parsed.rows.num_rows() > 0 {
-        return Ok(Again::Understood(parsed));
-    }
-    Ok(match parsed.rejects.drain(..).next() {
-        Some(reject) if reject.code == row.code && reject.sentence == row.sentence => Again::Same,
-        // Alone, every record without an end looks cut off.
-        Some(reject) if reject.code == "truncated" && !was_cut_off => Again::Same,
-        Some(reject) => Again::Other {
-            code: reject.code,
-            sentence: reject.sentence,
+    // Alone, every record without an end looks cut off.
+    let is_same = |reject: &Reject| {
+        (reject.code == row.code && reject.sentence == row.sentence) || (reject.code == "truncated" && !was_cut_off)
+    };
+    Ok(match faults.pop() {
+        Some(last) if !faults.iter().chain([&last]).any(is_same) => Again::Other {
+            code: last.code,
+            sentence: last.sentence,
         },
-        None => Again::Same,
+        _ => Again::Same,
     })
 }
