@@ -7,7 +7,7 @@
 use super::columns::Columns;
 use super::head::{Form, Head};
 use super::normalize::{Fault, Raw, normalize};
-use super::reject::Reject;
+use super::reject::{Reason, Reject};
 use super::{csv, json};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
@@ -86,8 +86,8 @@ pub struct Sink<'b> {
     block: &'b Block,
     columns: Columns,
     rejects: Vec<Reject>,
-    /// The environment of the last reject: mostly that of the next one too.
-    rejected_in: Arc<str>,
+    /// That of the last reject: when many are broken, then mostly in the same way.
+    reason: Arc<Reason>,
     names: Names,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -99,7 +99,7 @@ impl<'b> Sink<'b> {
             block,
             columns: Columns::new(),
             rejects: Vec::new(),
-            rejected_in: block.head.environment.clone(),
+            reason: Arc::default(),
             names: Names::default(),
             counted: (0, 0),
         }
@@ -124,21 +124,23 @@ impl<'b> Sink<'b> {
 
     /// Bytes that are no record, among records of an environment.
     pub fn reject_in(&mut self, environment: &str, fault: Fault, span: std::ops::Range<usize>) {
-        if *self.rejected_in != *environment {
-            self.rejected_in = environment.into();
+        let reason = &*self.reason;
+        if (&*reason.environment, reason.code, &reason.sentence) != (environment, fault.code, &fault.sentence) {
+            self.reason = Arc::new(Reason {
+                environment: environment.to_owned(),
+                code: fault.code,
+                sentence: fault.sentence,
+            });
         }
-        let raw = without_line_end(&self.block.bytes[span.clone()]);
         let record = match self.block.head.form {
             Form::Pages => (self.columns.len() + self.rejects.len()) as u64 + 1,
             Form::Lines | Form::Csv(_) => self.line_of(span.start),
         };
+        let length = without_line_end(&self.block.bytes[span.clone()]).len();
         self.rejects.push(Reject {
-            environment: self.rejected_in.clone(),
+            reason: self.reason.clone(),
             record,
-            byte_offset: Some(self.block.offset + span.start as u64),
-            code: fault.code,
-            sentence: fault.sentence,
-            raw: raw.to_vec(),
+            span: span.start..span.start + length,
         });
     }
 

@@ -4,11 +4,13 @@
 //! a count of each code.
 
 use super::Tally;
+use super::block::Block;
 use super::head::{Form, Head};
 use crate::error::Result;
 use crate::lake::Writer;
 use crate::lake::rejects::{RejectRow, RejectRows};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 const SHOWN: usize = 10;
@@ -16,18 +18,23 @@ const SHOWN: usize = 10;
 /// The table whose rows an export of the audit log holds.
 pub const AUDIT: &str = "audit";
 
+/// A reject where it was found: small, since a block may hold nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
-    /// Whose record it would have been.
-    pub environment: Arc<str>,
+    pub reason: Arc<Reason>,
     /// Line of a line-oriented input, else position of the record; both count from 1.
     pub record: u64,
-    /// `None` when the input's own bytes are not what was parsed.
-    pub byte_offset: Option<u64>,
+    /// Its bytes in the block.
+    pub span: Range<usize>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reason {
+    /// Whose record it would have been.
+    pub environment: String,
     /// Stable; see the README.
     pub code: &'static str,
     pub sentence: String,
-    pub raw: Vec<u8>,
 }
 
 /// Where a record was rejected, and why.
@@ -50,11 +57,12 @@ pub struct Rejects {
 }
 
 impl Rejects {
-    /// Takes rejects of one input; `before` is what their numbers count on from.
-    pub fn take(&mut self, rejects: Vec<Reject>, head: &Arc<Head>, before: u64, writer: &mut Writer) -> Result<()> {
+    /// Takes the rejects of a block; `before` is what their numbers count on from.
+    pub fn take(&mut self, rejects: Vec<Reject>, block: &Block, before: u64, writer: &mut Writer) -> Result<()> {
         if rejects.is_empty() {
             return Ok(());
         }
+        let head = &block.head;
         let header = match self.header.take() {
             Some((last, header)) if Arc::ptr_eq(&last, head) => header,
             _ => head.form.header(),
@@ -63,16 +71,16 @@ impl Rejects {
             let row = RejectRow {
                 source: &head.source,
                 record: (reject.record + before) as i64,
-                byte_offset: reject.byte_offset.map(|offset| offset as i64),
-                code: reject.code,
-                sentence: &reject.sentence,
+                byte_offset: Some((block.offset + reject.span.start as u64) as i64),
+                code: reject.reason.code,
+                sentence: &reject.reason.sentence,
                 table: Some(AUDIT),
-                environment: Some(&reject.environment),
+                environment: Some(&reject.reason.environment),
                 environment_is_given: Some(head.environment_is_given),
                 source_tz: Some(head.zone.name()),
                 form: Some(head.form.name()),
                 header: header.as_deref(),
-                raw: &reject.raw,
+                raw: &block.bytes[reject.span],
             };
             self.push(&row, writer)?;
         }

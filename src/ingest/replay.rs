@@ -12,7 +12,7 @@
 
 use super::block::{Block, Parsed, State, parse};
 use super::head::{Form, Head, Known};
-use super::reject::{AUDIT, Reject, Rejects};
+use super::reject::{AUDIT, Reason, Rejects};
 use super::run::{union, window};
 use super::{Fate, Outcome, Report, Tally};
 use crate::error::Result;
@@ -118,10 +118,7 @@ enum Again {
     /// What it was, for the reason it had.
     Same,
     /// Still rejected, for another reason.
-    Other {
-        code: &'static str,
-        sentence: String,
-    },
+    Other(Arc<Reason>),
     Understood(Parsed),
 }
 
@@ -204,12 +201,12 @@ impl Run<'_> {
                 source.headerless += u64::from(row.form.is_none() && !looks_like_json(row));
                 return self.rejects.push(row, &mut self.writer);
             }
-            Again::Other { code, sentence } => {
+            Again::Other(reason) => {
                 self.is_changed = true;
                 source.tally.add(&rejected(1));
                 let row = RejectRow {
-                    code,
-                    sentence: &sentence,
+                    code: reason.code,
+                    sentence: &reason.sentence,
                     ..*row
                 };
                 return self.rejects.push(&row, &mut self.writer);
@@ -222,13 +219,10 @@ impl Run<'_> {
         for part in std::mem::take(&mut parsed.rejects) {
             let row = RejectRow {
                 record: row.record + part.record as i64 - 1,
-                byte_offset: row
-                    .byte_offset
-                    .zip(part.byte_offset)
-                    .map(|(whole, part)| whole + part as i64),
-                code: part.code,
-                sentence: &part.sentence,
-                raw: &part.raw,
+                byte_offset: row.byte_offset.map(|whole| whole + part.span.start as i64),
+                code: part.reason.code,
+                sentence: &part.reason.sentence,
+                raw: row.raw.get(part.span).unwrap_or_default(),
                 ..*row
             };
             self.rejects.push(&row, &mut self.writer)?;
@@ -419,13 +413,13 @@ fn read_one(row: &RejectRow<'_>, head: Option<&Arc<Head>>) -> Result<Again> {
         starts.push(State::Array { environment });
     }
     let was_cut_off = row.code == "truncated";
-    let mut faults = Vec::new();
+    let mut reasons: Vec<Arc<Reason>> = Vec::new();
     for start in starts {
         let mut bytes = row.raw.to_vec();
         if !was_cut_off && head.form != Form::Pages {
             bytes.push(b'\n');
         }
-        let mut parsed = parse(&Block {
+        let parsed = parse(&Block {
             head: head.clone(),
             bytes,
             offset: 0,
@@ -435,17 +429,16 @@ fn read_one(row: &RejectRow<'_>, head: Option<&Arc<Head>>) -> Result<Again> {
         if parsed.rows.num_rows() > 0 {
             return Ok(Again::Understood(parsed));
         }
-        faults.extend(parsed.rejects.drain(..).next());
+        reasons.extend(parsed.rejects.into_iter().next().map(|reject| reject.reason));
     }
-    // Alone, every record without an end looks cut off.
-    let is_same = |reject: &Reject| {
-        (reject.code == row.code && reject.sentence == row.sentence) || (reject.code == "truncated" && !was_cut_off)
+    // Among its neighbours more was known of what is broken: alone, a record without an end only looks cut off.
+    let is_same = |reason: &Arc<Reason>| match reason.code {
+        "truncated" if !was_cut_off => true,
+        "syntax" => row.code == "syntax",
+        code => code == row.code && reason.sentence == row.sentence,
     };
-    Ok(match faults.pop() {
-        Some(last) if !faults.iter().chain([&last]).any(is_same) => Again::Other {
-            code: last.code,
-            sentence: last.sentence,
-        },
+    Ok(match reasons.pop() {
+        Some(last) if !reasons.iter().chain([&last]).any(is_same) => Again::Other(last),
         _ => Again::Same,
     })
 }

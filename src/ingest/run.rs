@@ -242,7 +242,7 @@ impl<'p> Run<'p> {
         }
         self.so_far.records_read += rows + rejected;
         self.names.merge(parsed.names);
-        self.rejects.take(parsed.rejects, &block.head, before, &mut self.writer)
+        self.rejects.take(parsed.rejects, &block, before, &mut self.writer)
     }
 
     /// Closes the books and commits.
