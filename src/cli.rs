@@ -1,15 +1,20 @@
 //! The command line: what may be typed, and what it means once everything has been checked against everything else.
 
+mod rejects;
+
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatelog::error::{Error, Result};
+use gatelog::ingest::MaxRejects;
 use gatelog::instant::DateOrder;
 use gatelog::report::Report;
 use gatelog::report::options::{self, Options};
 use gatelog::write::Format;
 use gatelog::{generate, ingest};
 use std::path::PathBuf;
+
+pub use rejects::{Listing, RejectsArgs, ReplayArgs, Shape};
 
 /// Who used Dynamics 365 / Dataverse, through which client, for how long, and when auditing was off.
 ///
@@ -38,6 +43,10 @@ pub enum Command {
     Ingest(IngestArgs),
     /// Compute reports from the lake; all of them when none is named.
     Report(ReportArgs),
+    /// List what ingest set aside, counted by code and by file.
+    Rejects(RejectsArgs),
+    /// Read what was set aside again, with the rules of this version.
+    Replay(ReplayArgs),
     /// Make a realistic log of an invented organisation, of any size.
     Generate(GenerateArgs),
     /// Sample data → lake → reports, in one command.
@@ -73,9 +82,9 @@ pub struct IngestArgs {
     /// Commit nothing if any record is rejected or any file refused.
     #[arg(long)]
     strict: bool,
-    /// Rejects to tolerate before the exit code is 4.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub max_rejects: u64,
+    /// Rejects to tolerate before the exit code is 4: a number, or a share of the records read like 1%.
+    #[arg(long, value_name = "N|P%", default_value = "0", value_parser = max_rejects)]
+    pub max_rejects: MaxRejects,
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
@@ -335,6 +344,10 @@ pub struct DemoArgs {
     /// The folder for the demo's input, lake and reports.
     #[arg(long, value_name = "DIR", default_value = "gatelog-demo")]
     pub dir: PathBuf,
+}
+
+fn max_rejects(text: &str) -> std::result::Result<MaxRejects, String> {
+    MaxRejects::parse(text).ok_or_else(|| "write a number like 10, or a share like 1% or 0.5%".to_owned())
 }
 
 fn time_zone(name: &str) -> std::result::Result<Tz, String> {

@@ -145,10 +145,13 @@ pub fn inventory(outcome: &Outcome) {
     }
     let more = outcome.total.rejected.saturating_sub(outcome.rejects.len() as u64);
     if more > 0 {
-        eprintln!(
-            "… and {} more; all are kept whole in the lake's rejects/",
-            HumanCount(more)
-        );
+        let counts: Vec<String> = outcome
+            .rejected_by_code
+            .iter()
+            .map(|(code, count)| format!("{} {code}", HumanCount(*count)))
+            .collect();
+        eprintln!("… and {} more; in all {}", HumanCount(more), counts.join(", "));
+        eprintln!("hint: all are kept whole; see them with `gatelog rejects`");
     }
     eprintln!("total: {}", books(&outcome.total));
 }
@@ -189,7 +192,7 @@ pub fn outcome_json(outcome: &Outcome) -> String {
             Fate::PassedOver => json!({"input": report.input, "fate": "passed_over"}),
         })
         .collect();
-    json!({"total": tally(&outcome.total), "inputs": inputs}).to_string()
+    json!({"total": tally(&outcome.total), "inputs": inputs, "rejected_by_code": outcome.rejected_by_code}).to_string()
 }
 
 pub fn generated(summary: &generate::Summary, out: &Path) {

@@ -71,6 +71,22 @@ pub enum DateOrder {
     Ymd,
 }
 
+impl DateOrder {
+    pub fn name(self) -> &'static str {
+        match self {
+            DateOrder::Mdy => "mdy",
+            DateOrder::Dmy => "dmy",
+            DateOrder::Ymd => "ymd",
+        }
+    }
+
+    pub fn of(name: &str) -> Option<DateOrder> {
+        [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd]
+            .into_iter()
+            .find(|order| order.name() == name)
+    }
+}
+
 /// Reads a date and time as people spell them, in the order stated: `2/6/2026 11:55:00 AM`, `06.02.2026 11:55`.
 /// Parts are separated by `/`, `.` or `-`; the year has four digits; seconds may be missing; the clock has 24 hours
 /// unless AM or PM stands behind it. The time is local in `zone`.

@@ -7,7 +7,7 @@
 use super::columns::Columns;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, Raw, fault, normalize};
-use super::reject::Reject;
+use super::reject::{Reason, Reject};
 use super::{csv, json, side};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
@@ -95,6 +95,8 @@ pub struct Sink<'b> {
     columns: Columns,
     rejects: Vec<Reject>,
     deletions: Vec<(Identity, Reject)>,
+    /// That of the last reject: when many are broken, then mostly in the same way.
+    reason: Arc<Reason>,
     names: Names,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
@@ -108,6 +110,7 @@ impl<'b> Sink<'b> {
             columns: Columns::new(),
             rejects: Vec::new(),
             deletions: Vec::new(),
+            reason: Arc::default(),
             names: Names::default(),
             side: Vec::new(),
             counted: (0, 0),
@@ -121,7 +124,7 @@ impl<'b> Sink<'b> {
         }
         if let Some(id) = raw.deleted_id() {
             let sentence = "the source has deleted this row before it was ever exported with its createdon";
-            let reject = self.reject_of(fault("created-on-missing", sentence), span);
+            let reject = self.reject_of(environment, fault("created-on-missing", sentence), span);
             self.deletions.push((identity::of_id(environment, &id), reject));
             return;
         }
@@ -130,7 +133,7 @@ impl<'b> Sink<'b> {
                 self.names.see(environment, &record);
                 self.columns.push(&record, environment, &self.block.head.source);
             }
-            Err(fault) => self.reject(fault, span),
+            Err(fault) => self.reject_in(environment, fault, span),
         }
     }
 
@@ -140,29 +143,40 @@ impl<'b> Sink<'b> {
                 self.names.see_user(&row);
                 self.side.push(row);
             }
-            Err(fault) => self.reject(fault, span),
+            Err(fault) => self.reject_in(environment, fault, span),
         }
     }
 
     /// Bytes that are no record.
     pub fn reject(&mut self, fault: Fault, span: Range<usize>) {
-        let reject = self.reject_of(fault, span);
+        let environment = self.block.head.environment.clone();
+        self.reject_in(&environment, fault, span);
+    }
+
+    /// Bytes that are no record, among records of an environment.
+    pub fn reject_in(&mut self, environment: &str, fault: Fault, span: Range<usize>) {
+        let reject = self.reject_of(environment, fault, span);
         self.rejects.push(reject);
     }
 
-    fn reject_of(&mut self, fault: Fault, span: Range<usize>) -> Reject {
-        let raw = self.block.bytes[span.clone()].trim_ascii_end();
+    fn reject_of(&mut self, environment: &str, fault: Fault, span: Range<usize>) -> Reject {
+        let reason = &*self.reason;
+        if (&*reason.environment, reason.code, &reason.sentence) != (environment, fault.code, &fault.sentence) {
+            self.reason = Arc::new(Reason {
+                environment: environment.to_owned(),
+                code: fault.code,
+                sentence: fault.sentence,
+            });
+        }
         let record = match self.block.head.form {
             Form::Pages => self.records() + 1,
             Form::Lines | Form::Csv(_) => self.line_of(span.start),
         };
+        let length = without_line_end(&self.block.bytes[span.clone()]).len();
         Reject {
-            source: self.block.head.source.clone(),
+            reason: self.reason.clone(),
             record,
-            byte_offset: self.block.offset + span.start as u64,
-            code: fault.code,
-            sentence: fault.sentence,
-            raw: raw.to_vec(),
+            span: span.start..span.start + length,
         }
     }
 
@@ -177,4 +191,10 @@ impl<'b> Sink<'b> {
         self.counted = (offset, lines);
         lines + 1
     }
+}
+
+/// Blanks at the end of a line are fields of a tab-separated one; only its end is no part of it.
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -7,6 +7,7 @@
 use super::block::{Block, Sink, State, Stop};
 use super::fields::{Field, field_of, tool_field_of};
 use super::normalize::{Fault, Raw, fault};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -45,15 +46,41 @@ impl Layout {
             .iter()
             .map(|cell| String::from_utf8_lossy(&cell.text(text)).trim().to_owned())
             .collect();
-        let columns = fields_of(&names);
-        Some((
-            Layout {
-                separator,
-                columns,
-                names,
+        Some((Layout::new(separator, names), end))
+    }
+
+    fn new(separator: u8, names: Vec<String>) -> Layout {
+        Layout {
+            separator,
+            columns: fields_of(&names),
+            names,
+        }
+    }
+
+    /// All it takes to read a row on its own.
+    pub fn to_json(&self) -> String {
+        json!({"separator": char::from(self.separator), "columns": self.names}).to_string()
+    }
+
+    /// A header line for rows of this layout.
+    pub fn to_line(&self) -> String {
+        let quoted = self.names.iter().map(
+            |name| match name.contains(['"', '\n', '\r', char::from(self.separator)]) {
+                true => format!("\"{}\"", name.replace('"', "\"\"")),
+                false => name.clone(),
             },
-            end,
-        ))
+        );
+        quoted.collect::<Vec<_>>().join(&char::from(self.separator).to_string())
+    }
+
+    pub fn from_json(text: &str) -> Option<Layout> {
+        let header: Value = serde_json::from_str(text).ok()?;
+        let separator = header["separator"].as_str()?.as_bytes().first()?;
+        let names = header["columns"]
+            .as_array()?
+            .iter()
+            .map(|name| name.as_str().map(str::to_owned));
+        Some(Layout::new(*separator, names.collect::<Option<_>>()?))
     }
 
     /// Whether rows say who by an id.

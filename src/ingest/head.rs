@@ -37,6 +37,12 @@ impl Table {
         }
     }
 
+    pub fn of(name: &str) -> Option<Table> {
+        [Table::Audit, Table::SystemUser, Table::Organization]
+            .into_iter()
+            .find(|table| table.name() == name)
+    }
+
     /// Its logical name.
     pub fn name(self) -> &'static str {
         match self {
@@ -84,6 +90,24 @@ impl Form {
             Form::Lines => "ndjson",
             Form::Pages => "odata-json",
             Form::Csv(_) => "csv",
+        }
+    }
+
+    /// What it takes, beside the name, to read a record of this form on its own, as JSON.
+    pub fn header(&self) -> Option<String> {
+        match self {
+            Form::Lines | Form::Pages => None,
+            Form::Csv(layout) => Some(layout.to_json()),
+        }
+    }
+
+    /// The form with this name and header.
+    pub fn of(name: &str, header: Option<&str>) -> Option<Form> {
+        match name {
+            "ndjson" => Some(Form::Lines),
+            "odata-json" => Some(Form::Pages),
+            "csv" => Some(Form::Csv(Arc::new(Layout::from_json(header?)?))),
+            _ => None,
         }
     }
 }

@@ -136,7 +136,8 @@ struct Choice {
 /// Hands a parsed entry on, as a record or as a reject.
 fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
     match entry.undecodable {
-        Some(field) => sink.reject(
+        Some(field) => sink.reject_in(
+            environment,
             fault("syntax", format!("the value of {field:?} is not valid JSON text")),
             span,
         ),
@@ -269,7 +270,15 @@ impl<'b> PageParser<'b> {
                 }
             };
             self.at = next.unwrap_or(self.end);
-            sink.reject(fault, start..self.without_separator(start));
+            sink.reject_in(&self.environment(), fault, start..self.without_separator(start));
+        }
+    }
+
+    /// Whose rows come here.
+    fn environment(&self) -> Arc<str> {
+        match &self.state {
+            State::Array { environment } => environment.clone(),
+            State::Begin | State::Top => self.block.head.environment.clone(),
         }
     }
 
@@ -281,7 +290,8 @@ impl<'b> PageParser<'b> {
     /// A page that stops between two records is still truncated, and says so.
     fn end_of_input(&mut self, sink: &mut Sink<'_>) {
         if self.last && !self.cut_off && matches!(self.state, State::Array { .. }) {
-            sink.reject(
+            sink.reject_in(
+                &self.environment(),
                 fault("truncated", "the input ends before its list of records is closed"),
                 self.end..self.end,
             );

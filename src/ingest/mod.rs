@@ -18,6 +18,7 @@ mod normalize;
 mod recognise;
 mod refuse;
 mod reject;
+mod replay;
 mod run;
 mod side;
 mod source;
@@ -25,7 +26,11 @@ mod source;
 use crate::error::{Error, Result};
 use crate::instant::DateOrder;
 use chrono_tz::Tz;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+pub use reject::{MaxRejects, RejectNote, header_line};
+pub use replay::{Replay, replay};
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -132,15 +137,7 @@ pub struct Outcome {
     pub total: Tally,
     /// The first rejects, in order, for people to see; all of them are in the lake.
     pub rejects: Vec<RejectNote>,
-}
-
-/// Where a record was rejected, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RejectNote {
-    pub input: String,
-    pub record: u64,
-    pub code: &'static str,
-    pub sentence: String,
+    pub rejected_by_code: BTreeMap<String, u64>,
 }
 
 impl Outcome {

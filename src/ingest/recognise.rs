@@ -73,8 +73,8 @@ fn unordered_dates(rows: &[u8], whole: bool, head: &Head) -> Result<Option<Strin
         return Ok(None);
     }
     let trial = Trial::of(rows, whole, head.clone())?;
-    let is_about_time = |reject: &Reject| reject.code == "created-on-invalid";
-    let first = trial.rejects.first().map(|reject| reject.sentence.clone());
+    let is_about_time = |reject: &Reject| reject.reason.code == "created-on-invalid";
+    let first = trial.rejects.first().map(|reject| reject.reason.sentence.clone());
     Ok(first.filter(|_| trial.rows == 0 && trial.rejects.iter().all(is_about_time)))
 }
 

@@ -7,9 +7,9 @@
 use super::block::{Block, Parsed, State, Stop, parse};
 use super::discover::Input;
 use super::head::{Found, Known};
-use super::reject::{self, Reject};
+use super::reject::Rejects;
 use super::source::{self, Reader};
-use super::{Fate, Outcome, Plan, Progress, RejectNote, Report, Tally};
+use super::{Fate, Outcome, Plan, Progress, Report, Tally};
 use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::manifest::InputEntry;
@@ -18,8 +18,6 @@ use crate::lake::schema;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use rayon::prelude::*;
-
-const SHOWN_REJECTS: usize = 10;
 
 /// An input while its blocks are being taken.
 struct Open {
@@ -57,7 +55,7 @@ pub struct Run<'p> {
     reports: Vec<Report>,
     /// For each opened input, its line in `reports`.
     lines: Vec<usize>,
-    rejects: Vec<Reject>,
+    rejects: Rejects,
     names: Names,
 }
 
@@ -81,7 +79,7 @@ impl<'p> Run<'p> {
             opened: Vec::new(),
             reports: Vec::new(),
             lines: Vec::new(),
-            rejects: Vec::new(),
+            rejects: Rejects::default(),
             names: Names::default(),
         })
     }
@@ -246,7 +244,7 @@ impl<'p> Run<'p> {
                 false => rejects.push(reject),
             }
         }
-        rejects.sort_by_key(|reject| reject.byte_offset);
+        rejects.sort_by_key(|reject| reject.span.start);
         let rejected = rejects.len() as u64;
         let (side_rows, mut side_accepted) = (parsed.side.len() as u64, 0);
         for row in parsed.side {
@@ -265,11 +263,7 @@ impl<'p> Run<'p> {
         }
         self.so_far.records_read += rows + deleted + rejected;
         self.names.merge(parsed.names);
-        self.rejects.extend(rejects.into_iter().map(|reject| Reject {
-            record: reject.record + before,
-            ..reject
-        }));
-        Ok(())
+        self.rejects.take(rejects, &block, before, &mut self.writer)
     }
 
     /// Closes the books and commits.
@@ -306,15 +300,16 @@ impl<'p> Run<'p> {
                 rejected: open.tally.rejected,
             });
         }
-        outcome.rejects = self.rejects.iter().take(SHOWN_REJECTS).map(RejectNote::of).collect();
+        outcome.rejects = std::mem::take(&mut self.rejects.first);
+        outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
         outcome.reports = std::mem::take(&mut self.reports);
-        self.check(&outcome)?;
-        if entries.is_empty() {
+        let checked = self.check(&outcome);
+        if checked.is_err() || entries.is_empty() {
             self.writer.abandon()?;
-        } else {
-            self.writer
-                .commit(&reject::to_batch(&self.rejects)?, self.names, entries)?;
+            return checked.map(|()| outcome);
         }
+        self.rejects.write_out(&mut self.writer)?;
+        self.writer.commit(self.names, entries)?;
         Ok(outcome)
     }
 
@@ -347,27 +342,16 @@ impl<'p> Run<'p> {
 }
 
 /// First and last `created_on` of staged rows.
-fn window(rows: &RecordBatch) -> Option<(i64, i64)> {
+pub fn window(rows: &RecordBatch) -> Option<(i64, i64)> {
     let on = rows
         .column(schema::CREATED_ON)
         .as_primitive::<TimestampMicrosecondType>();
     arrow::compute::min(on).zip(arrow::compute::max(on))
 }
 
-fn union(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+pub fn union(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
     match (a, b) {
         (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
         _ => a.or(b),
-    }
-}
-
-impl RejectNote {
-    fn of(reject: &Reject) -> RejectNote {
-        RejectNote {
-            input: reject.source.to_string(),
-            record: reject.record,
-            code: reject.code,
-            sentence: reject.sentence.clone(),
-        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! 1. Everything new is written and synced under `staging/`.
 //! 2. `commit.json` — what goes where, and the next manifest — is put in place. From here on the commit is decided.
-//! 3. The files are renamed to their places and `manifest.json` is replaced; then `commit.json` goes.
+//! 3. The files are renamed to their places and `manifest.json` is replaced; what it no longer names is removed; then
+//!    `commit.json` goes.
 //!
 //! A later version of a row that is known ([`super::revise`]) makes its file be written anew, under the same name.
 //!
@@ -12,7 +13,7 @@
 
 use super::file::{self, ParquetFile};
 use super::identity::{self, Identities, Identity};
-use super::manifest::{AuditFile, DataFile, InputEntry, Manifest, partition_folder};
+use super::manifest::{AuditFile, DataFile, InputEntry, Manifest, ReplayEntry, partition_folder};
 use super::names::Names;
 use super::revise::{self, Placed, Rank};
 use super::side::{Side, SideRow};
@@ -31,12 +32,16 @@ const INTENT: &str = "commit.json";
 const NAMES_FILE: &str = "names.parquet";
 const USERS_FILE: &str = "users.parquet";
 const ORGANIZATIONS_FILE: &str = "organizations.parquet";
+const REJECTS_FILE: &str = "rejects.parquet";
 
 /// Step 2 of a commit.
 #[derive(Serialize, Deserialize)]
 struct Intent {
     /// Staged file → its place, both relative to the lake.
     moves: Vec<(String, String)>,
+    /// Files of the old manifest that the next one no longer names.
+    #[serde(default)]
+    removes: Vec<String>,
     manifest: Manifest,
 }
 
@@ -55,6 +60,10 @@ pub struct Writer {
     side: Option<Side>,
     /// Known rows that the source has deleted.
     deletions: Identities,
+    /// The staged rejects, once there is one.
+    rejects: Option<ParquetFile>,
+    /// Files of rejects that what is staged stands for, with the books of their replay.
+    replayed: Option<(Vec<String>, ReplayEntry)>,
     /// Held until the writer goes.
     _lock: Lock,
 }
@@ -79,6 +88,8 @@ impl Writer {
             has_committed_ranks: false,
             deletions: Identities::default(),
             side: None,
+            rejects: None,
+            replayed: None,
             _lock: lock,
         })
     }
@@ -172,8 +183,33 @@ impl Writer {
             .ok_or_else(|| Error::failed("the identities of the lake are not there").at(&self.root))
     }
 
-    /// Commits everything staged, the rejects, the names and the books of the inputs.
-    pub fn commit(self, rejects: &RecordBatch, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
+    /// Stages rejects, a row group each time.
+    pub fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let file = match &mut self.rejects {
+            Some(file) => file,
+            None => {
+                let path = self.root.join(STAGING).join(REJECTS_FILE);
+                self.rejects.insert(ParquetFile::create(&path, rows.schema())?)
+            }
+        };
+        file.write_group(rows)
+    }
+
+    /// The files of rejects, oldest first.
+    pub fn reject_files(&self) -> &[DataFile] {
+        &self.manifest.rejects
+    }
+
+    /// Says that the staged rows and rejects stand for all that these files of rejects hold.
+    pub fn replace_rejects(&mut self, paths: Vec<String>, books: ReplayEntry) {
+        self.replayed = Some((paths, books));
+    }
+
+    /// Commits everything staged, the names and the books of the inputs.
+    pub fn commit(self, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
         let Writer {
             root,
             manifest,
@@ -181,6 +217,9 @@ impl Writer {
             versions,
             deletions,
             side,
+            rejects,
+            replayed,
+            _lock,
             ..
         } = self;
         let generation = manifest.generation + 1;
@@ -203,11 +242,16 @@ impl Writer {
         }
         next.audit = files.into_iter().map(|file| file.entry).collect();
         next.audit.sort_by(|a, b| a.file.path.cmp(&b.file.path));
-        if rejects.num_rows() > 0 {
+        let mut removes = Vec::new();
+        if let Some((paths, books)) = replayed {
+            next.rejects.retain(|file| !paths.contains(&file.path));
+            next.replays.push(books);
+            removes = paths;
+        }
+        if let Some(file) = rejects {
             let target = format!("rejects/{generation:08}.parquet");
-            next.rejects
-                .push(stage_file(&staging, "rejects.parquet", &target, rejects)?);
-            moves.push((format!("{STAGING}/rejects.parquet"), target));
+            next.rejects.push(DataFile::new(target.clone(), file.finish()?));
+            moves.push((format!("{STAGING}/{REJECTS_FILE}"), target));
         }
         let old_names = read_names(&root, &manifest)?;
         let mut all_names = old_names.clone();
@@ -236,7 +280,11 @@ impl Writer {
             .at(&root)
         })?;
         disk::sync_dir(&staging)?;
-        let intent = Intent { moves, manifest: next };
+        let intent = Intent {
+            moves,
+            removes,
+            manifest: next,
+        };
         let text = serde_json::to_vec(&intent).at_path(&root, "the commit cannot be written as JSON")?;
         disk::replace(&root.join(INTENT), &text)?;
         carry_out(&root, &intent)
@@ -244,6 +292,7 @@ impl Writer {
 
     /// Gives up everything staged; the lake stays as it was.
     pub fn abandon(self) -> Result<()> {
+        drop(self.rejects);
         disk::remove_dir(&self.root.join(STAGING))
     }
 }
@@ -296,7 +345,7 @@ fn recover(root: &Path) -> Result<()> {
     }
 }
 
-/// Step 3. May be repeated: a file that is no longer staged is in its place already.
+/// Step 3. May be repeated: a file that is no longer staged is in its place already, one that is gone was removed.
 fn carry_out(root: &Path, intent: &Intent) -> Result<()> {
     let mut folders = std::collections::BTreeSet::new();
     for (from, to) in &intent.moves {
@@ -319,6 +368,9 @@ fn carry_out(root: &Path, intent: &Intent) -> Result<()> {
         disk::sync_dir(folder)?;
     }
     disk::replace(&root.join(super::manifest::FILE_NAME), &intent.manifest.to_json()?)?;
+    for path in &intent.removes {
+        disk::remove_file(&root.join(path))?;
+    }
     disk::remove_file(&root.join(INTENT))?;
     disk::remove_dir(&root.join(STAGING))
 }

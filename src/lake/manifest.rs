@@ -28,6 +28,8 @@ pub struct Manifest {
     pub organizations: Option<DataFile>,
     pub rejects: Vec<DataFile>,
     pub inputs: Vec<InputEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replays: Vec<ReplayEntry>,
 }
 
 /// One file of `audit/`.
@@ -78,6 +80,20 @@ fn audit() -> String {
     "audit".to_owned()
 }
 
+/// A replay of rejects, with its books (L1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayEntry {
+    /// The commit that brought it.
+    pub generation: u64,
+    /// Rejects that were read again.
+    pub replayed: u64,
+    /// Records found in them: a reject may turn out to hold several.
+    pub read: u64,
+    pub accepted: u64,
+    pub duplicate: u64,
+    pub rejected: u64,
+}
+
 impl DataFile {
     pub fn new(path: String, written: Written) -> Self {
         DataFile {
@@ -100,6 +116,7 @@ impl Manifest {
             organizations: None,
             rejects: Vec::new(),
             inputs: Vec::new(),
+            replays: Vec::new(),
         }
     }
 
@@ -162,6 +179,31 @@ impl Manifest {
             if input.read != input.accepted + input.duplicate + input.rejected {
                 return Err(format!("the books of {} do not balance (L1)", input.name));
             }
+        }
+        self.check_rejects(next)
+    }
+
+    /// A reject stays until it is replayed: what the files hold changes by exactly what the books say (L1, L5).
+    fn check_rejects(&self, next: &Manifest) -> std::result::Result<(), String> {
+        let replays = next.replays.get(self.replays.len()..).unwrap_or_default();
+        let inputs = next.inputs.get(self.inputs.len()..).unwrap_or_default();
+        if replays
+            .iter()
+            .any(|books| books.read != books.accepted + books.duplicate + books.rejected)
+        {
+            return Err("the books of the replay do not balance (L1)".to_owned());
+        }
+        let lost = self.rejects.iter().find(|old| !next.rejects.contains(old));
+        if let (Some(lost), []) = (lost, replays) {
+            return Err(format!("{} would be lost", lost.path));
+        }
+        let rows = |manifest: &Manifest| manifest.rejects.iter().map(|file| file.rows).sum::<u64>();
+        let came = inputs.iter().map(|input| input.rejected).sum::<u64>()
+            + replays.iter().map(|books| books.rejected).sum::<u64>();
+        let went = replays.iter().map(|books| books.replayed).sum::<u64>();
+        if rows(self) + came != rows(next) + went {
+            let (before, after) = (rows(self), rows(next));
+            return Err(format!("{before} rejects + {came} − {went} cannot be {after} (L1)"));
         }
         Ok(())
     }
@@ -262,6 +304,53 @@ mod tests {
             rejected: 0,
         });
         assert!(Manifest::empty().check_next(&unbalanced).is_err());
+    }
+
+    #[test]
+    fn a_reject_leaves_only_by_a_replay_whose_books_say_so_l1_l5() {
+        let file = |path: &str, rows| DataFile {
+            path: path.to_owned(),
+            rows,
+            bytes: 1,
+            hash: String::new(),
+        };
+        let old = Manifest {
+            rejects: vec![file("rejects/1", 5)],
+            ..Manifest::empty()
+        };
+        let replay = |replayed, accepted, rejected| ReplayEntry {
+            generation: 1,
+            replayed,
+            read: accepted + rejected,
+            accepted,
+            duplicate: 0,
+            rejected,
+        };
+        let next = |rejects: Vec<DataFile>, replays: Vec<ReplayEntry>| {
+            let next = Manifest {
+                generation: 1,
+                rejects,
+                replays,
+                ..Manifest::empty()
+            };
+            old.check_next(&next).is_ok()
+        };
+        assert!(next(vec![file("rejects/1", 5)], vec![]));
+        assert!(!next(vec![], vec![]), "lost");
+        assert!(!next(vec![file("rejects/2", 5)], vec![]), "replaced without a replay");
+        assert!(next(vec![file("rejects/2", 2)], vec![replay(5, 3, 2)]));
+        assert!(!next(vec![file("rejects/2", 1)], vec![replay(5, 3, 2)]), "one is lost");
+        assert!(next(vec![], vec![replay(5, 6, 0)]), "one held two records");
+        assert!(
+            !next(
+                vec![],
+                vec![ReplayEntry {
+                    read: 9,
+                    ..replay(5, 5, 0)
+                }]
+            ),
+            "unbalanced"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod file;
 pub mod identity;
 pub mod manifest;
 pub mod names;
+pub mod rejects;
 mod revise;
 mod scan;
 pub mod schema;
@@ -25,6 +26,7 @@ pub use scan::{Accesses, Control};
 
 use crate::error::{Error, Result};
 use crate::record::Kind;
+use arrow::array::RecordBatch;
 use manifest::{AuditFile, Manifest};
 use names::Names;
 use side::Side;
@@ -79,6 +81,14 @@ impl Lake {
 
     pub fn names(&self) -> Result<Names> {
         commit::read_names(&self.root, &self.manifest)
+    }
+
+    /// All rejects, in the order in which they were set aside, some MiB at a time; see [`rejects::RejectRow::of`].
+    pub fn rejects(&self) -> impl Iterator<Item = Result<RecordBatch>> {
+        self.manifest
+            .rejects
+            .iter()
+            .flat_map(|file| rejects::read(&self.root, file))
     }
 
     /// Files of one environment and kind, earliest first.

@@ -90,15 +90,23 @@ pub static ORGANIZATIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-/// `LAKE/rejects/*.parquet`: what could not be understood, whole.
+/// `LAKE/rejects/*.parquet`: what could not be understood, whole, where it stood, and how to read it again.
 pub static REJECTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("source", DataType::Utf8, false),
         Field::new("record", DataType::Int64, false),
-        Field::new("byte_offset", DataType::Int64, false),
+        Field::new("byte_offset", DataType::Int64, true),
         Field::new("code", DataType::Utf8, false),
         Field::new("sentence", DataType::Utf8, false),
+        Field::new("table", DataType::Utf8, true),
+        Field::new("environment", DataType::Utf8, true),
+        Field::new("environment_is_given", DataType::Boolean, true),
+        Field::new("source_tz", DataType::Utf8, true),
+        Field::new("form", DataType::Utf8, true),
+        Field::new("header", DataType::Utf8, true),
         Field::new("raw", DataType::Binary, false),
+        Field::new("date_order", DataType::Utf8, true),
+        Field::new("exported_on", DataType::Int64, true),
     ]))
 });
 

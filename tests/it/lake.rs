@@ -211,12 +211,13 @@ pub fn assert_manifest_tells_the_truth(lake: &Path) {
     assert!(!lake.join("staging").exists());
 
     let sum = |of: fn(&gatelog::lake::manifest::InputEntry) -> u64| manifest.inputs.iter().map(of).sum::<u64>();
+    let again = |of: fn(&gatelog::lake::manifest::ReplayEntry) -> u64| manifest.replays.iter().map(of).sum::<u64>();
     assert_eq!(
-        sum(|input| input.accepted),
+        sum(|input| input.accepted) + again(|replay| replay.accepted),
         manifest.audit.iter().map(|audit| audit.file.rows).sum::<u64>()
     );
     assert_eq!(
-        sum(|input| input.rejected),
+        sum(|input| input.rejected) + again(|replay| replay.rejected) - again(|replay| replay.replayed),
         manifest.rejects.iter().map(|file| file.rows).sum::<u64>()
     );
 }

@@ -9,10 +9,14 @@ mod headers; // the headers that tools write
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
+mod older; // lakes in which an older version set aside what this one understands
 mod oracle; // L8: reports equal their queries/*.sql on DuckDB
 mod pages; // OData JSON in every shape
 mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
 mod python; // a Python with DuckDB
+mod rejects; // what was set aside: listing it, and the limit of it
+mod replay; // what was set aside, read again
+mod replay_crash; // L4: kills of a replay
 mod rules; // contract rules of sessions and clients that no unit test shows
 mod side_tables; // users and organizations beside the log
 mod support; // what the tests share
