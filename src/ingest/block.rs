@@ -6,7 +6,7 @@
 
 use super::columns::Columns;
 use super::head::{Form, Head};
-use super::normalize::{Fault, Raw, normalize};
+use super::normalize::{Fault, Raw, fault, normalize};
 use super::reject::Reject;
 use super::{csv, json};
 use crate::error::Result;
@@ -24,6 +24,8 @@ pub struct Block {
     pub offset: u64,
     /// Whether the input ends with this block.
     pub last: bool,
+    /// With the last block: why the input could not be decoded to its end.
+    pub loss: Option<Arc<Fault>>,
     /// What the grammar is assumed to be in the middle of, where the block begins.
     pub start: State,
 }
@@ -37,7 +39,25 @@ pub enum State {
     Top,
     /// Between two records of an array, in a page of this environment.
     Array { environment: Arc<str> },
+    /// Within a record that is too long; behind it comes the next of this environment's array, or of the outermost level.
+    TooLong { environment: Option<Arc<str>> },
 }
+
+/// Why a record of more than `limit` bytes is set aside, in pieces: the first, or one of the others.
+pub fn too_long(limit: usize, is_first: bool) -> Fault {
+    let limit = match limit % (1 << 20) {
+        0 => format!("{} MiB", limit >> 20),
+        _ => format!("{limit} bytes"),
+    };
+    let sentence = match is_first {
+        true => format!("no record ends within {limit} of this place; all bytes are kept, {limit} to a reject"),
+        false => format!("goes on from the reject before: no record ends within {limit}"),
+    };
+    fault(TOO_LONG, sentence)
+}
+
+/// Pieces of a record are kept to the byte.
+const TOO_LONG: &str = "too-long";
 
 /// How far a block was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +86,9 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         Form::Pages => json::parse_pages(block, &mut sink),
         Form::Csv(layout) => csv::parse(block, layout, &mut sink),
     };
+    if let Some(loss) = block.loss.as_deref().filter(|_| block.last) {
+        sink.lose(loss);
+    }
     let numbers = match block.head.form {
         Form::Pages => (sink.columns.len() + sink.rejects.len()) as u64,
         Form::Lines | Form::Csv(_) => memchr::memchr_iter(b'\n', &block.bytes[..stop.consumed]).count() as u64,
@@ -89,6 +112,8 @@ pub struct Sink<'b> {
     names: Names,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
+    /// Where the last reject ends.
+    rejected_to: usize,
 }
 
 impl<'b> Sink<'b> {
@@ -99,6 +124,7 @@ impl<'b> Sink<'b> {
             rejects: Vec::new(),
             names: Names::default(),
             counted: (0, 0),
+            rejected_to: 0,
         }
     }
 
@@ -115,7 +141,11 @@ impl<'b> Sink<'b> {
 
     /// Bytes that are no record.
     pub fn reject(&mut self, fault: Fault, span: std::ops::Range<usize>) {
-        let raw = self.block.bytes[span.clone()].trim_ascii_end();
+        self.rejected_to = span.end;
+        let raw = match &self.block.bytes[span.clone()] {
+            piece if fault.code == TOO_LONG => piece,
+            record => record.trim_ascii_end(),
+        };
         let record = match self.block.head.form {
             Form::Pages => (self.columns.len() + self.rejects.len()) as u64 + 1,
             Form::Lines | Form::Csv(_) => self.line_of(span.start),
@@ -128,6 +158,19 @@ impl<'b> Sink<'b> {
             sentence: fault.sentence,
             raw: raw.to_vec(),
         });
+    }
+
+    /// The input goes on, but cannot be decoded. The record it breaks off in is rejected for that; or else a reject
+    /// without bytes stands for what is lost.
+    fn lose(&mut self, loss: &Fault) {
+        let end = self.block.bytes.len();
+        match self.rejects.last_mut() {
+            Some(last) if self.rejected_to == end && last.code != TOO_LONG => {
+                last.code = loss.code;
+                last.sentence = loss.sentence.clone();
+            }
+            _ => self.reject(loss.clone(), end..end),
+        }
     }
 
     fn line_of(&mut self, offset: usize) -> u64 {

@@ -19,6 +19,8 @@ pub struct Head {
     pub body: (usize, u64),
     /// What people should know of this export beside its books: a sentence each.
     pub notes: Vec<String>,
+    /// How long a record may be.
+    pub record_bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,19 @@ pub enum Found {
     Foreign,
 }
 
+/// Why something is not read, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: String,
+    pub hint: String,
+}
+
+impl From<Refusal> for Found {
+    fn from(Refusal { reason, hint }: Refusal) -> Found {
+        Found::Refused { reason, hint }
+    }
+}
+
 /// The environment of an input that says none.
 pub const DEFAULT_ENVIRONMENT: &str = "default";
 
@@ -68,6 +83,7 @@ impl Head {
             zone: known.zone,
             body,
             notes: Vec::new(),
+            record_bytes: known.record_bytes,
         }
     }
 
@@ -93,4 +109,6 @@ pub struct Known {
     pub source: Arc<str>,
     pub environment: Option<Arc<str>>,
     pub zone: Tz,
+    /// How long a record may be.
+    pub record_bytes: usize,
 }

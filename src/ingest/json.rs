@@ -4,8 +4,9 @@
 //! record ends where the next one visibly begins: at a `{` with a name behind it and a `,` `[` `}` or line end before it.
 //! Inside a proper JSON string that cannot occur, since its quotes would be escaped.
 
-use super::block::{Block, Sink, State, Stop};
+use super::block::{Block, Sink, State, Stop, too_long};
 use super::fields::{Field, field_of};
+use super::lines::Lines;
 use super::normalize::{Fault, Raw, fault};
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -14,9 +15,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// No audit record comes near this size; what does is broken. It bounds how far a missing quote can reach.
-const MAX_RECORD_BYTES: usize = 64 << 20;
 
 /// One JSON object, seen as an audit row.
 #[derive(Default)]
@@ -146,17 +144,11 @@ fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut S
 
 /// NDJSON: every line is a JSON text of its own. A line may also be a whole page.
 pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let bytes = &block.bytes;
-    let mut start = 0;
-    while start < bytes.len() {
-        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length + 1);
-        parse_line(block, start..end, sink);
-        start = end;
+    let mut lines = Lines::new(block);
+    while let Some(line) = lines.next(sink) {
+        parse_line(block, line, sink);
     }
-    Stop {
-        consumed: bytes.len(),
-        state: State::Top,
-    }
+    lines.stop()
 }
 
 fn parse_line(block: &Block, span: Range<usize>, sink: &mut Sink<'_>) {
@@ -229,6 +221,14 @@ impl<'b> PageParser<'b> {
 
     fn run(&mut self, sink: &mut Sink<'_>) {
         loop {
+            if let State::TooLong { environment } = &self.state
+                && self.at < self.end
+            {
+                if !self.pass_too_long(environment.clone(), sink) {
+                    return;
+                }
+                continue;
+            }
             self.skip_blanks_and_commas();
             let start = self.at;
             let Some(&byte) = self.block.bytes[..self.end].get(self.at) else {
@@ -248,29 +248,61 @@ impl<'b> PageParser<'b> {
                 Ok(()) => continue,
                 Err(halt) => halt,
             };
-            let next = self.next_row_after(start + 1);
+            self.at = start;
+            let next = self.next_row();
             let fault = match halt {
-                Halt::Broken(fault) if self.last || next.is_some() => fault,
-                Halt::Unfinished if self.end - start >= MAX_RECORD_BYTES => {
-                    fault("too-long", "no record ends within 64 MiB of this place")
+                _ if self.is_full() && next.is_none() => {
+                    let environment = match &self.state {
+                        State::Array { environment } => Some(environment.clone()),
+                        _ => None,
+                    };
+                    self.state = State::TooLong { environment };
+                    self.at = start + self.limit();
+                    sink.reject(too_long(self.limit(), true), start..self.at);
+                    continue;
                 }
+                Halt::Broken(fault) if self.last || next.is_some() => fault,
+                Halt::Unfinished if self.is_full() => too_long(self.limit(), true),
                 Halt::Unfinished if self.last => {
                     self.cut_off = next.is_none();
                     fault("truncated", "the input ends inside this record")
                 }
-                _ => {
-                    self.at = start;
-                    return;
-                }
+                _ => return,
             };
             self.at = next.unwrap_or(self.end);
             sink.reject(fault, start..self.without_separator(start));
         }
     }
 
-    /// The bytes that the record beginning at the current place may take.
+    fn limit(&self) -> usize {
+        self.block.head.record_bytes
+    }
+
+    /// The bytes up to where the record beginning at the current place must end.
     fn window(&self) -> &'b [u8] {
-        &self.block.bytes[..self.end.min(self.at.saturating_add(MAX_RECORD_BYTES))]
+        &self.block.bytes[..self.end.min(self.at.saturating_add(self.limit()))]
+    }
+
+    /// Goes on through a record that is too long, to the next row or for another piece; `false` when the block ends
+    /// before either.
+    fn pass_too_long(&mut self, environment: Option<Arc<str>>, sink: &mut Sink<'_>) -> bool {
+        let start = self.at;
+        self.at = match self.next_row() {
+            Some(next) => {
+                self.state = environment.map_or(State::Top, |environment| State::Array { environment });
+                next
+            }
+            None if self.is_full() => start + self.limit(),
+            None if self.last => self.end,
+            None => return false,
+        };
+        sink.reject(too_long(self.limit(), false), start..self.at);
+        true
+    }
+
+    /// Whether all bytes that a record at the current place may take are there.
+    fn is_full(&self) -> bool {
+        self.end - self.at >= self.limit()
     }
 
     /// A page that stops between two records is still truncated, and says so.
@@ -360,12 +392,14 @@ impl<'b> PageParser<'b> {
         }
     }
 
-    /// Where the next row visibly begins.
-    fn next_row_after(&self, from: usize) -> Option<usize> {
-        let bytes = &self.block.bytes[..self.end];
-        memchr::memchr_iter(b'{', &bytes[from.min(self.end)..])
-            .map(|found| from + found)
-            .find(|&brace| begins_row(bytes, brace))
+    /// Where the next row behind the current place visibly begins. Only bytes within the limit are looked at, so that
+    /// the answer does not depend on where the block ends.
+    fn next_row(&self) -> Option<usize> {
+        let window = &self.window()[self.at..];
+        memchr::memchr_iter(b'{', window)
+            .skip_while(|&brace| brace == 0)
+            .find(|&brace| begins_row(window, brace))
+            .map(|brace| self.at + brace)
     }
 
     /// The end of a broken stretch, without the comma that parts it from the next row.

@@ -8,7 +8,7 @@ use super::block::{Block, Parsed, State, Stop, parse};
 use super::discover::Input;
 use super::head::{Found, Known};
 use super::reject::{self, Reject};
-use super::source::{self, Reader};
+use super::source::{self, Ending, Reader};
 use super::{Fate, Outcome, Plan, Progress, RejectNote, Report, Tally};
 use crate::error::{Error, Result};
 use crate::lake::Writer;
@@ -20,6 +20,9 @@ use arrow::datatypes::TimestampMicrosecondType;
 use rayon::prelude::*;
 
 const SHOWN_REJECTS: usize = 10;
+
+/// How many bytes of rejects are held before they are written out.
+const HELD_REJECT_BYTES: usize = 64 << 20;
 
 /// An input while its blocks are being taken.
 struct Open {
@@ -43,8 +46,8 @@ struct Open {
 struct Queued {
     input: usize,
     block: Block,
-    /// Bytes and hash of the whole input, with its last block.
-    ending: Option<(u64, String)>,
+    /// With the input's last block.
+    ending: Option<Ending>,
 }
 
 pub struct Run<'p> {
@@ -56,7 +59,10 @@ pub struct Run<'p> {
     reports: Vec<Report>,
     /// For each opened input, its line in `reports`.
     lines: Vec<usize>,
+    /// Not yet written out.
     rejects: Vec<Reject>,
+    /// The first of all, to be shown.
+    shown: Vec<RejectNote>,
     names: Names,
 }
 
@@ -81,6 +87,7 @@ impl<'p> Run<'p> {
             reports: Vec::new(),
             lines: Vec::new(),
             rejects: Vec::new(),
+            shown: Vec::new(),
             names: Names::default(),
         })
     }
@@ -112,7 +119,8 @@ impl<'p> Run<'p> {
         let wanted = 2 * rayon::current_num_threads();
         let mut wave = Vec::new();
         let mut held = 0;
-        while wave.len() < wanted || held < wanted * self.plan.block_bytes / 2 {
+        let budget = wanted.saturating_mul(self.plan.block_bytes);
+        while held < budget && (wave.len() < wanted || held < budget / 2) {
             if queue.reader.is_none() {
                 match queue.inputs.next() {
                     Some(input) => queue.reader = self.open_input(&input)?,
@@ -130,7 +138,7 @@ impl<'p> Run<'p> {
                 held += block.bytes.len();
                 wave.push(Queued {
                     input: *input,
-                    ending: block.last.then(|| (reader.bytes(), reader.hash())),
+                    ending: block.last.then(|| reader.ending()).transpose()?,
                     block,
                 });
             }
@@ -145,7 +153,7 @@ impl<'p> Run<'p> {
     fn open_input(&mut self, input: &Input) -> Result<Option<(usize, Reader)>> {
         let size = source::size(input)?;
         if size.is_some_and(|size| size > 0 && self.writer.knows_size(size))
-            && self.writer.knows_content(&source::content_hash(input)?)
+            && source::content_hash(input)?.is_some_and(|hash| self.writer.knows_content(&hash))
         {
             return Ok(self.note(input, Fate::AlreadyIngested));
         }
@@ -153,8 +161,9 @@ impl<'p> Run<'p> {
             source: input.name().into(),
             environment: self.plan.environment.as_deref().map(Into::into),
             zone: self.plan.source_tz,
+            record_bytes: self.plan.record_bytes,
         };
-        let (found, reader) = source::open(input, &known)?;
+        let (found, reader) = source::open(input, &known, &self.writer.staging())?;
         let reader = match (found, reader) {
             (Found::Export(_), Some(reader)) => reader,
             (Found::Refused { reason, hint }, _) => return Ok(self.note(input, Fate::Refused { reason, hint })),
@@ -239,8 +248,9 @@ impl<'p> Run<'p> {
             duplicate: rows - accepted,
             rejected,
         });
-        if let Some((bytes, hash)) = ending {
-            (open.bytes, open.hash) = (bytes, hash);
+        if let Some(ending) = ending {
+            (open.bytes, open.hash) = (ending.bytes, ending.hash);
+            open.notes.extend(ending.note);
         }
         self.so_far.records_read += rows + rejected;
         self.names.merge(parsed.names);
@@ -248,11 +258,24 @@ impl<'p> Run<'p> {
             record: reject.record + before,
             ..reject
         }));
-        Ok(())
+        let held: usize = self.rejects.iter().map(|reject| reject.raw.len()).sum();
+        match held > HELD_REJECT_BYTES {
+            true => self.stage_rejects(),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes out the rejects held.
+    fn stage_rejects(&mut self) -> Result<()> {
+        let rejects = std::mem::take(&mut self.rejects);
+        let unseen = SHOWN_REJECTS - self.shown.len();
+        self.shown.extend(rejects.iter().take(unseen).map(RejectNote::of));
+        self.writer.stage_rejects(&reject::to_batch(&rejects)?)
     }
 
     /// Closes the books and commits.
     pub fn finish(mut self) -> Result<Outcome> {
+        self.stage_rejects()?;
         let mut outcome = Outcome::default();
         let generation = self.writer.next_generation();
         let mut entries = Vec::new();
@@ -283,14 +306,13 @@ impl<'p> Run<'p> {
                 rejected: open.tally.rejected,
             });
         }
-        outcome.rejects = self.rejects.iter().take(SHOWN_REJECTS).map(RejectNote::of).collect();
+        outcome.rejects = std::mem::take(&mut self.shown);
         outcome.reports = std::mem::take(&mut self.reports);
         self.check(&outcome)?;
         if entries.is_empty() {
             self.writer.abandon()?;
         } else {
-            self.writer
-                .commit(&reject::to_batch(&self.rejects)?, self.names, entries)?;
+            self.writer.commit(self.names, entries)?;
         }
         Ok(outcome)
     }

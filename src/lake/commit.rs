@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 const STAGING: &str = "staging";
 const INTENT: &str = "commit.json";
+const REJECTS_FILE: &str = "rejects.parquet";
 pub const NAMES_FILE: &str = "names.parquet";
 
 /// Step 2 of a commit.
@@ -39,6 +40,8 @@ pub struct Writer {
     /// Identities of all committed and staged rows; loaded when the first row comes.
     known: Option<Identities>,
     sorter: Sorter,
+    /// The rejects so far.
+    rejects: Option<ParquetFile>,
     /// Held until the writer goes.
     _lock: Lock,
 }
@@ -57,6 +60,7 @@ impl Writer {
             manifest,
             known: None,
             sorter: Sorter::new(root.join(STAGING), memory_bytes),
+            rejects: None,
             _lock: lock,
         })
     }
@@ -92,10 +96,35 @@ impl Writer {
         Ok(new)
     }
 
-    /// Commits everything staged, the rejects, the names and the books of the inputs.
-    pub fn commit(self, rejects: &RecordBatch, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
+    /// Where files may stand that go when the run ends.
+    pub fn staging(&self) -> PathBuf {
+        self.root.join(STAGING)
+    }
+
+    /// Stages rejects, in the order given. They are written at once: they may be as large as what was rejected.
+    pub fn stage_rejects(&mut self, rejects: &RecordBatch) -> Result<()> {
+        if rejects.num_rows() == 0 {
+            return Ok(());
+        }
+        let file = match &mut self.rejects {
+            Some(file) => file,
+            None => {
+                let path = self.root.join(STAGING).join(REJECTS_FILE);
+                self.rejects.insert(ParquetFile::create(&path, rejects.schema())?)
+            }
+        };
+        file.write(rejects)?;
+        file.end_row_group()
+    }
+
+    /// Commits everything staged, the names and the books of the inputs.
+    pub fn commit(self, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
         let Writer {
-            root, manifest, sorter, ..
+            root,
+            manifest,
+            sorter,
+            rejects,
+            ..
         } = self;
         let generation = manifest.generation + 1;
         let staging = root.join(STAGING);
@@ -111,11 +140,10 @@ impl Writer {
             next.audit.push(file);
         }
         next.audit.sort_by(|a, b| a.file.path.cmp(&b.file.path));
-        if rejects.num_rows() > 0 {
+        if let Some(file) = rejects {
             let target = format!("rejects/{generation:08}.parquet");
-            next.rejects
-                .push(stage_file(&staging, "rejects.parquet", &target, rejects)?);
-            moves.push((format!("{STAGING}/rejects.parquet"), target));
+            next.rejects.push(DataFile::new(target.clone(), file.finish()?));
+            moves.push((format!("{STAGING}/{REJECTS_FILE}"), target));
         }
         let old_names = read_names(&root, &manifest)?;
         let mut all_names = old_names.clone();

@@ -75,6 +75,11 @@ impl ParquetFile {
         self.writer.write(rows).at_path(&self.path, "cannot be written")
     }
 
+    /// Writes out what is held; a row group ends here.
+    pub fn end_row_group(&mut self) -> Result<()> {
+        self.writer.flush().at_path(&self.path, "cannot be written")
+    }
+
     pub fn finish(self) -> Result<Written> {
         let sink = self.writer.into_inner().at_path(&self.path, "cannot be written")?;
         let hash = format!("{:032x}", sink.hasher.digest128());
