@@ -43,6 +43,21 @@ pub enum State {
     TooLong { environment: Option<Arc<str>> },
 }
 
+impl State {
+    /// Within a record that is too long and began in this state.
+    pub fn too_long(&self) -> State {
+        let environment = match self {
+            State::Array { environment } => Some(environment.clone()),
+            _ => None,
+        };
+        State::TooLong { environment }
+    }
+
+    pub fn behind_too_long(environment: Option<Arc<str>>) -> State {
+        environment.map_or(State::Top, |environment| State::Array { environment })
+    }
+}
+
 /// Why a record of more than `limit` bytes is set aside, in pieces: the first, or one of the others.
 pub fn too_long(limit: usize, is_first: bool) -> Fault {
     let limit = match limit % (1 << 20) {

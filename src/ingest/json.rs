@@ -252,11 +252,7 @@ impl<'b> PageParser<'b> {
             let next = self.next_row();
             let fault = match halt {
                 _ if self.is_full() && next.is_none() => {
-                    let environment = match &self.state {
-                        State::Array { environment } => Some(environment.clone()),
-                        _ => None,
-                    };
-                    self.state = State::TooLong { environment };
+                    self.state = self.state.too_long();
                     self.at = start + self.limit();
                     sink.reject(too_long(self.limit(), true), start..self.at);
                     continue;
@@ -289,7 +285,7 @@ impl<'b> PageParser<'b> {
         let start = self.at;
         self.at = match self.next_row() {
             Some(next) => {
-                self.state = environment.map_or(State::Top, |environment| State::Array { environment });
+                self.state = State::behind_too_long(environment);
                 next
             }
             None if self.is_full() => start + self.limit(),

@@ -308,7 +308,10 @@ impl<'p> Run<'p> {
         }
         outcome.rejects = std::mem::take(&mut self.shown);
         outcome.reports = std::mem::take(&mut self.reports);
-        self.check(&outcome)?;
+        if let Err(bad_input) = self.check(&outcome) {
+            self.writer.abandon()?;
+            return Err(bad_input);
+        }
         if entries.is_empty() {
             self.writer.abandon()?;
         } else {
