@@ -81,7 +81,9 @@ pub fn kind(file: File) -> Kind {
     if archive.file_names_raw().any(|name| name == b"xl/workbook.xml") {
         return Kind::Workbook;
     }
-    let mut members: Vec<Member> = (0..archive.len()).filter_map(|index| member(&mut archive, index)).collect();
+    let mut members: Vec<Member> = (0..archive.len())
+        .filter_map(|index| member(&mut archive, index))
+        .collect();
     members.sort();
     Kind::Archive(members)
 }
@@ -96,7 +98,15 @@ fn member(archive: &mut ZipArchive<BufReader<File>>, index: usize) -> Option<Mem
         };
         let method = entry.compression();
         let (is_folder, is_encrypted) = (entry.is_dir(), entry.encrypted());
-        (name, entry.size(), is_folder, entry.compressed_size(), entry.crc32(), is_encrypted, method)
+        (
+            name,
+            entry.size(),
+            is_folder,
+            entry.compressed_size(),
+            entry.crc32(),
+            is_encrypted,
+            method,
+        )
     };
     let base = name.rsplit('/').next().unwrap_or_default();
     if is_folder || base == ".DS_Store" || name.split('/').any(|part| part == "__MACOSX") {

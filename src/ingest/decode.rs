@@ -205,7 +205,9 @@ impl<R: Read> FromUtf16<R> {
         // Three bytes of UTF-8 for two of UTF-16 at most, and some room for what the decoder holds.
         text.resize(3 * self.held.len() / 2 + 16, 0);
         let source = &self.units[self.held.clone()];
-        let decoded = self.decoder.decode_to_utf8_without_replacement(source, &mut text, self.at_end);
+        let decoded = self
+            .decoder
+            .decode_to_utf8_without_replacement(source, &mut text, self.at_end);
         let (result, read, written) = decoded;
         self.held.start += read;
         text.truncate(written);
@@ -261,8 +263,7 @@ impl Text {
 
     /// Old Macs end lines with a carriage return alone. A text that begins so is read as if these were line feeds.
     pub fn settle_line_ends(&mut self, sample: &mut [u8]) {
-        self.ends_lines_with_cr =
-            memchr::memchr(b'\r', sample).is_some() && memchr::memchr(b'\n', sample).is_none();
+        self.ends_lines_with_cr = memchr::memchr(b'\r', sample).is_some() && memchr::memchr(b'\n', sample).is_none();
         if self.ends_lines_with_cr {
             end_lines_with_lf(sample);
         }
@@ -270,7 +271,9 @@ impl Text {
 }
 
 fn end_lines_with_lf(text: &mut [u8]) {
-    text.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+    text.iter_mut()
+        .filter(|byte| **byte == b'\r')
+        .for_each(|byte| *byte = b'\n');
 }
 
 #[cfg(test)]
@@ -295,7 +298,11 @@ mod tests {
             text
         };
         let text = whole(Box::new(Cursor::new(bytes.to_vec())));
-        assert_eq!(text, whole(Box::new(Drip(Cursor::new(bytes.to_vec())))), "byte by byte is the same");
+        assert_eq!(
+            text,
+            whole(Box::new(Drip(Cursor::new(bytes.to_vec())))),
+            "byte by byte is the same"
+        );
         text
     }
 
@@ -319,17 +326,34 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_becomes_a_byte_that_is_no_utf8() {
-        let lone = |unit: u16| [units("ab", u16::to_le_bytes), unit.to_le_bytes().to_vec(), units("c", u16::to_le_bytes)];
+        let lone = |unit: u16| {
+            [
+                units("ab", u16::to_le_bytes),
+                unit.to_le_bytes().to_vec(),
+                units("c", u16::to_le_bytes),
+            ]
+        };
         assert_eq!(text_of(&lone(0xD83D).concat()), b"ab\xFFc");
         assert_eq!(text_of(&lone(0xDC26).concat()), b"ab\xFFc");
         // At the very end, and half a unit.
-        assert_eq!(text_of(&[units("ab", u16::to_le_bytes), vec![0x3D, 0xD8]].concat()), b"ab\xFF");
-        assert_eq!(text_of(&[units("ab", u16::to_le_bytes), vec![b'c']].concat()), b"ab\xFF");
+        assert_eq!(
+            text_of(&[units("ab", u16::to_le_bytes), vec![0x3D, 0xD8]].concat()),
+            b"ab\xFF"
+        );
+        assert_eq!(
+            text_of(&[units("ab", u16::to_le_bytes), vec![b'c']].concat()),
+            b"ab\xFF"
+        );
     }
 
     #[test]
     fn a_text_of_carriage_returns_alone_is_read_as_lines() {
-        for (sample, expected) in [("a\rb\r", "a\nb\n"), ("a\r\nb\r", "a\r\nb\r"), ("a\nb", "a\nb"), ("ab", "ab")] {
+        for (sample, expected) in [
+            ("a\rb\r", "a\nb\n"),
+            ("a\r\nb\r", "a\r\nb\r"),
+            ("a\nb", "a\nb"),
+            ("ab", "ab"),
+        ] {
             let mut text = expand(Box::new(Cursor::new(b"c\rd".to_vec()))).unwrap().into_text();
             let mut bytes = sample.as_bytes().to_vec();
             text.settle_line_ends(&mut bytes);
@@ -349,7 +373,10 @@ mod tests {
         let mut text = expand(Box::new(raw.clone())).unwrap().into_text();
         let mut read = Vec::new();
         while text.read_into(&mut read, 1000).unwrap() {}
-        assert_eq!((read.as_slice(), text.loss.as_ref().unwrap().code), (&b"one two three"[..], "corrupt"));
+        assert_eq!(
+            (read.as_slice(), text.loss.as_ref().unwrap().code),
+            (&b"one two three"[..], "corrupt")
+        );
         raw.drain().unwrap();
         assert_eq!(raw.byte_count(), bytes.len() as u64);
         assert_eq!(raw.hash(), format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes)));

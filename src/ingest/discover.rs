@@ -42,7 +42,10 @@ fn printable(name: &OsStr) -> String {
                 false => text.push(char),
             }
         }
-        chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02X}"));
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|byte| text += &format!("\\x{byte:02X}"));
     }
     text
 }

@@ -263,18 +263,28 @@ mod tests {
             let padded = [two.clone(), vec![0; 100_000]].concat();
             assert_eq!(expand(&padded, codec), (b"one two".to_vec(), None), "{codec:?}");
             let spoiled = [two, b"and more".to_vec()].concat();
-            assert_eq!(expand(&spoiled, codec), (b"one two".to_vec(), Some("corrupt")), "{codec:?}");
+            assert_eq!(
+                expand(&spoiled, codec),
+                (b"one two".to_vec(), Some("corrupt")),
+                "{codec:?}"
+            );
         }
     }
 
     #[test]
     fn what_comes_before_a_cut_or_a_fault_is_kept() {
-        let text: Vec<u8> = (0..200_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let text: Vec<u8> = (0..200_000_u32)
+            .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
+            .collect();
         for (codec, compressed) in [(Codec::Gzip, gzip(&text)), (Codec::Zstd, zstd(&text))] {
             let middle = compressed.len() / 2;
             let (kept, code) = expand(&compressed[..middle], codec);
             assert_eq!(code, Some("truncated"), "{codec:?}");
-            assert!(text.starts_with(&kept) && kept.len() > text.len() / 3, "{codec:?}: {}", kept.len());
+            assert!(
+                text.starts_with(&kept) && kept.len() > text.len() / 3,
+                "{codec:?}: {}",
+                kept.len()
+            );
             for cut in 1..20 {
                 let (kept, code) = expand(&compressed[..cut], codec);
                 assert!(code == Some("truncated") && text.starts_with(&kept), "{codec:?} {cut}");
@@ -283,7 +293,11 @@ mod tests {
             let last = wrong.len() - 6;
             wrong[last] ^= 0x55;
             let (kept, code) = expand(&wrong, codec);
-            assert!(code.is_some() && kept.len() > text.len() / 2, "{codec:?}: {code:?} {}", kept.len());
+            assert!(
+                code.is_some() && kept.len() > text.len() / 2,
+                "{codec:?}: {code:?} {}",
+                kept.len()
+            );
         }
     }
 
@@ -298,14 +312,27 @@ mod tests {
             let bomb = compress(&zeros);
             let (kept, code) = expand(&bomb, codec);
             assert_eq!(code, Some("too-large"), "{codec:?}");
-            assert!(kept.len() as u64 > FREE_BYTES && kept.len() < zeros.len(), "{codec:?}: {}", kept.len());
+            assert!(
+                kept.len() as u64 > FREE_BYTES && kept.len() < zeros.len(),
+                "{codec:?}: {}",
+                kept.len()
+            );
             let small = compress(&zeros[..FREE_BYTES as usize]);
-            assert_eq!(expand(&small, codec).1, None, "{codec:?}: up to 64 MiB any ratio is fine");
+            assert_eq!(
+                expand(&small, codec).1,
+                None,
+                "{codec:?}: up to 64 MiB any ratio is fine"
+            );
         }
         // Rows of 5 KB that are alike but for their id.
         let filler = "x".repeat(5 << 10);
         let rows: String = (0..14_000_u64)
-            .map(|row| format!("{:032x},{filler}\n", u128::from(row.wrapping_mul(0x9E37_79B9_7F4A_7C15)) << 61 | 7))
+            .map(|row| {
+                format!(
+                    "{:032x},{filler}\n",
+                    u128::from(row.wrapping_mul(0x9E37_79B9_7F4A_7C15)) << 61 | 7
+                )
+            })
             .collect();
         assert_eq!(expand(&zstd(rows.as_bytes()), Codec::Zstd), (rows.into_bytes(), None));
     }

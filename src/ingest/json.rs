@@ -1,135 +1,16 @@
 //! JSON exports: NDJSON line by line; OData pages, bare arrays, single objects and several of them after each other.
 //!
-//! serde_json checks the syntax and slices each value; only the values gatelog wants are decoded. In a page a broken
-//! record ends where the next one visibly begins: at a `{` with a name behind it and a `,` `[` `}` or line end before it.
-//! Inside a proper JSON string that cannot occur, since its quotes would be escaped.
+//! In a page a broken record ends where the next one visibly begins: at a `{` with a name behind it and a `,` `[` `}` or
+//! line end before it. Inside a proper JSON string that cannot occur, since its quotes would be escaped.
 
 use super::block::{Block, Sink, State, Stop, too_long};
-use super::fields::{Field, field_of};
+use super::entry::Entry;
 use super::lines::Lines;
-use super::normalize::{Fault, Raw, fault};
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::fmt;
+use super::normalize::{Fault, fault};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::ops::Range;
 use std::sync::Arc;
-
-/// One JSON object, seen as an audit row.
-#[derive(Default)]
-pub struct Entry<'a> {
-    raw: Raw<'a>,
-    /// How many of its members gatelog knows.
-    pub known: usize,
-    /// The text of `@odata.context`.
-    context: Option<Cow<'a, str>>,
-    /// Whether it is not a row but a page around rows.
-    pub is_page: bool,
-    /// The first member whose value could not be decoded.
-    undecodable: Option<Field>,
-}
-
-enum Key {
-    Field(Field),
-    Context,
-    Value,
-    Other,
-}
-
-struct KeySeed;
-
-impl<'de> DeserializeSeed<'de> for KeySeed {
-    type Value = Key;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed {
-    type Value = Key;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(match name {
-            "value" => Key::Value,
-            "@odata.context" => Key::Context,
-            _ => field_of(name).map_or(Key::Other, Key::Field),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Entry<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntryVisitor)
-    }
-}
-
-struct EntryVisitor;
-
-impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = Entry<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Entry<'de>, A::Error> {
-        let mut entry = Entry::default();
-        while let Some(key) = members.next_key_seed(KeySeed)? {
-            match key {
-                Key::Field(field) => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.known += 1;
-                    match decode(value.get(), field) {
-                        Ok(Some(text)) => entry.raw.set(field, text),
-                        Ok(None) => {}
-                        Err(_) => entry.undecodable = entry.undecodable.or(Some(field)),
-                    }
-                }
-                Key::Value => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.is_page |= value.get().starts_with('[');
-                }
-                Key::Context => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.context = decode(value.get(), Field::AuditId).unwrap_or_default();
-                }
-                Key::Other => {
-                    members.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(entry)
-    }
-}
-
-/// The text of a JSON value; `None` for null. An option set given as `{"Value":64}` is its number.
-fn decode<'a>(json: &'a str, field: Field) -> Result<Option<Cow<'a, str>>, serde_json::Error> {
-    let is_choice = matches!(field, Field::Action | Field::Operation | Field::ObjectType);
-    match json.as_bytes().first() {
-        Some(b'n') | None => Ok(None),
-        Some(b'"') => match memchr::memchr(b'\\', json.as_bytes()) {
-            None => Ok(Some(Cow::Borrowed(&json[1..json.len() - 1]))),
-            Some(_) => serde_json::from_str(json).map(|text| Some(Cow::Owned(text))),
-        },
-        Some(b'{') if is_choice => {
-            let choice: Choice = serde_json::from_str(json)?;
-            Ok(Some(Cow::Owned(choice.value.to_string())))
-        }
-        Some(_) => Ok(Some(Cow::Borrowed(json))),
-    }
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(rename = "Value", alias = "value")]
-    value: serde_json::Number,
-}
 
 /// Hands a parsed entry on, as a record or as a reject.
 fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
@@ -412,9 +293,12 @@ pub fn begins_row(bytes: &[u8], brace: usize) -> bool {
         && after
             .next()
             .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'@'));
+    if !named {
+        return false;
+    }
     let before = bytes[..brace].trim_ascii_end();
     let own_line = before.len() < brace && bytes[before.len()..brace].contains(&b'\n');
-    named && (own_line || matches!(before.last(), Some(b',' | b'[' | b'}') | None))
+    own_line || matches!(before.last(), Some(b',' | b'[' | b'}') | None)
 }
 
 fn next_token(bytes: &[u8], at: &mut usize) -> Result<u8, Halt> {
@@ -479,8 +363,8 @@ pub fn first_context(text: &[u8]) -> Option<String> {
 pub fn last_row_start(bytes: &[u8], environment: &Arc<str>) -> Option<(usize, State)> {
     let mut end = bytes.len();
     while let Some(brace) = memchr::memrchr(b'{', &bytes[..end]) {
-        let before = bytes[..brace].trim_ascii_end();
         if brace > 0 && begins_row(bytes, brace) {
+            let before = bytes[..brace].trim_ascii_end();
             let state = match before.split_last() {
                 Some((b',', rest)) if rest.trim_ascii_end().ends_with(b"}") => Some(State::Array {
                     environment: environment.clone(),

@@ -13,6 +13,7 @@ mod columns;
 mod csv;
 mod decode;
 mod discover;
+mod entry;
 mod expand;
 mod fields;
 mod head;

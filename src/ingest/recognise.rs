@@ -196,7 +196,9 @@ fn refuse_by_columns(layout: &Layout) -> Option<Found> {
 fn refuse_by_signature(bytes: &[u8]) -> Option<Found> {
     let (kind, hint) = match bytes {
         _ if Codec::of(bytes).is_some() => ("compressed more than three times over", "decompress it first"),
-        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => ("UTF-32 text, which gatelog does not read", "save it as UTF-8"),
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
+            ("UTF-32 text, which gatelog does not read", "save it as UTF-8")
+        }
         _ => return None,
     };
     Some(refused(&format!("is {kind}"), hint))

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 const SHOWN_REJECTS: usize = 10;
 
 /// How many bytes of rejects are held before they are written out.
-const HELD_REJECT_BYTES: usize = 64 << 20;
+const HELD_REJECT_BYTES: usize = 16 << 20;
 
 /// An input while its blocks are being taken.
 struct Open {

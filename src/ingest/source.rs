@@ -137,7 +137,9 @@ pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Optio
         is_done: false,
         offset: 0,
         start: State::Begin,
-        before: (!input.is_stdin()).then(|| std::fs::metadata(&input.path).ok()).flatten(),
+        before: (!input.is_stdin())
+            .then(|| std::fs::metadata(&input.path).ok())
+            .flatten(),
         member_bytes: input.member.as_ref().map(|member| member.size),
     };
     reader.fill(HEAD_BYTES)?;
@@ -261,5 +263,57 @@ impl Reader {
         };
         let limit = self.head.record_bytes;
         (window.len().min(limit), State::TooLong { environment })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 1000;
+
+    /// The lengths of all blocks of a text, read `size` bytes at a time.
+    fn blocks(text: &str, size: usize) -> Vec<usize> {
+        let home = tempfile::tempdir().unwrap();
+        let input = Input {
+            path: home.path().join("log"),
+            member: None,
+            is_named: true,
+        };
+        std::fs::write(&input.path, text).unwrap();
+        let known = Known {
+            source: "log".into(),
+            environment: None,
+            zone: chrono_tz::Tz::UTC,
+            record_bytes: LIMIT,
+        };
+        let (_, reader) = open(&input, &known, home.path()).unwrap();
+        let mut reader = reader.expect("an export");
+        // What is looked at to recognise it is held anyway; only a small part of it is given out at once.
+        let next = || reader.next_block(size).unwrap();
+        std::iter::from_fn(next).map(|block| block.bytes.len()).collect()
+    }
+
+    #[test]
+    fn no_block_is_longer_than_a_record_may_be_or_than_was_asked_for() {
+        let row = "{\"auditid\":\"1\",\"createdon\":\"2026-03-01T08:00:00Z\",\"action\":64}";
+        let header = "createdon,action,useridname\n";
+        for text in [
+            format!("{row}\n\"{}\n{row}\n", "y".repeat(20_000)),
+            format!("{{\"value\":[{row},{}", "{".repeat(20_000)),
+            format!("[{}]", [row; 300].join(",")),
+            format!("[{row}{}", " ".repeat(20_000)),
+            format!("{header}{}", "y".repeat(20_000)),
+            format!("{header}\"{}", "2026-03-01T08:00:00Z,64,Wren\n".repeat(700)),
+        ] {
+            for size in [1, 100, LIMIT, 3 * LIMIT] {
+                let blocks = blocks(&text, size);
+                assert!(
+                    blocks.iter().all(|&length| length <= LIMIT.max(size)),
+                    "{size}: {text:.80} {blocks:?}"
+                );
+                assert!(blocks.len() > 5, "{size}: {text:.80} {blocks:?}");
+            }
+        }
     }
 }

@@ -22,12 +22,13 @@ use xxhash_rust::xxh3::Xxh3;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Columns whose values hardly repeat.
-const DISTINCT_COLUMNS: [&str; 5] = [
+const DISTINCT_COLUMNS: [&str; 6] = [
     "audit_id",
     "created_on",
     "transaction_id",
     "change_data",
     "version_number",
+    "raw",
 ];
 
 fn properties() -> Result<WriterProperties> {

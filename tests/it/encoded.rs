@@ -61,7 +61,14 @@ const WRAPS: [(&str, Wrap); 16] = [
     ("gz of two members", two_members),
     ("zst", zstd),
     ("zst of two frames", two_frames),
-    ("zip", |text| zip(&[("a/", b""), ("a/log", text), ("__MACOSX/a/._log", b"\0"), ("a/.DS_Store", b"\0")])),
+    ("zip", |text| {
+        zip(&[
+            ("a/", b""),
+            ("a/log", text),
+            ("__MACOSX/a/._log", b"\0"),
+            ("a/.DS_Store", b"\0"),
+        ])
+    }),
     ("utf16 le", utf16_le),
     ("utf16 be", |text| utf16(text, "\u{FEFF}", u16::to_be_bytes)),
     ("utf16 le without a mark", |text| utf16(text, "", u16::to_le_bytes)),
@@ -69,7 +76,9 @@ const WRAPS: [(&str, Wrap); 16] = [
     ("gz of utf16", |text| gzip(&utf16_le(text))),
     ("gz of zst of gz", |text| gzip(&zstd(&gzip(text)))),
     ("zip of gz", |text| zip(&[("log.gz", &gzip(text))])),
-    ("zip of zst of utf16", |text| zip(&[("log.zst", &zstd(&utf16_le(text)))])),
+    ("zip of zst of utf16", |text| {
+        zip(&[("log.zst", &zstd(&utf16_le(text)))])
+    }),
     ("zip of utf16", |text| zip(&[("log", &utf16_le(text))])),
 ];
 
@@ -77,7 +86,10 @@ fn events() -> Vec<Event> {
     let unkind = (7..10).flat_map(|seed| logs::unkind(&mut Chance::new(seed), at("2026-03-01T08:00:00Z"), logs::HOUR));
     let mut events = logs::with_ids(unkind.collect());
     // The small CSV of the tests does not double quotes.
-    for name in events.iter_mut().flat_map(|event| [&mut event.object_name, &mut event.user_name]) {
+    for name in events
+        .iter_mut()
+        .flat_map(|event| [&mut event.object_name, &mut event.user_name])
+    {
         *name = name.take().map(|name| name.replace('"', "'"));
     }
     events
@@ -116,12 +128,24 @@ fn members_are_inputs_of_their_own_named_below_their_archive_and_known_when_unpa
     let events = events();
     let (page, lines) = (Form::Page.write(&events), Form::Lines.write(&events));
     let home = support::home();
-    let archive = [("b/page.json", page.as_bytes()), ("a.ndjson", lines.as_bytes()), ("notes.txt", b"call back")];
+    let archive = [
+        ("b/page.json", page.as_bytes()),
+        ("a.ndjson", lines.as_bytes()),
+        ("notes.txt", b"call back"),
+    ];
     support::write(&home.path().join("all.zip"), zip(&archive));
     let ended = gatelog(home.path(), &["ingest", "all.zip"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let place = |text: &str| ended.stderr.find(text).unwrap_or_else(|| panic!("{text}: {}", ended.stderr));
-    assert!(place("all.zip/a.ndjson: ndjson") < place("all.zip/b/page.json: odata-json"), "in order of name");
+    let place = |text: &str| {
+        ended
+            .stderr
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}: {}", ended.stderr))
+    };
+    assert!(
+        place("all.zip/a.ndjson: ndjson") < place("all.zip/b/page.json: odata-json"),
+        "in order of name"
+    );
     place("all.zip/notes.txt: no export, passed over");
     support::write(&home.path().join("page.json"), page);
     let again = gatelog(home.path(), &["ingest", "page.json", "all.zip"]);
@@ -135,7 +159,10 @@ fn accepted_of(dir: &Path, bytes: &[u8]) -> (u64, Vec<&'static str>) {
     match outcome {
         Ok(outcome) => {
             assert!(outcome.total.balances());
-            (outcome.total.accepted, outcome.rejects.iter().map(|reject| reject.code).collect())
+            (
+                outcome.total.accepted,
+                outcome.rejects.iter().map(|reject| reject.code).collect(),
+            )
         }
         Err(error) => {
             assert_eq!(error.kind, gatelog::error::Kind::BadInput, "{error}");
@@ -146,16 +173,23 @@ fn accepted_of(dir: &Path, bytes: &[u8]) -> (u64, Vec<&'static str>) {
 
 #[test]
 fn a_stream_cut_anywhere_keeps_its_whole_records_and_says_once_what_is_lost() {
-    let events = logs::with_ids((0..60).map(|row| Event::access(at("2026-03-01T08:00:00Z") + row, 64, Some(row as usize))).collect());
+    let events = logs::with_ids(
+        (0..60)
+            .map(|row| Event::access(at("2026-03-01T08:00:00Z") + row, 64, Some(row as usize)))
+            .collect(),
+    );
     for form in Form::ALL {
         let text = form.write(&events);
-        // Stored blocks: how much is lost can be told from where the cut is.
+        // A zstd block this small comes whole or not at all; of gzip more comes the later it is cut.
         for (name, packed) in [("gz", gzip(text.as_bytes())), ("zst", zstd(text.as_bytes()))] {
             let mut last = 0;
             for cut in (7..packed.len()).step_by(7) {
                 let home = support::home();
                 let (accepted, codes) = accepted_of(home.path(), &packed[..cut]);
-                assert!(accepted >= last || name == "zst", "{form:?}.{name} cut at {cut}: {accepted} after {last}");
+                assert!(
+                    accepted >= last || name == "zst",
+                    "{form:?}.{name} cut at {cut}: {accepted} after {last}"
+                );
                 assert!(
                     codes == ["truncated"] || (accepted == 0 && codes == ["refused"]),
                     "{form:?}.{name} cut at {cut}: {accepted} {codes:?}"
@@ -174,13 +208,22 @@ fn a_row_cut_within_its_last_field_is_not_taken_for_a_whole_one() {
     let header = "createdon,action,useridname\n";
     let row = "2026-03-01T08:00:00Z,64,Wren Sample";
     let mut stored = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
-    stored.write_all(format!("{header}{row}\n{row}").as_bytes()).expect("memory");
+    stored
+        .write_all(format!("{header}{row}\n{row}").as_bytes())
+        .expect("memory");
     let packed = stored.finish().expect("memory");
     let home = support::home();
-    assert_eq!(accepted_of(home.path(), &packed).0, 2 - 1, "the same row twice is one row");
+    assert_eq!(
+        accepted_of(home.path(), &packed).0,
+        2 - 1,
+        "the same row twice is one row"
+    );
     // Without the trailer and the last three letters.
     let home = support::home();
-    assert_eq!(accepted_of(home.path(), &packed[..packed.len() - 11]), (1, vec!["truncated"]));
+    assert_eq!(
+        accepted_of(home.path(), &packed[..packed.len() - 11]),
+        (1, vec!["truncated"])
+    );
 }
 
 /// Named so that `--skip oracle::` leaves out whatever needs Python.
@@ -203,11 +246,19 @@ with zipfile.ZipFile('packed.zip', 'w', zipfile.ZIP_DEFLATED) as z:
         let mut python = std::process::Command::new(crate::python::python());
         let ran = python.args(["-c", SCRIPT]).current_dir(home.path()).status();
         assert!(ran.expect("Python runs").success());
-        let inputs = [("log.gz", "log.gz"), ("stored.zip/in/log", "stored.zip"), ("packed.zip/in/log", "packed.zip")];
+        let inputs = [
+            ("log.gz", "log.gz"),
+            ("stored.zip/in/log", "stored.zip"),
+            ("packed.zip/in/log", "packed.zip"),
+        ];
         for (name, file) in inputs {
             let ended = gatelog(home.path(), &["ingest", "--lake", &format!("lake of {file}"), file]);
             assert_eq!(ended.code, 0, "{}", ended.stderr);
-            assert!(ended.line(&format!("{name}: ")).contains("0 rejected"), "{}", ended.stderr);
+            assert!(
+                ended.line(&format!("{name}: ")).contains("0 rejected"),
+                "{}",
+                ended.stderr
+            );
         }
     }
 }

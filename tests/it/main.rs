@@ -11,6 +11,7 @@ mod lake; // the lake's contract, read back: columns, order, partitions, encodin
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
 mod oracle; // L8: reports equal their queries/*.sql on DuckDB
+mod packed; // the same table for bombs, damaged streams and archives
 mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
 mod python; // a Python with DuckDB
 mod rules; // contract rules of sessions and clients that no unit test shows

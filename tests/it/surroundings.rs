@@ -61,7 +61,10 @@ fn what_must_be_sought_in_is_refused_from_standard_input() {
     for (bytes, says) in [(archive, "ZIP"), (b"PAR1PAR1".to_vec(), "Parquet")] {
         let home = support::home();
         let mut command = support::program(home.path());
-        command.args(["ingest", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["ingest", "-"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut pipe = child.stdin.take().expect("piped");
         pipe.write_all(&bytes).expect("written");
@@ -82,7 +85,11 @@ fn compressed_exports_are_read_from_standard_input() {
     let file = support::write(&home.path().join("log.gz"), gzip(&lines(&[row(1), row(2)])));
     let mut command = support::program(home.path());
     let input = std::fs::File::open(file).expect("written");
-    let status = command.args(["ingest", "-"]).stdin(input).stderr(Stdio::null()).status();
+    let status = command
+        .args(["ingest", "-"])
+        .stdin(input)
+        .stderr(Stdio::null())
+        .status();
     let code = status.expect("it runs").code();
     assert_eq!((code, accepted(home.path())), (Some(0), 2));
 }
@@ -103,7 +110,9 @@ fn a_file_that_grows_while_it_is_read_is_noted_and_what_it_lacked_is_read_by_the
     let grow = |_| {
         if !has_grown.swap(true, Ordering::Relaxed) {
             let mut file = std::fs::File::options().append(true).open(&log).expect("there");
-            let late = lines(&[row(59).replace(":59Z", ":59.5Z").replace("\"auditid\":\"0", "\"auditid\":\"f")]);
+            let late = lines(&[row(59)
+                .replace(":59Z", ":59.5Z")
+                .replace("\"auditid\":\"0", "\"auditid\":\"f")]);
             file.write_all(&late).expect("written");
         }
     };
@@ -143,11 +152,7 @@ fn links_to_files_are_followed_and_loops_of_folders_end() {
     }
     let ended = gatelog(home.path(), &["ingest", "folder"]);
     assert_eq!((ended.code, accepted(home.path())), (0, 2), "{}", ended.stderr);
-    assert!(
-        ended.line("folder/link: ").contains("1 accepted"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.line("folder/link: ").contains("1 accepted"), "{}", ended.stderr);
     let again = gatelog(home.path(), &["ingest", "way", "folder/link"]);
     let skipped = again.stderr.matches("already ingested, skipped").count();
     assert_eq!(skipped, 2, "each file once: {}", again.stderr);
