@@ -94,6 +94,9 @@ pub struct IngestArgs {
     /// Bytes read at once; only speed depends on it.
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     block_bytes: u32,
+    /// The longest a record may be; what is longer is rejected.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, hide = true, value_parser = clap::value_parser!(u32).range(16..))]
+    record_bytes: u32,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -124,6 +127,7 @@ impl IngestArgs {
             owner,
             block_bytes: self.block_bytes as usize,
             memory_bytes: (self.memory as usize) << 20,
+            record_bytes: self.record_bytes as usize,
             ..ingest::Plan::new(self.paths.clone(), self.lake.lake.clone())
         })
     }

@@ -26,6 +26,8 @@ pub struct Block {
     pub offset: u64,
     /// Whether the input ends with this block.
     pub last: bool,
+    /// With the last block: why the input could not be decoded to its end.
+    pub loss: Option<Arc<Fault>>,
     /// What the grammar is assumed to be in the middle of, where the block begins.
     pub start: State,
 }
@@ -39,7 +41,40 @@ pub enum State {
     Top,
     /// Between two records of an array, in a page of this environment.
     Array { environment: Arc<str> },
+    /// Within a record that is too long; behind it comes the next of this environment's array, or of the outermost level.
+    TooLong { environment: Option<Arc<str>> },
 }
+
+impl State {
+    /// Within a record that is too long and began in this state.
+    pub fn too_long(&self) -> State {
+        let environment = match self {
+            State::Array { environment } => Some(environment.clone()),
+            _ => None,
+        };
+        State::TooLong { environment }
+    }
+
+    pub fn behind_too_long(environment: Option<Arc<str>>) -> State {
+        environment.map_or(State::Top, |environment| State::Array { environment })
+    }
+}
+
+/// Why a record of more than `limit` bytes is set aside, in pieces: the first, or one of the others.
+pub fn too_long(limit: usize, is_first: bool) -> Fault {
+    let limit = match limit % (1 << 20) {
+        0 => format!("{} MiB", limit >> 20),
+        _ => format!("{limit} bytes"),
+    };
+    let sentence = match is_first {
+        true => format!("no record ends within {limit} of this place; all bytes are kept, {limit} to a reject"),
+        false => format!("goes on from the reject before: no record ends within {limit}"),
+    };
+    fault(TOO_LONG, sentence)
+}
+
+/// Pieces of a record are kept to the byte.
+const TOO_LONG: &str = "too-long";
 
 /// How far a block was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +107,9 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         Form::Pages => json::parse_pages(block, &mut sink),
         Form::Csv(layout) => csv::parse(block, layout, &mut sink),
     };
+    if let Some(loss) = block.loss.as_deref().filter(|_| block.last) {
+        sink.lose(loss);
+    }
     let numbers = match block.head.form {
         Form::Pages => sink.records(),
         Form::Lines | Form::Csv(_) => memchr::memchr_iter(b'\n', &block.bytes[..stop.consumed]).count() as u64,
@@ -101,6 +139,8 @@ pub struct Sink<'b> {
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
+    /// Where the last reject ends.
+    rejected_to: usize,
 }
 
 impl<'b> Sink<'b> {
@@ -114,6 +154,7 @@ impl<'b> Sink<'b> {
             names: Names::default(),
             side: Vec::new(),
             counted: (0, 0),
+            rejected_to: 0,
         }
     }
 
@@ -155,34 +196,60 @@ impl<'b> Sink<'b> {
 
     /// Bytes that are no record, among records of an environment.
     pub fn reject_in(&mut self, environment: &str, fault: Fault, span: Range<usize>) {
+        self.rejected_to = span.end;
         let reject = self.reject_of(environment, fault, span);
         self.rejects.push(reject);
     }
 
     fn reject_of(&mut self, environment: &str, fault: Fault, span: Range<usize>) -> Reject {
-        let reason = &*self.reason;
-        if (&*reason.environment, reason.code, &reason.sentence) != (environment, fault.code, &fault.sentence) {
+        let length = match &self.block.bytes[span.clone()] {
+            piece if fault.code == TOO_LONG => piece.len(),
+            record => without_line_end(record).len(),
+        };
+        let reason = self.reason(environment, fault);
+        let record = match self.block.head.form {
+            Form::Pages => self.records() + 1,
+            Form::Lines | Form::Csv(_) => self.line_of(span.start),
+        };
+        Reject {
+            reason,
+            record,
+            span: span.start..span.start + length,
+        }
+    }
+
+    fn reason(&mut self, environment: &str, fault: Fault) -> Arc<Reason> {
+        let last = &*self.reason;
+        if (&*last.environment, last.code, &last.sentence) != (environment, fault.code, &fault.sentence) {
             self.reason = Arc::new(Reason {
                 environment: environment.to_owned(),
                 code: fault.code,
                 sentence: fault.sentence,
             });
         }
-        let record = match self.block.head.form {
-            Form::Pages => self.records() + 1,
-            Form::Lines | Form::Csv(_) => self.line_of(span.start),
-        };
-        let length = without_line_end(&self.block.bytes[span.clone()]).len();
-        Reject {
-            reason: self.reason.clone(),
-            record,
-            span: span.start..span.start + length,
-        }
+        self.reason.clone()
     }
 
     /// How many records were found so far.
     fn records(&self) -> u64 {
         (self.columns.len() + self.rejects.len() + self.deletions.len() + self.side.len()) as u64
+    }
+
+    /// The input goes on, but cannot be decoded. The record it breaks off in is rejected for that; or else a reject
+    /// without bytes stands for what is lost.
+    fn lose(&mut self, loss: &Fault) {
+        let end = self.block.bytes.len();
+        let is_broken_off = |last: &&mut Reject| self.rejected_to == end && last.reason.code != TOO_LONG;
+        match self.rejects.last_mut().filter(is_broken_off) {
+            Some(last) => {
+                last.reason = Arc::new(Reason {
+                    environment: last.reason.environment.clone(),
+                    code: loss.code,
+                    sentence: loss.sentence.clone(),
+                });
+            }
+            _ => self.reject(loss.clone(), end..end),
+        }
     }
 
     fn line_of(&mut self, offset: usize) -> u64 {

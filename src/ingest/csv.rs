@@ -4,8 +4,9 @@
 //! must follow; a quote elsewhere is an ordinary character. A row that breaks this is rejected up to its line end, and
 //! reading goes on with the next line, so an unclosed quote costs one line and not the rest of the file.
 
-use super::block::{Block, Sink, State, Stop};
+use super::block::{Block, Sink, Stop};
 use super::fields::{Field, field_of, tool_field_of};
+use super::lines::{Line, Lines};
 use super::normalize::{Fault, Raw, fault};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -20,9 +21,6 @@ pub struct Layout {
     /// The column names as written.
     pub names: Vec<String>,
 }
-
-/// No audit row comes near this size; what does has lost a quote.
-const MAX_ROW_BYTES: usize = 64 << 20;
 
 /// Separators that exports use, the likeliest first.
 const SEPARATORS: [u8; 3] = *b",;\t";
@@ -212,37 +210,37 @@ fn quoted(bytes: &[u8], start: usize) -> Option<(Cell, usize)> {
 pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
     let bytes = &block.bytes;
     let mut cells = Vec::with_capacity(layout.columns.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let line_end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length + 1);
-        if bytes[at..line_end].trim_ascii().is_empty() {
-            at = line_end;
+    let mut lines = Lines::new(block);
+    while lines.pass_too_long(sink) {
+        let (start, line, window) = (lines.at, lines.line(), lines.window());
+        if let Line::Ended(end) = line
+            && bytes[start..end].trim_ascii().is_empty()
+        {
+            lines.at = end;
             continue;
         }
-        let window = &bytes[..bytes.len().min(at.saturating_add(MAX_ROW_BYTES))];
-        match read_row(window, at, layout.separator, &mut cells, block.last) {
+        // Where the input breaks off, a row without its line end is no whole row.
+        let ends_here = block.last && block.loss.is_none() && !lines.is_full();
+        let fault = match read_row(window, start, layout.separator, &mut cells, ends_here) {
             Row::Complete(end) => {
-                deliver(window, at..end, &cells, layout, &block.head.environment, sink);
-                at = end;
+                deliver(window, start..end, &cells, layout, &block.head.environment, sink);
+                lines.at = end;
+                continue;
             }
-            Row::Unfinished if !block.last && window.len() == bytes.len() => break,
-            Row::Unfinished => {
-                sink.reject(fault("syntax", "a quoted field is never closed"), at..line_end);
-                at = line_end;
+            Row::Unfinished if !block.last && !lines.is_full() => break,
+            Row::Unfinished => fault("syntax", "a quoted field is never closed"),
+            Row::Broken => fault("syntax", "a closing quote is not followed by a separator"),
+        };
+        match line {
+            Line::Ended(end) => {
+                sink.reject(fault, start..end);
+                lines.at = end;
             }
-            Row::Broken => {
-                sink.reject(
-                    fault("syntax", "a closing quote is not followed by a separator"),
-                    at..line_end,
-                );
-                at = line_end;
-            }
+            Line::TooLong => lines.begin_too_long(sink),
+            Line::Unfinished => break,
         }
     }
-    Stop {
-        consumed: at,
-        state: State::Top,
-    }
+    lines.stop()
 }
 
 fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, environment: &str, sink: &mut Sink<'_>) {
@@ -268,10 +266,11 @@ fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a
             Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
         };
         let name = &layout.names[position];
-        raw.set(
-            field,
-            text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?,
-        );
+        let text = text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?;
+        if text.contains('\0') {
+            return Err(fault("encoding", format!("column {name} holds a NUL byte")));
+        }
+        raw.set(field, text);
     }
     Ok(raw)
 }

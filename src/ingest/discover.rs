@@ -1,6 +1,8 @@
 //! Finding inputs: paths as given → every file to read, in an order of their own (L2).
 
+use super::archive::{self, Member};
 use crate::error::{AtPath, Result};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -9,6 +11,8 @@ use walkdir::WalkDir;
 pub struct Input {
     /// As given, or as found below a folder that was given.
     pub path: PathBuf,
+    /// The member meant, when the path is an archive's.
+    pub member: Option<Member>,
     /// Whether the user named it, rather than a folder that holds it.
     pub is_named: bool,
 }
@@ -18,13 +22,53 @@ impl Input {
         self.path == Path::new("-")
     }
 
+    /// The name people see, and the rows' source: as given, on one line whatever it holds.
     pub fn name(&self) -> String {
-        self.path.to_string_lossy().into_owned()
+        let path = printable(self.path.as_os_str());
+        match &self.member {
+            Some(member) => format!("{path}/{}", printable(OsStr::new(&member.name))),
+            None => path,
+        }
     }
 }
 
+/// A name with everything that does not print escaped: control characters, and bytes that are no text.
+fn printable(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        for char in chunk.valid().chars() {
+            match char.is_control() {
+                true => text.extend(char.escape_default()),
+                false => text.push(char),
+            }
+        }
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|byte| text += &format!("\\x{byte:02X}"));
+    }
+    text
+}
+
+/// An archive as its members. One without any stays what it is: recognising it says why.
+fn members_of(input: Input) -> Vec<Input> {
+    let members = match input.is_stdin() {
+        true => Vec::new(),
+        false => archive::members(&input.path),
+    };
+    if members.is_empty() {
+        return vec![input];
+    }
+    let of_archive = |member| Input {
+        path: input.path.clone(),
+        member: Some(member),
+        is_named: false,
+    };
+    members.into_iter().map(of_archive).collect()
+}
+
 /// All inputs below the paths, in the order of their names whatever the order of the paths (L2), each once.
-/// A lake inside a folder is not an input.
+/// A lake inside a folder is not an input. Links to files are followed, links to folders within a folder are not.
 pub fn discover(paths: &[PathBuf], lake: &Path) -> Result<Vec<Input>> {
     let lake = lake.canonicalize().ok();
     let mut inputs = Vec::new();
@@ -32,6 +76,7 @@ pub fn discover(paths: &[PathBuf], lake: &Path) -> Result<Vec<Input>> {
         if path == Path::new("-") || path.is_file() {
             inputs.push(Input {
                 path: path.clone(),
+                member: None,
                 is_named: true,
             });
             continue;
@@ -40,9 +85,10 @@ pub fn discover(paths: &[PathBuf], lake: &Path) -> Result<Vec<Input>> {
         let is_lake = |entry: &walkdir::DirEntry| lake.is_some() && entry.path().canonicalize().ok() == lake;
         for entry in WalkDir::new(path).into_iter().filter_entry(|entry| !is_lake(entry)) {
             let entry = entry.at_path(path, "the folder cannot be read")?;
-            if entry.file_type().is_file() {
+            if entry.file_type().is_file() || (entry.path_is_symlink() && entry.path().is_file()) {
                 inputs.push(Input {
                     path: entry.into_path(),
+                    member: None,
                     is_named: false,
                 });
             }
@@ -51,5 +97,5 @@ pub fn discover(paths: &[PathBuf], lake: &Path) -> Result<Vec<Input>> {
     inputs.sort();
     let mut seen = std::collections::HashSet::new();
     inputs.retain(|input| seen.insert(input.path.canonicalize().unwrap_or_else(|_| input.path.clone())));
-    Ok(inputs)
+    Ok(inputs.into_iter().flat_map(members_of).collect())
 }

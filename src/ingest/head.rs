@@ -73,6 +73,8 @@ pub struct Head {
     pub body: (usize, u64),
     /// What people should know of this export beside its books: a sentence each.
     pub notes: Vec<String>,
+    /// How long a record may be.
+    pub record_bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +128,19 @@ pub enum Found {
     Foreign,
 }
 
+/// Why something is not read, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: String,
+    pub hint: String,
+}
+
+impl From<Refusal> for Found {
+    fn from(Refusal { reason, hint }: Refusal) -> Found {
+        Found::Refused { reason, hint }
+    }
+}
+
 /// The environment of an input that says none.
 pub const DEFAULT_ENVIRONMENT: &str = "default";
 
@@ -143,6 +158,7 @@ impl Head {
             date_order: known.date_order,
             body,
             notes: Vec::new(),
+            record_bytes: known.record_bytes,
         }
     }
 
@@ -171,4 +187,6 @@ pub struct Known {
     pub date_order: Option<DateOrder>,
     /// Micros since 1970.
     pub exported_on: i64,
+    /// How long a record may be.
+    pub record_bytes: usize,
 }

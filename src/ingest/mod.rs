@@ -7,13 +7,18 @@
 //! Every record lands in exactly one counter of its input's [`Tally`] (L1), and neither the order of the paths nor the
 //! number of threads changes what is committed (L2).
 
+mod archive;
 mod block;
 mod columns;
 mod csv;
+mod decode;
 mod discover;
+mod entry;
+mod expand;
 mod fields;
 mod head;
 mod json;
+mod lines;
 mod normalize;
 mod recognise;
 mod refuse;
@@ -55,6 +60,8 @@ pub struct Plan {
     pub block_bytes: usize,
     /// How much of the rows is held before they are written out.
     pub memory_bytes: usize,
+    /// No audit record comes near this size; what does is broken. It bounds how far a missing quote can reach.
+    pub record_bytes: usize,
 }
 
 impl Plan {
@@ -71,6 +78,7 @@ impl Plan {
             owner: "gatelog".to_owned(),
             block_bytes: 4 << 20,
             memory_bytes: 256 << 20,
+            record_bytes: 64 << 20,
         }
     }
 }

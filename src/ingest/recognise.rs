@@ -1,15 +1,19 @@
 //! Recognising an input: its form told from its first bytes, and not from its name; or why it is refused.
 
+use super::archive::{self, DAMAGED};
 use super::block::{Block, State, parse};
 use super::csv::Layout;
+use super::discover::Input;
+use super::expand::Codec;
 use super::fields::{Field, names_a_changed_field};
-use super::head::{Form, Found, Head, Known, Table};
+use super::head::{Form, Found, Head, Known, Refusal, Table};
 use super::json;
 use super::refuse::{self, refused};
 use super::reject::Reject;
 use crate::error::Result;
 use memchr::memmem;
 use std::cmp::Reverse;
+use std::fs::File;
 use std::sync::Arc;
 
 /// Recognises an input by its first bytes; `whole` when there are no more.
@@ -126,7 +130,13 @@ fn json_form(text: &[u8], whole: bool, head: &impl Fn(Form) -> Head) -> Result<O
     } else {
         Form::Lines
     };
-    Ok((lines.rows + pages.rows > 0).then_some(form))
+    // The first record may be longer than the text, but a list it begins shows what it is.
+    let is_list = matches!(pages.state, State::Array { .. });
+    Ok(match lines.rows + pages.rows {
+        0 if !whole && is_list => Some(Form::Pages),
+        0 => None,
+        _ => Some(form),
+    })
 }
 
 /// What a text gives when read in a form.
@@ -143,6 +153,7 @@ impl Trial {
             bytes: text.to_vec(),
             offset: 0,
             last: whole,
+            loss: None,
             start: State::Begin,
         })?;
         Ok(Trial {
@@ -190,14 +201,51 @@ fn has_audit_columns(text: &[u8]) -> bool {
     holds(b"\"createdon") && holds(b"\"action")
 }
 
+/// Signatures of what is neither text nor one of the tables that [`recognise_table`] knows.
 fn refuse_by_signature(bytes: &[u8]) -> Option<Found> {
     let (kind, hint) = match bytes {
-        [0x1F, 0x8B, ..] => ("gzip-compressed", "decompress it first"),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => ("zstd-compressed", "decompress it first"),
-        [b'P', b'K', 3, 4, ..] => ("a ZIP archive or a workbook", "unpack it, or save the sheet as CSV"),
-        [b'P', b'A', b'R', b'1', ..] => ("Parquet", "export the rows as CSV or NDJSON"),
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => ("UTF-16 text", "save it as UTF-8"),
+        _ if Codec::of(bytes).is_some() => ("compressed more than three times over", "decompress it first"),
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
+            ("UTF-32 text, which gatelog does not read", "save it as UTF-8")
+        }
         _ => return None,
     };
-    Some(refused(&format!("is {kind}, which this version does not read"), hint))
+    Some(refused(&format!("is {kind}"), hint))
+}
+
+/// Recognises what must be sought in and so cannot be read as a stream: Parquet, workbooks, archives.
+pub fn recognise_table(
+    bytes: &[u8],
+    input: &Input,
+    random_access: impl FnOnce() -> Result<std::result::Result<File, Refusal>>,
+) -> Result<Option<Found>> {
+    const UNREAD: &str = "which this version does not read";
+    let is_archive = archive::begins_archive(bytes);
+    let kind = match bytes {
+        _ if is_archive => "a ZIP archive or a workbook",
+        [b'P', b'A', b'R', b'1', ..] => "Parquet",
+        [0xD0, 0xCF, 0x11, 0xE0, ..] => "an old workbook (.xls)",
+        _ => return Ok(None),
+    };
+    if input.is_stdin() {
+        let reason = format!("is {kind}, which cannot be read from standard input");
+        return Ok(Some(refused(&reason, "save it as a file and name that")));
+    }
+    if !is_archive {
+        let reason = format!("is {kind}, {UNREAD}");
+        return Ok(Some(refused(&reason, "export the rows as CSV or NDJSON")));
+    }
+    let file = match random_access()? {
+        Ok(file) => file,
+        Err(refusal) => return Ok(Some(refusal.into())),
+    };
+    Ok(Some(match archive::kind(file) {
+        archive::Kind::Workbook => refused(&format!("is a workbook (.xlsx), {UNREAD}"), "save the sheet as CSV"),
+        archive::Kind::Broken(cause) => refused(&format!("is a ZIP archive that cannot be read: {cause}"), DAMAGED),
+        archive::Kind::Archive(members) if members.is_empty() => Found::Empty,
+        archive::Kind::Archive(_) => refused(
+            "is a ZIP archive inside another archive or compressed file",
+            "unpack the outer one first",
+        ),
+    }))
 }

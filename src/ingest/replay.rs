@@ -434,6 +434,8 @@ fn head_of(row: &RejectRow<'_>, plan: &Replay) -> Option<Head> {
         zone,
         date_order: plan.date_order.or(row.date_order.and_then(DateOrder::of)),
         exported_on: row.exported_on.unwrap_or_default(),
+        // Longer ones are kept in pieces, which are not read again.
+        record_bytes: usize::MAX,
     };
     Some(Head {
         table,
@@ -467,6 +469,7 @@ fn read_one(row: &RejectRow<'_>, head: Option<&Arc<Head>>) -> Result<Again> {
             bytes,
             offset: 0,
             last: true,
+            loss: None,
             start,
         })?;
         if parsed.rows.num_rows() > 0 || !parsed.side.is_empty() || !parsed.deletions.is_empty() {

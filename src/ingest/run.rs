@@ -8,7 +8,7 @@ use super::block::{Block, Parsed, State, Stop, parse};
 use super::discover::Input;
 use super::head::{Found, Known};
 use super::reject::Rejects;
-use super::source::{self, Reader};
+use super::source::{self, Ending, Reader};
 use super::{Fate, Outcome, Plan, Progress, Report, Tally};
 use crate::error::{Error, Result};
 use crate::lake::Writer;
@@ -42,8 +42,8 @@ struct Open {
 struct Queued {
     input: usize,
     block: Block,
-    /// Bytes and hash of the whole input, with its last block.
-    ending: Option<(u64, String)>,
+    /// With the input's last block.
+    ending: Option<Ending>,
 }
 
 pub struct Run<'p> {
@@ -111,7 +111,8 @@ impl<'p> Run<'p> {
         let wanted = 2 * rayon::current_num_threads();
         let mut wave = Vec::new();
         let mut held = 0;
-        while wave.len() < wanted || held < wanted * self.plan.block_bytes / 2 {
+        let budget = wanted.saturating_mul(self.plan.block_bytes);
+        while held < budget && (wave.len() < wanted || held < budget / 2) {
             if queue.reader.is_none() {
                 match queue.inputs.next() {
                     Some(input) => queue.reader = self.open_input(&input)?,
@@ -129,7 +130,7 @@ impl<'p> Run<'p> {
                 held += block.bytes.len();
                 wave.push(Queued {
                     input: *input,
-                    ending: block.last.then(|| (reader.bytes(), reader.hash())),
+                    ending: block.last.then(|| reader.ending()).transpose()?,
                     block,
                 });
             }
@@ -144,7 +145,7 @@ impl<'p> Run<'p> {
     fn open_input(&mut self, input: &Input) -> Result<Option<(usize, Reader)>> {
         let size = source::size(input)?;
         if size.is_some_and(|size| size > 0 && self.writer.knows_size(size))
-            && self.writer.knows_content(&source::content_hash(input)?)
+            && source::content_hash(input)?.is_some_and(|hash| self.writer.knows_content(&hash))
         {
             return Ok(self.note(input, Fate::AlreadyIngested));
         }
@@ -157,8 +158,9 @@ impl<'p> Run<'p> {
                 Some(on) => on,
                 None => source::modified_on(input)?.unwrap_or(self.plan.now),
             },
+            record_bytes: self.plan.record_bytes,
         };
-        let (found, reader) = source::open(input, &known)?;
+        let (found, reader) = source::open(input, &known, &self.writer.staging())?;
         let reader = match (found, reader) {
             (Found::Export(_), Some(reader)) => reader,
             (Found::Refused { reason, hint }, _) => return Ok(self.note(input, Fate::Refused { reason, hint })),
@@ -258,8 +260,9 @@ impl<'p> Run<'p> {
             duplicate: rows - accepted + deleted,
             rejected,
         });
-        if let Some((bytes, hash)) = ending {
-            (open.bytes, open.hash) = (bytes, hash);
+        if let Some(ending) = ending {
+            (open.bytes, open.hash) = (ending.bytes, ending.hash);
+            open.notes.extend(ending.note);
         }
         self.so_far.records_read += rows + deleted + rejected;
         self.names.merge(parsed.names);

@@ -136,6 +136,7 @@ mod tests {
             zone: chrono_tz::Tz::UTC,
             date_order: None,
             exported_on: 7,
+            record_bytes: 1 << 20,
         };
         Head {
             table,

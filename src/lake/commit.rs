@@ -183,6 +183,11 @@ impl Writer {
             .ok_or_else(|| Error::failed("the identities of the lake are not there").at(&self.root))
     }
 
+    /// Where files may stand that go when the run ends.
+    pub fn staging(&self) -> PathBuf {
+        self.root.join(STAGING)
+    }
+
     /// Stages rejects, a row group each time.
     pub fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
