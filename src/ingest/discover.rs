@@ -1,6 +1,8 @@
 //! Finding inputs: paths as given → every file to read, in an order of their own (L2).
 
-use crate::error::{AtPath, Result};
+use super::table::Refusal;
+use super::table::delta::{self, Partition};
+use crate::error::AtPath;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -11,6 +13,8 @@ pub struct Input {
     pub path: PathBuf,
     /// Whether the user named it, rather than a folder that holds it.
     pub is_named: bool,
+    /// Set for a data file of a Delta table, or for a Delta table that is refused as a whole.
+    pub delta: Option<Result<Partition, Refusal>>,
 }
 
 impl Input {
@@ -25,7 +29,7 @@ impl Input {
 
 /// All inputs below the paths, in the order of their names whatever the order of the paths (L2), each once.
 /// A lake inside a folder is not an input.
-pub fn discover(paths: &[PathBuf], lake: &Path) -> Result<Vec<Input>> {
+pub fn discover(paths: &[PathBuf], lake: &Path) -> crate::error::Result<Vec<Input>> {
     let lake = lake.canonicalize().ok();
     let mut inputs = Vec::new();
     for path in paths {
@@ -33,17 +37,25 @@ pub fn discover(paths: &[PathBuf], lake: &Path) -> Result<Vec<Input>> {
             inputs.push(Input {
                 path: path.clone(),
                 is_named: true,
+                delta: None,
             });
             continue;
         }
         std::fs::metadata(path).at_path(path, "cannot be read")?;
         let is_lake = |entry: &walkdir::DirEntry| lake.is_some() && entry.path().canonicalize().ok() == lake;
-        for entry in WalkDir::new(path).into_iter().filter_entry(|entry| !is_lake(entry)) {
+        let mut entries = WalkDir::new(path).into_iter();
+        while let Some(entry) = entries.next() {
             let entry = entry.at_path(path, "the folder cannot be read")?;
-            if entry.file_type().is_file() {
+            if is_lake(&entry) {
+                entries.skip_current_dir();
+            } else if entry.path().join(delta::LOG).is_dir() {
+                entries.skip_current_dir();
+                inputs.extend(of_delta_table(entry.path())?);
+            } else if entry.file_type().is_file() {
                 inputs.push(Input {
                     path: entry.into_path(),
                     is_named: false,
+                    delta: None,
                 });
             }
         }
@@ -52,4 +64,20 @@ pub fn discover(paths: &[PathBuf], lake: &Path) -> Result<Vec<Input>> {
     let mut seen = std::collections::HashSet::new();
     inputs.retain(|input| seen.insert(input.path.canonicalize().unwrap_or_else(|_| input.path.clone())));
     Ok(inputs)
+}
+
+/// The live files of a Delta table, and no other file in its folder; or the folder itself, to be refused.
+fn of_delta_table(folder: &Path) -> crate::error::Result<Vec<Input>> {
+    let input = |path, delta| Input {
+        path,
+        is_named: false,
+        delta: Some(delta),
+    };
+    Ok(match delta::live_files(folder)? {
+        Ok(files) => files
+            .into_iter()
+            .map(|file| input(file.path, Ok(file.partition)))
+            .collect(),
+        Err(refusal) => vec![input(folder.to_owned(), Err(refusal))],
+    })
 }

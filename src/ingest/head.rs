@@ -17,6 +17,8 @@ pub struct Head {
     pub zone: Tz,
     /// Where the records begin, in bytes, and how many lines come before.
     pub body: (usize, u64),
+    /// The form of a typed input, whose text was made from it and stands in no file; `form` is then that of the text.
+    pub typed: Option<&'static str>,
     /// What people should know of this export beside its books: a sentence each.
     pub notes: Vec<String>,
 }
@@ -67,8 +69,14 @@ impl Head {
             environment_is_given: known.environment.is_some(),
             zone: known.zone,
             body,
+            typed: None,
             notes: Vec::new(),
         }
+    }
+
+    /// What people call the form of the input.
+    pub fn form_name(&self) -> &'static str {
+        self.typed.unwrap_or(self.form.name())
     }
 
     /// The environment of rows under an `@odata.context`.

@@ -161,7 +161,8 @@ fn unknown_header(header: &[u8]) -> Found {
     )
 }
 
-fn refuse_by_columns(layout: &Layout) -> Option<Found> {
+/// Why a header that gatelog knows is still not one of audit rows.
+pub(super) fn refuse_by_columns(layout: &Layout) -> Option<Found> {
     let missing: Vec<&str> = [
         (!layout.has(Field::CreatedOn)).then_some("createdon"),
         (!layout.has(Field::Action) && !layout.has(Field::ActionLabel)).then_some("action"),

@@ -170,7 +170,7 @@ impl<'p> Run<'p> {
         let head = reader.head();
         self.opened.push(Open {
             name: input.name(),
-            form: head.form.name(),
+            form: head.form_name(),
             environment: head.environment.to_string(),
             window: None,
             tally: Tally::default(),

@@ -4,10 +4,10 @@ use super::block::{Block, State};
 use super::discover::Input;
 use super::head::{Form, Found, Head, Known};
 use super::recognise::recognise;
-use super::{csv, json};
+use super::{csv, json, table};
 use crate::error::{AtPath, Error, Result};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
@@ -17,7 +17,7 @@ const HEAD_BYTES: usize = 1 << 20;
 
 /// The size of an input, if it has one.
 pub fn size(input: &Input) -> Result<Option<u64>> {
-    if input.is_stdin() {
+    if input.is_stdin() || matches!(input.delta, Some(Err(_))) {
         return Ok(None);
     }
     let metadata = std::fs::metadata(&input.path).at_path(&input.path, "cannot be read")?;
@@ -53,27 +53,26 @@ pub struct Reader {
     start: State,
     hasher: Xxh3,
     bytes: u64,
+    /// Bytes and hash of a typed input, whose text is not what stands in the file.
+    file: Option<(u64, String)>,
 }
 
 /// Opens an input and recognises it.
 pub fn open(input: &Input, known: &Known) -> Result<(Found, Option<Reader>)> {
+    if let Some(Err(refusal)) = &input.delta {
+        return Ok((refusal.clone().into(), None));
+    }
     let stream: Box<dyn Read + Send> = if input.is_stdin() {
         Box::new(std::io::stdin())
     } else {
-        Box::new(File::open(&input.path).at_path(&input.path, "cannot be read")?)
+        let mut file = File::open(&input.path).at_path(&input.path, "cannot be read")?;
+        if let Some(kind) = table::kind_of(&file) {
+            return open_typed(input, kind, file, known);
+        }
+        file.rewind().at_path(&input.path, "cannot be read")?;
+        Box::new(file)
     };
-    let mut reader = Reader {
-        path: input.path.clone(),
-        stream,
-        head: Arc::new(Head::new(Form::Lines, known, (0, 0))),
-        pending: Vec::new(),
-        at_end: false,
-        is_done: false,
-        offset: 0,
-        start: State::Begin,
-        hasher: Xxh3::new(),
-        bytes: 0,
-    };
+    let mut reader = Reader::new(input, stream, Head::new(Form::Lines, known, (0, 0)));
     reader.fill(HEAD_BYTES)?;
     let found = recognise(&reader.pending, reader.at_end, known)?;
     let reader = match &found {
@@ -89,19 +88,56 @@ pub fn open(input: &Input, known: &Known) -> Result<(Found, Option<Reader>)> {
     Ok((found, reader))
 }
 
+/// Opens a Parquet file or a workbook, which is read as the text that it becomes.
+fn open_typed(input: &Input, kind: table::Kind, file: File, known: &Known) -> Result<(Found, Option<Reader>)> {
+    let bytes = size(input)?.unwrap_or_default();
+    let partition = input.delta.clone().and_then(std::result::Result::ok);
+    Ok(match table::open(kind, file, known, partition) {
+        Ok((head, text)) => {
+            let mut reader = Reader::new(input, Box::new(text), head.clone());
+            reader.file = Some((bytes, content_hash(input)?));
+            (Found::Export(head), Some(reader))
+        }
+        Err(found) => (found, None),
+    })
+}
+
 impl Reader {
+    fn new(input: &Input, stream: Box<dyn Read + Send>, head: Head) -> Reader {
+        Reader {
+            path: input.path.clone(),
+            stream,
+            head: Arc::new(head),
+            pending: Vec::new(),
+            at_end: false,
+            is_done: false,
+            offset: 0,
+            start: State::Begin,
+            hasher: Xxh3::new(),
+            bytes: 0,
+            file: None,
+        }
+    }
+
     pub fn head(&self) -> &Arc<Head> {
         &self.head
     }
 
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        match self.file {
+            Some((bytes, _)) if self.at_end => bytes,
+            Some((bytes, _)) => self.bytes.min(bytes),
+            None => self.bytes,
+        }
     }
 
     /// The hash of all bytes, once the last block is out.
     pub fn hash(&self) -> String {
-        format!("{:032x}", self.hasher.digest128())
+        match &self.file {
+            Some((_, hash)) => hash.clone(),
+            None => format!("{:032x}", self.hasher.digest128()),
+        }
     }
 
     /// Reads until `wanted` bytes are pending or the input ends.

@@ -1,0 +1,134 @@
+//! Typed exports → text that the grammars of [`super::csv`] and [`super::json`] read.
+//!
+//! Enters: a file that can be read at any place, and which of the kinds it is. Leaves: a [`Head`] and a stream of text:
+//!
+//! | input | form | text |
+//! |---|---|---|
+//! | Parquet | `parquet` | NDJSON, a line per row; keys are the column names, every value a JSON string, null left out |
+//! | data file of a Delta table | `delta` | the same, with the values of its partition |
+//! | workbook | `xlsx` | CSV, a line per sheet row below the header, blank where the sheet's row is |
+//!
+//! So rejects, duplicates, blocks and the meaning of columns are the same for all forms. The text stands in no file:
+//! its rejects have no byte offset, and their number is that of the row. Where a file cannot be read further the text
+//! ends with an error of kind `InvalidData`; the rows before stay good.
+
+mod checkpoint;
+pub mod delta;
+mod parquet;
+mod pipe;
+mod values;
+mod workbook;
+
+use super::csv::Layout;
+use super::fields::field_of;
+use super::head::{Form, Found, Head, Known};
+use super::recognise::refuse_by_columns;
+use delta::Partition;
+pub use pipe::Pipe;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::sync::Arc;
+
+/// A typed file, by its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Parquet,
+    Workbook,
+    /// A spreadsheet that gatelog does not read.
+    Other(&'static str),
+}
+
+/// Why a whole file or table cannot honestly be read, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    pub reason: String,
+    pub hint: String,
+}
+
+impl Refusal {
+    pub fn new(reason: impl Into<String>, hint: impl Into<String>) -> Refusal {
+        Refusal {
+            reason: reason.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// `what` with its article: "a damaged {what}".
+    fn damaged(what: &str, cause: &dyn std::fmt::Display) -> Refusal {
+        Refusal::new(
+            format!("is a damaged {what}: {cause}"),
+            "copy or export it again; if it opens elsewhere, save the rows as CSV",
+        )
+    }
+}
+
+impl From<Refusal> for Found {
+    fn from(Refusal { reason, hint }: Refusal) -> Found {
+        Found::Refused { reason, hint }
+    }
+}
+
+/// Which typed file this is, if any. Leaves the place of reading anywhere.
+pub fn kind_of(file: &File) -> Option<Kind> {
+    let mut start = [0; 8];
+    let mut file = file;
+    file.rewind().ok()?;
+    let count = file.by_ref().take(8).read(&mut start).ok()?;
+    match &start[..count] {
+        [b'P', b'A', b'R', b'1' | b'E', ..] => Some(Kind::Parquet),
+        [0xD0, 0xCF, 0x11, 0xE0, ..] => Some(Kind::Other("an old .xls workbook, or one with a password")),
+        [b'P', b'K', 3, 4, ..] => workbook::kind_of(file),
+        _ => None,
+    }
+}
+
+/// Opens a typed file: what its rows are, and their text. `partition` is that of a Delta table's data file.
+pub fn open(kind: Kind, file: File, known: &Known, partition: Option<Partition>) -> Result<(Head, Pipe), Found> {
+    let known = known.clone();
+    match kind {
+        Kind::Parquet => {
+            let form = if partition.is_some() { "delta" } else { "parquet" };
+            let (names, text) = pipe::start("Parquet file", || parquet::open(file, partition.unwrap_or_default()))?;
+            accept(&layout_of(names))?;
+            let head = Head::new(Form::Lines, &known, (0, 0));
+            Ok((
+                Head {
+                    typed: Some(form),
+                    ..head
+                },
+                text,
+            ))
+        }
+        Kind::Workbook => {
+            let (sheet, text) = pipe::start("workbook", || workbook::open(file))?;
+            accept(&sheet.layout)?;
+            let head = Head::new(Form::Csv(Arc::new(sheet.layout)), &known, (0, sheet.header_row));
+            Ok((
+                Head {
+                    typed: Some("xlsx"),
+                    notes: sheet.notes,
+                    ..head
+                },
+                text,
+            ))
+        }
+        Kind::Other(what) => Err(Refusal::new(
+            format!("is {what}, which gatelog does not read"),
+            "save it as .xlsx without a password, or as CSV",
+        )
+        .into()),
+    }
+}
+
+/// Column names without a header line, as one.
+fn layout_of(names: Vec<String>) -> Layout {
+    Layout {
+        separator: b',',
+        columns: names.iter().map(|name| field_of(name)).collect(),
+        names,
+    }
+}
+
+fn accept(layout: &Layout) -> Result<(), Found> {
+    refuse_by_columns(layout).map_or(Ok(()), Err)
+}
