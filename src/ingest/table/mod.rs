@@ -12,7 +12,6 @@
 //! its rejects have no byte offset, and their number is that of the row. Where a file cannot be read further the text
 //! ends with an error of kind `InvalidData`; the rows before stay good.
 
-mod checkpoint;
 pub mod delta;
 mod parquet;
 mod pipe;
