@@ -131,7 +131,7 @@ impl<'b> Sink<'b> {
         self.rejects.push(Reject {
             source: self.block.head.source.clone(),
             record,
-            byte_offset: self.block.offset + span.start as u64,
+            byte_offset: (self.block.head.typed.is_none()).then_some(self.block.offset + span.start as u64),
             code: fault.code,
             sentence: fault.sentence,
             raw: raw.to_vec(),

@@ -1,7 +1,7 @@
 //! Finding inputs: paths as given → every file to read, in an order of their own (L2).
 
-use super::table::Refusal;
-use super::table::delta::{self, Partition};
+use super::head::Refusal;
+use super::table::delta::{self, PartitionValues};
 use crate::error::AtPath;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
@@ -14,7 +14,7 @@ pub struct Input {
     /// Whether the user named it, rather than a folder that holds it.
     pub is_named: bool,
     /// Set for a data file of a Delta table, or for a Delta table that is refused as a whole.
-    pub delta: Option<Result<Partition, Refusal>>,
+    pub delta: Option<Result<PartitionValues, Refusal>>,
 }
 
 impl Input {

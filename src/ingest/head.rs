@@ -56,6 +56,19 @@ pub enum Found {
     Foreign,
 }
 
+/// Why something is not read, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    pub reason: String,
+    pub hint: String,
+}
+
+impl From<Refusal> for Found {
+    fn from(Refusal { reason, hint }: Refusal) -> Found {
+        Found::Refused { reason, hint }
+    }
+}
+
 /// The environment of an input that says none.
 pub const DEFAULT_ENVIRONMENT: &str = "default";
 

@@ -11,7 +11,8 @@ pub struct Reject {
     pub source: Arc<str>,
     /// Line of a line-oriented input, else position of the record; both count from 1.
     pub record: u64,
-    pub byte_offset: u64,
+    /// `None` where the text that was read stands in no file.
+    pub byte_offset: Option<u64>,
     /// Stable; see the README.
     pub code: &'static str,
     pub sentence: String,
@@ -23,8 +24,8 @@ pub fn to_batch(rejects: &[Reject]) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(rejects.iter().map(|r| &r.source))),
         Arc::new(Int64Array::from_iter_values(rejects.iter().map(|r| r.record as i64))),
-        Arc::new(Int64Array::from_iter_values(
-            rejects.iter().map(|r| r.byte_offset as i64),
+        Arc::new(Int64Array::from_iter(
+            rejects.iter().map(|r| r.byte_offset.map(|offset| offset as i64)),
         )),
         Arc::new(StringArray::from_iter_values(rejects.iter().map(|r| r.code))),
         Arc::new(StringArray::from_iter_values(rejects.iter().map(|r| &r.sentence))),

@@ -52,7 +52,7 @@ pub static REJECTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("source", DataType::Utf8, false),
         Field::new("record", DataType::Int64, false),
-        Field::new("byte_offset", DataType::Int64, false),
+        Field::new("byte_offset", DataType::Int64, true),
         Field::new("code", DataType::Utf8, false),
         Field::new("sentence", DataType::Utf8, false),
         Field::new("raw", DataType::Binary, false),

@@ -235,4 +235,14 @@ fn a_reject_of_a_typed_export_has_the_number_of_its_row_and_no_byte_offset() {
             ("rows.xlsx", "7", "action-missing"),
         ]
     );
+    assert!(
+        rejects.iter().all(|row| !row.contains_key("byte_offset")),
+        "{rejects:?}"
+    );
+    assert_eq!(rejects[0]["raw"], hex("{\"action\":\"65\"}"));
+    assert_eq!(rejects[1]["raw"], hex("b,yesterday,64,\"x\ny\""));
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }

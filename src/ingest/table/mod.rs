@@ -20,9 +20,9 @@ mod workbook;
 
 use super::csv::Layout;
 use super::fields::field_of;
-use super::head::{Form, Found, Head, Known};
+use super::head::{Form, Found, Head, Known, Refusal};
 use super::recognise::refuse_by_columns;
-use delta::Partition;
+use delta::PartitionValues;
 pub use pipe::Pipe;
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -37,15 +37,8 @@ pub enum Kind {
     Other(&'static str),
 }
 
-/// Why a whole file or table cannot honestly be read, and the way out.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Refusal {
-    pub reason: String,
-    pub hint: String,
-}
-
 impl Refusal {
-    pub fn new(reason: impl Into<String>, hint: impl Into<String>) -> Refusal {
+    fn new(reason: impl Into<String>, hint: impl Into<String>) -> Refusal {
         Refusal {
             reason: reason.into(),
             hint: hint.into(),
@@ -58,12 +51,6 @@ impl Refusal {
             format!("is a damaged {what}: {cause}"),
             "copy or export it again; if it opens elsewhere, save the rows as CSV",
         )
-    }
-}
-
-impl From<Refusal> for Found {
-    fn from(Refusal { reason, hint }: Refusal) -> Found {
-        Found::Refused { reason, hint }
     }
 }
 
@@ -82,7 +69,7 @@ pub fn kind_of(file: &File) -> Option<Kind> {
 }
 
 /// Opens a typed file: what its rows are, and their text. `partition` is that of a Delta table's data file.
-pub fn open(kind: Kind, file: File, known: &Known, partition: Option<Partition>) -> Result<(Head, Pipe), Found> {
+pub fn open(kind: Kind, file: File, known: &Known, partition: Option<PartitionValues>) -> Result<(Head, Pipe), Found> {
     let known = known.clone();
     match kind {
         Kind::Parquet => {

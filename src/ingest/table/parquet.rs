@@ -4,10 +4,10 @@
 //! INT96 times are instants, as Spark, and with it Synapse Link, writes them. Nested columns other than an option set
 //! are left out.
 
-use super::Refusal;
-use super::delta::Partition;
+use super::delta::PartitionValues;
 use super::pipe::{PipeWriter, Rows, corrupt};
 use super::values;
+use crate::ingest::head::Refusal;
 use arrow::array::{Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::error::ArrowError;
@@ -26,7 +26,7 @@ const BATCH_ROWS: usize = 1024;
 
 /// Opens a file: the names of its columns, and its rows. The values of a partition stand in every row whose file lacks
 /// the column.
-pub fn open(file: File, partition: Partition) -> Result<(Vec<String>, Rows), Refusal> {
+pub fn open(file: File, partition: PartitionValues) -> Result<(Vec<String>, Rows), Refusal> {
     if is_encrypted(&file) {
         return Err(Refusal::new(
             "is an encrypted Parquet file",
@@ -164,7 +164,7 @@ mod tests {
     use parquet::schema::parser::parse_message_type;
 
     /// The lines of a file, and how they end.
-    fn lines(bytes: &[u8], partition: Partition) -> Result<(Vec<String>, Option<String>), Refusal> {
+    fn lines(bytes: &[u8], partition: PartitionValues) -> Result<(Vec<String>, Option<String>), Refusal> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         let (_, mut text) = pipe::start("Parquet file", move || open(file, partition))?;

@@ -4,7 +4,7 @@
 //! chunks are ever under way. The decoders are other people's and meet hostile bytes, so a panic in one is contained: the
 //! text ends with an error, as it does when the decoder itself gives up, and what was read before stays good.
 
-use super::Refusal;
+use crate::ingest::head::Refusal;
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 

@@ -12,8 +12,8 @@ mod checkpoint;
 mod tests;
 mod versions;
 
-use super::Refusal;
 use crate::error::{AtPath, Result};
+use crate::ingest::head::Refusal;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -25,13 +25,13 @@ use versions::Versions;
 pub const LOG: &str = "_delta_log";
 
 /// Names and values of the columns that a data file's place stands for.
-pub type Partition = Vec<(String, Option<String>)>;
+pub type PartitionValues = Vec<(String, Option<String>)>;
 
 /// A data file that belongs to the newest version of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveFile {
     pub path: PathBuf,
-    pub partition: Partition,
+    pub partition: PartitionValues,
 }
 
 /// One line of a commit, one row of a checkpoint.

@@ -2,7 +2,7 @@
 
 use super::{COPY_AGAIN, REWRITE, refuse};
 use crate::error::{AtPath, Result};
-use crate::ingest::table::Refusal;
+use crate::ingest::head::Refusal;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! What calamine takes on trust of a workbook: how much there is to hold, and how many texts are announced.
 
-use crate::ingest::table::Refusal;
+use crate::ingest::head::Refusal;
 use memchr::memmem;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use zip::ZipArchive;
 
 /// How much XML the parts that are held whole may have together.
@@ -15,7 +15,7 @@ const MAX_TEXT_BYTES: usize = 16 << 20;
 /// Refuses a workbook that would take more memory than its rows are worth.
 pub fn check_parts(file: &File) -> Result<(), Refusal> {
     let damaged = |cause: &dyn std::fmt::Display| Refusal::damaged("workbook", cause);
-    let mut archive = ZipArchive::new(file).map_err(|cause| damaged(&cause))?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|cause| damaged(&cause))?;
     let mut held = 0;
     for place in 0..archive.len() {
         let part = archive.by_index(place).map_err(|cause| damaged(&cause))?;

@@ -12,9 +12,10 @@ mod check;
 #[cfg(test)]
 mod tests;
 
+use super::Kind;
 use super::pipe::{PipeWriter, Rows, corrupt};
-use super::{Kind, Refusal};
 use crate::ingest::csv::Layout;
+use crate::ingest::head::Refusal;
 use crate::ingest::recognise::refuse_by_columns;
 use calamine::{Reader, SheetType, Xlsx, XlsxError};
 use cells::{text, write_line};
@@ -48,7 +49,7 @@ struct Header {
 
 /// Which kind of workbook a ZIP archive is, if it is one.
 pub fn kind_of(file: &File) -> Option<Kind> {
-    let archive = ZipArchive::new(file).ok()?;
+    let archive = ZipArchive::new(BufReader::new(file)).ok()?;
     let has = |name| archive.index_for_name(name).is_some();
     if has("xl/workbook.xml") {
         Some(Kind::Workbook)

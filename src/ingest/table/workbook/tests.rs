@@ -63,7 +63,7 @@ fn text_of(rows: &str, shared: &str) -> String {
 
 #[test]
 fn every_kind_of_cell_is_read() {
-    let shared = r#"<sst uniqueCount="2"><si><t>plain</t></si><si><r><t>rich </t></r><r><t>&lt;text&gt;_x000D_</t></r></si></sst>"#;
+    let shared = r#"<sst uniqueCount="2"><si><t>plain</t></si><si><r><t xml:space="preserve">rich </t></r><r><t>&lt;text&gt;_x000D_</t></r></si></sst>"#;
     for (cell, expected) in [
         (r#"<c r="A2" t="s"><v>0</v></c>"#, "plain,"),
         (r#"<c r="A2" t="s"><v>1</v></c>"#, "\"rich <text>\r\","),
