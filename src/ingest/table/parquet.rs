@@ -303,9 +303,11 @@ mod tests {
         }
         // No single wrong byte is worse than a refusal or an early end.
         for place in 0..bytes.len() {
-            let mut bytes = bytes.clone();
-            bytes[place] ^= 0x55;
-            drop(lines(&bytes, Vec::new()));
+            for mask in [0x01, 0x55, 0x80, 0xFF] {
+                let mut bytes = bytes.clone();
+                bytes[place] ^= mask;
+                drop(lines(&bytes, Vec::new()));
+            }
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::ingest::table::pipe;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 const RELATIONSHIPS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 const HEADER: &str = r#"<row r="1"><c r="A1" t="inlineStr"><is><t>createdon</t></is></c><c r="B1" t="inlineStr"><is><t>action</t></is></c></row>"#;
+
+const SHARED: &str = r#"<sst uniqueCount="2"><si><t>plain</t></si><si><r><t xml:space="preserve">rich </t></r><r><t>&lt;text&gt;_x000D_</t></r></si></sst>"#;
 
 /// A workbook of one sheet with these rows, and with these shared strings.
 fn book(rows: &str, shared: &str) -> File {
@@ -63,7 +65,6 @@ fn text_of(rows: &str, shared: &str) -> String {
 
 #[test]
 fn every_kind_of_cell_is_read() {
-    let shared = r#"<sst uniqueCount="2"><si><t>plain</t></si><si><r><t xml:space="preserve">rich </t></r><r><t>&lt;text&gt;_x000D_</t></r></si></sst>"#;
     for (cell, expected) in [
         (r#"<c r="A2" t="s"><v>0</v></c>"#, "plain,"),
         (r#"<c r="A2" t="s"><v>1</v></c>"#, "\"rich <text>\r\","),
@@ -85,7 +86,7 @@ fn every_kind_of_cell_is_read() {
         (r#"<c r="B2"><v>1</v></c><c r="ZZ2"><v>2</v></c>"#, ",1"),
         (r#"<c><v>1</v></c><c><v>2</v></c>"#, "1,2"),
     ] {
-        let text = text_of(&format!(r#"<row r="2">{cell}</row>"#), shared);
+        let text = text_of(&format!(r#"<row r="2">{cell}</row>"#), SHARED);
         assert_eq!(text, format!("{expected}\n"), "{cell}");
     }
 }
@@ -128,6 +129,26 @@ fn what_is_hostile_is_refused_before_memory_is_set_aside() {
         "x".repeat(17 << 20)
     );
     assert!(refused(&format!("{HEADER}{long}"), "<sst/>").contains("larger than Excel writes them"));
+}
+
+#[test]
+fn no_single_wrong_byte_is_worse_than_a_refusal_or_an_early_end() {
+    let mut file = book(
+        &format!("{HEADER}<row r=\"2\"><c r=\"A2\" t=\"s\"><v>0</v></c></row>"),
+        SHARED,
+    );
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    for place in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[place] ^= 0x55;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        if kind_of(&file) == Some(Kind::Workbook) {
+            drop(read(file));
+        }
+    }
 }
 
 #[test]
