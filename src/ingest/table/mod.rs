@@ -48,10 +48,17 @@ impl Refusal {
     /// `what` with its article: "a damaged {what}".
     fn damaged(what: &str, cause: &dyn std::fmt::Display) -> Refusal {
         Refusal::new(
-            format!("is a damaged {what}: {cause}"),
+            format!("is a damaged {what}: {}", innermost(cause)),
             "copy or export it again; if it opens elsewhere, save the rows as CSV",
         )
     }
+}
+
+/// What a decoder says, without the names of the layers that it passed on the way.
+fn innermost(cause: &dyn std::fmt::Display) -> String {
+    let text = cause.to_string();
+    let said = text.rsplit_once("error: ").map_or(&*text, |(_, said)| said);
+    said.strip_prefix("External: ").unwrap_or(said).to_owned()
 }
 
 /// Which typed file this is, if any. Leaves the place of reading anywhere.
@@ -117,4 +124,26 @@ fn layout_of(names: Vec<String>) -> Layout {
 
 fn accept(layout: &Layout) -> Result<(), Found> {
     refuse_by_columns(layout).map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_without_the_layers_they_passed() {
+        for (cause, told) in [
+            (
+                "Parquet argument error: External: snappy: corrupt input",
+                "snappy: corrupt input",
+            ),
+            (
+                "Parquet error: Invalid Parquet file. Corrupt footer",
+                "Invalid Parquet file. Corrupt footer",
+            ),
+            ("its decoder gave up", "its decoder gave up"),
+        ] {
+            assert_eq!(innermost(&cause), told);
+        }
+    }
 }

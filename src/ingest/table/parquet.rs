@@ -63,7 +63,7 @@ pub fn open(file: File, partition: PartitionValues) -> Result<(Vec<String>, Rows
 
 fn refuse(cause: ParquetError) -> Refusal {
     let text = cause.to_string();
-    if text.contains("encrypt") {
+    if text.to_ascii_lowercase().contains("encrypt") {
         return Refusal::new(
             "is a Parquet file with encrypted columns",
             "decrypt it, or export the rows without encryption",

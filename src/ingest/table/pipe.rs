@@ -4,6 +4,7 @@
 //! chunks are ever under way. The decoders are other people's and meet hostile bytes, so a panic in one is contained: the
 //! text ends with an error, as it does when the decoder itself gives up, and what was read before stays good.
 
+use super::innermost;
 use crate::ingest::head::Refusal;
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -119,7 +120,10 @@ impl Read for Pipe {
 
 /// What the text ends with where the export cannot be read further.
 pub fn corrupt(cause: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("cannot be read further: {cause}"))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("cannot be read further: {}", innermost(&cause)),
+    )
 }
 
 #[cfg(test)]
