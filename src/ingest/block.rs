@@ -112,7 +112,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
     }
     let numbers = match block.head.form {
         Form::Pages => sink.records(),
-        Form::Lines | Form::Csv(_) => memchr::memchr_iter(b'\n', &block.bytes[..stop.consumed]).count() as u64,
+        Form::Lines | Form::Csv(_) => lines_of(&block.head, &block.bytes[..stop.consumed]),
     };
     let rows = sink.columns.finish()?;
     Ok(Parsed {
@@ -125,6 +125,14 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         stop,
         numbers,
     })
+}
+
+/// Lines as people count them: those of a file, or the rows of a typed input, whatever line ends their values hold.
+fn lines_of(head: &Head, bytes: &[u8]) -> u64 {
+    match head.form {
+        Form::Csv(_) if head.typed.is_some() => csv::rows(bytes),
+        _ => memchr::memchr_iter(b'\n', bytes).count() as u64,
+    }
 }
 
 /// Takes what a grammar finds.
@@ -254,7 +262,7 @@ impl<'b> Sink<'b> {
 
     fn line_of(&mut self, offset: usize) -> u64 {
         let (from, lines) = self.counted;
-        let lines = lines + memchr::memchr_iter(b'\n', &self.block.bytes[from..offset]).count() as u64;
+        let lines = lines + lines_of(&self.block.head, &self.block.bytes[from..offset]);
         self.counted = (offset, lines);
         lines + 1
     }

@@ -47,7 +47,7 @@ impl Layout {
         Some((Layout::new(separator, names), end))
     }
 
-    fn new(separator: u8, names: Vec<String>) -> Layout {
+    pub fn new(separator: u8, names: Vec<String>) -> Layout {
         Layout {
             separator,
             columns: fields_of(&names),
@@ -289,6 +289,19 @@ pub fn last_row_end(bytes: &[u8]) -> Option<usize> {
     None
 }
 
+/// How many rows end in well-formed text: line ends outside quotes.
+pub fn rows(bytes: &[u8]) -> u64 {
+    let mut is_quoted = false;
+    let mut rows = 0;
+    for place in memchr::memchr2_iter(b'"', b'\n', bytes) {
+        match bytes[place] {
+            b'"' => is_quoted = !is_quoted,
+            _ => rows += u64::from(!is_quoted),
+        }
+    }
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,6 +367,13 @@ mod tests {
             assert_eq!((layout.separator, layout.columns.len()), (separator, 3), "{header:?}");
         }
         assert_eq!(Layout::of_header(b"hello, world\n"), None);
+    }
+
+    #[test]
+    fn rows_of_well_formed_text_end_outside_quotes() {
+        for (text, expected) in [("", 0), ("a,b\n", 1), ("a\n\nb", 2), ("\"a\nb\",\"c\"\"\n\"\n\n", 2)] {
+            assert_eq!(super::rows(text.as_bytes()), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -242,6 +242,15 @@ pub struct Text {
 }
 
 impl Text {
+    /// A text that needs no decoding.
+    pub fn of(stream: Stream) -> Text {
+        Text {
+            stream,
+            ends_lines_with_cr: false,
+            loss: None,
+        }
+    }
+
     /// Appends up to `count` bytes; `false` when the text has ended.
     pub fn read_into(&mut self, text: &mut Vec<u8>, count: usize) -> io::Result<bool> {
         let held = text.len();

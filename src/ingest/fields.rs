@@ -98,6 +98,20 @@ fn web_api(name: &str) -> Option<Field> {
         "useradditionalinfo" => Field::UserAdditionalInfo,
         "versionnumber" => Field::VersionNumber,
         "timetoliveinseconds" => Field::TimeToLive,
+        _ => return lake_column(name),
+    })
+}
+
+/// The lake's own columns where they are named otherwise, so that its files can be read again. The actor is told anew.
+fn lake_column(name: &str) -> Option<Field> {
+    Some(match name {
+        "object_type" => Field::ObjectType,
+        "object_name" => Field::ObjectName,
+        "user_name" => Field::UserName,
+        "calling_user_name" => Field::CallingUserName,
+        "regarding_object_name" => Field::RegardingObjectName,
+        "time_to_live_s" => Field::TimeToLive,
+        "deleted_in_source" => Field::IsDelete,
         _ => return None,
     })
 }

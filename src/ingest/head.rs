@@ -71,6 +71,8 @@ pub struct Head {
     pub date_order: Option<DateOrder>,
     /// Where the records begin, in bytes, and how many lines come before.
     pub body: (usize, u64),
+    /// The form of a typed input, whose text was made from it and stands in no file; `form` is then that of the text.
+    pub typed: Option<&'static str>,
     /// What people should know of this export beside its books: a sentence each.
     pub notes: Vec<String>,
     /// How long a record may be.
@@ -129,7 +131,7 @@ pub enum Found {
 }
 
 /// Why something is not read, and the way out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
     pub reason: String,
     pub hint: String,
@@ -157,9 +159,15 @@ impl Head {
             zone: known.zone,
             date_order: known.date_order,
             body,
+            typed: None,
             notes: Vec::new(),
             record_bytes: known.record_bytes,
         }
+    }
+
+    /// What people call the form of the input.
+    pub fn form_name(&self) -> &'static str {
+        self.typed.unwrap_or(self.form.name())
     }
 
     /// The environment of rows under an `@odata.context`.

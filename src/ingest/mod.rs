@@ -27,6 +27,7 @@ mod replay;
 mod run;
 mod side;
 mod source;
+mod table;
 
 use crate::error::{Error, Result};
 use crate::instant::DateOrder;

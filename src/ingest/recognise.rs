@@ -10,6 +10,7 @@ use super::head::{Form, Found, Head, Known, Refusal, Table};
 use super::json;
 use super::refuse::{self, refused};
 use super::reject::Reject;
+use super::table;
 use crate::error::Result;
 use memchr::memmem;
 use std::cmp::Reverse;
@@ -56,7 +57,7 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
 }
 
 /// What people should know of an export with these columns.
-fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
+pub fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
     let mut notes = Vec::new();
     if table == Table::Audit && !layout.identifies_people() {
         notes.push(NAMES_ONLY.to_owned());
@@ -213,37 +214,42 @@ fn refuse_by_signature(bytes: &[u8]) -> Option<Found> {
     Some(refused(&format!("is {kind}"), hint))
 }
 
+/// What the first bytes and, where need be, the whole of an input show.
+pub enum Recognised {
+    /// It is read as a stream.
+    Text,
+    Table(table::Kind, File),
+    Not(Found),
+}
+
 /// Recognises what must be sought in and so cannot be read as a stream: Parquet, workbooks, archives.
 pub fn recognise_table(
     bytes: &[u8],
     input: &Input,
     random_access: impl FnOnce() -> Result<std::result::Result<File, Refusal>>,
-) -> Result<Option<Found>> {
-    const UNREAD: &str = "which this version does not read";
+) -> Result<Recognised> {
     let is_archive = archive::begins_archive(bytes);
     let kind = match bytes {
         _ if is_archive => "a ZIP archive or a workbook",
-        [b'P', b'A', b'R', b'1', ..] => "Parquet",
+        [b'P', b'A', b'R', b'1' | b'E', ..] => "Parquet",
         [0xD0, 0xCF, 0x11, 0xE0, ..] => "an old workbook (.xls)",
-        _ => return Ok(None),
+        _ => return Ok(Recognised::Text),
     };
     if input.is_stdin() {
         let reason = format!("is {kind}, which cannot be read from standard input");
-        return Ok(Some(refused(&reason, "save it as a file and name that")));
-    }
-    if !is_archive {
-        let reason = format!("is {kind}, {UNREAD}");
-        return Ok(Some(refused(&reason, "export the rows as CSV or NDJSON")));
+        return Ok(Recognised::Not(refused(&reason, "save it as a file and name that")));
     }
     let file = match random_access()? {
         Ok(file) => file,
-        Err(refusal) => return Ok(Some(refusal.into())),
+        Err(refusal) => return Ok(Recognised::Not(refusal.into())),
     };
-    Ok(Some(match archive::kind(file) {
-        archive::Kind::Workbook => refused(&format!("is a workbook (.xlsx), {UNREAD}"), "save the sheet as CSV"),
+    if let Some(kind) = table::kind_of(&file) {
+        return Ok(Recognised::Table(kind, file));
+    }
+    Ok(Recognised::Not(match archive::kind(file) {
         archive::Kind::Broken(cause) => refused(&format!("is a ZIP archive that cannot be read: {cause}"), DAMAGED),
         archive::Kind::Archive(members) if members.is_empty() => Found::Empty,
-        archive::Kind::Archive(_) => refused(
+        archive::Kind::Workbook | archive::Kind::Archive(_) => refused(
             "is a ZIP archive inside another archive or compressed file",
             "unpack the outer one first",
         ),

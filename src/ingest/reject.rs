@@ -69,7 +69,7 @@ impl Rejects {
             let row = RejectRow {
                 source: &head.source,
                 record: (reject.record + before) as i64,
-                byte_offset: Some((block.offset + reject.span.start as u64) as i64),
+                byte_offset: (head.typed.is_none()).then_some((block.offset + reject.span.start as u64) as i64),
                 code: reject.reason.code,
                 sentence: &reject.reason.sentence,
                 table: Some(head.table.name()),

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Codes of rejects that are pieces of a record.
-const PIECES: [&str; 1] = ["too-long"];
+const PIECES: [&str; 3] = ["too-long", "too-large", "corrupt"];
 
 /// How many rejects are read again at once.
 const CHUNK: usize = 1 << 8;

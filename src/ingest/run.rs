@@ -176,7 +176,7 @@ impl<'p> Run<'p> {
         let head = reader.head();
         self.opened.push(Open {
             name: input.name(),
-            form: head.form.name(),
+            form: head.form_name(),
             table: head.table.name(),
             environment: head.environment.to_string(),
             window: None,

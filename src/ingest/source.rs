@@ -11,8 +11,8 @@ use super::discover::Input;
 use super::expand::Loss;
 use super::head::{Form, Found, Head, Known, Refusal};
 use super::normalize::Fault;
-use super::recognise::{recognise, recognise_table};
-use super::{csv, json};
+use super::recognise::{Recognised, recognise, recognise_table};
+use super::{csv, json, table};
 use crate::disk;
 use crate::error::{AtPath, Result};
 use std::fs::{File, Metadata};
@@ -26,7 +26,7 @@ const HEAD_BYTES: usize = 1 << 20;
 
 /// The size of an input, if it has one: of its raw bytes, and for a member of an archive of the unpacked member.
 pub fn size(input: &Input) -> Result<Option<u64>> {
-    if input.is_stdin() {
+    if input.is_stdin() || matches!(input.delta, Some(Err(_))) {
         return Ok(None);
     }
     if let Some(member) = &input.member {
@@ -135,6 +135,9 @@ pub struct Reader {
 
 /// Opens an input and recognises it. `folder` is where it may be unpacked to.
 pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Option<Reader>)> {
+    if let Some(Err(refusal)) = &input.delta {
+        return Ok((refusal.clone().into(), None));
+    }
     let stream = match raw_bytes(input)? {
         Ok(stream) => stream,
         Err(refusal) => return Ok((refusal.into(), None)),
@@ -157,9 +160,10 @@ pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Optio
         member_bytes: input.member.as_ref().map(|member| member.size),
     };
     reader.fill(HEAD_BYTES)?;
-    // Tables that must be sought in are turned into a text of rows here, once gatelog reads them.
-    if let Some(found) = recognise_table(&reader.pending, input, || random_access(input, folder))? {
-        return Ok((found, None));
+    match recognise_table(&reader.pending, input, || random_access(input, folder))? {
+        Recognised::Text => {}
+        Recognised::Table(kind, file) => return open_typed(input, kind, file, known, reader),
+        Recognised::Not(found) => return Ok((found, None)),
     }
     reader.text.settle_line_ends(&mut reader.pending);
     let found = recognise(&reader.pending, reader.at_end, known)?;
@@ -178,6 +182,30 @@ pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Optio
         Found::Empty | Found::Refused { .. } | Found::Foreign => None,
     };
     Ok((found, reader))
+}
+
+/// Goes on with a Parquet file or a workbook, which is read as the text that it becomes.
+fn open_typed(
+    input: &Input,
+    kind: table::Kind,
+    file: File,
+    known: &Known,
+    reader: Reader,
+) -> Result<(Found, Option<Reader>)> {
+    let partition = input.delta.clone().and_then(std::result::Result::ok);
+    Ok(match table::open(kind, file, known, partition) {
+        Ok((head, text)) => {
+            let reader = Reader {
+                text: Text::of(Box::new(text)),
+                head: Arc::new(head.clone()),
+                pending: Vec::new(),
+                at_end: false,
+                ..reader
+            };
+            (Found::Export(head), Some(reader))
+        }
+        Err(found) => (found, None),
+    })
 }
 
 impl Reader {
@@ -292,6 +320,7 @@ mod tests {
         let input = Input {
             path: home.path().join("log"),
             member: None,
+            delta: None,
             is_named: true,
         };
         std::fs::write(&input.path, text).unwrap();

@@ -161,7 +161,7 @@ fn accepted_of(dir: &Path, bytes: &[u8]) -> (u64, Vec<&'static str>) {
             assert!(outcome.total.balances());
             (
                 outcome.total.accepted,
-                outcome.rejects.iter().map(|reject| reject.code).collect(),
+                outcome.rejects.iter().map(|reject| reject.code.clone()).collect(),
             )
         }
         Err(error) => {

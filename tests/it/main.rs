@@ -25,4 +25,5 @@ mod side_tables; // users and organizations beside the log
 mod support; // what the tests share
 mod surroundings; // what happens around an input: links, names, pipes, files that grow, memory
 mod tidy; // headers, sizes, doors, and the direction of dependencies
-mod versions; // later versions of a row, and deletions, as Synapse Link appends them
+mod typed;
+mod versions; // later versions of a row, and deletions, as Synapse Link appends them // Parquet, workbooks and Delta tables, written by other programs
