@@ -8,7 +8,7 @@ use super::columns::Columns;
 use super::head::{Form, Head};
 use super::normalize::{Fault, Raw, normalize};
 use super::reject::Reject;
-use super::{csv, json};
+use super::{csv, json, xml};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
 use crate::lake::names::Names;
@@ -65,9 +65,10 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         Form::Lines => json::parse_lines(block, &mut sink),
         Form::Pages => json::parse_pages(block, &mut sink),
         Form::Csv(layout) => csv::parse(block, layout, &mut sink),
+        Form::Xml(layout) => xml::parse(block, *layout, &mut sink),
     };
     let numbers = match block.head.form {
-        Form::Pages => (sink.columns.len() + sink.rejects.len()) as u64,
+        Form::Pages | Form::Xml(_) => (sink.columns.len() + sink.rejects.len()) as u64,
         Form::Lines | Form::Csv(_) => memchr::memchr_iter(b'\n', &block.bytes[..stop.consumed]).count() as u64,
     };
     let rows = sink.columns.finish()?;
@@ -117,7 +118,7 @@ impl<'b> Sink<'b> {
     pub fn reject(&mut self, fault: Fault, span: std::ops::Range<usize>) {
         let raw = self.block.bytes[span.clone()].trim_ascii_end();
         let record = match self.block.head.form {
-            Form::Pages => (self.columns.len() + self.rejects.len()) as u64 + 1,
+            Form::Pages | Form::Xml(_) => (self.columns.len() + self.rejects.len()) as u64 + 1,
             Form::Lines | Form::Csv(_) => self.line_of(span.start),
         };
         self.rejects.push(Reject {

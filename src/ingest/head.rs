@@ -1,6 +1,7 @@
 //! What is known of an input before its first record: its form, its table, whose rows they are.
 
 use super::csv::Layout;
+use super::xml;
 use chrono_tz::Tz;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub enum Form {
     /// OData pages, arrays, single objects.
     Pages,
     Csv(Arc<Layout>),
+    Xml(xml::Layout),
 }
 
 impl Form {
@@ -36,6 +38,7 @@ impl Form {
             Form::Lines => "ndjson",
             Form::Pages => "odata-json",
             Form::Csv(_) => "csv",
+            Form::Xml(layout) => layout.name(),
         }
     }
 }

@@ -19,6 +19,7 @@ mod recognise;
 mod reject;
 mod run;
 mod source;
+mod xml;
 
 use crate::error::{Error, Result};
 use chrono_tz::Tz;

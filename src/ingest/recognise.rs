@@ -4,7 +4,7 @@ use super::block::{Block, State, parse};
 use super::csv::Layout;
 use super::fields::Field;
 use super::head::{Form, Found, Head, Known};
-use super::json;
+use super::{json, xml};
 use crate::error::Result;
 use memchr::memmem;
 use std::cmp::Reverse;
@@ -21,6 +21,11 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
         return Ok(if whole { Found::Empty } else { Found::Foreign });
     }
     let head = |form, body| Head::new(form, known, body);
+    if text.trim_ascii_start()[0] == b'<' {
+        return Ok(xml::recognise(text, whole, |layout| {
+            head(Form::Xml(layout), (start, 0))
+        }));
+    }
     if !matches!(text.trim_ascii_start()[0], b'{' | b'[')
         && let Some((layout, length)) = Layout::of_header(text)
     {

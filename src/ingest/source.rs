@@ -4,7 +4,7 @@ use super::block::{Block, State};
 use super::discover::Input;
 use super::head::{Form, Found, Head, Known};
 use super::recognise::recognise;
-use super::{csv, json};
+use super::{csv, json, xml};
 use crate::error::{AtPath, Error, Result};
 use std::fs::File;
 use std::io::Read;
@@ -160,6 +160,7 @@ impl Reader {
             Form::Lines => memchr::memrchr(b'\n', window).map(|end| (end + 1, State::Top)),
             Form::Csv(_) => csv::last_row_end(window).map(|end| (end, State::Top)),
             Form::Pages => json::last_row_start(window, &self.head.environment),
+            Form::Xml(_) => xml::last_record_start(window).map(|start| (start, State::Top)),
         }
     }
 }

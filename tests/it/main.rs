@@ -14,3 +14,4 @@ mod python; // a Python with DuckDB
 mod rules; // contract rules of sessions and clients that no unit test shows
 mod support; // what the tests share
 mod tidy; // headers, sizes, doors, and the direction of dependencies
+mod xml; // SOAP and FetchXML exports, written and read

@@ -1,0 +1,1 @@
+//! The XML grammar, form by form and break by break.
