@@ -24,7 +24,10 @@ fn export(form: Form, copy: usize) -> (Vec<u8>, Vec<Range<usize>>) {
     let text = form.write(&events);
     let spans = (0..RECORDS)
         .map(|record| {
-            let of_id = text.to_ascii_lowercase().find(&id(record)).expect("the id stands in the text");
+            let of_id = text
+                .to_ascii_lowercase()
+                .find(&id(record))
+                .expect("the id stands in the text");
             let line = text[..of_id].rfind('\n').map_or(0, |end| end + 1);
             let end = line + text[line..].find('\n').expect("every record ends its line");
             match form {

@@ -7,13 +7,16 @@
 mod recognise;
 mod record;
 #[cfg(test)]
+mod scrambled_tests;
+#[cfg(test)]
 mod tests;
+mod token;
 
 pub use recognise::recognise;
 
 use super::block::{Block, Sink, State, Stop};
 use super::normalize::fault;
-use record::{Halt, MAX_SECTION_BYTES, broken, is_section, section_too_long};
+use token::{Halt, Tokens, begins_record, boundary, ends_record};
 
 /// No audit record comes near this size; what does is broken.
 const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -57,11 +60,13 @@ impl Layout {
 pub fn parse(block: &Block, layout: Layout, sink: &mut Sink<'_>) -> Stop {
     let mut walk = Walk {
         block,
+        tokens: Tokens::of(&block.bytes),
         at: 0,
         done: 0,
         last_tag: None,
         is_closed: !layout.is_enveloped,
     };
+    walk.finish(0);
     walk.run(sink);
     Stop {
         consumed: walk.done,
@@ -76,8 +81,16 @@ enum Tag {
     Closed,
 }
 
+/// What cannot be read: where it begins, how far it is proper XML, and why not further.
+struct Stuck {
+    begin: usize,
+    at: usize,
+    halt: Halt,
+}
+
 struct Walk<'b> {
     block: &'b Block,
+    tokens: Tokens<'b>,
     at: usize,
     /// Where the last record or reject ends.
     done: usize,
@@ -91,15 +104,17 @@ impl<'b> Walk<'b> {
     fn run(&mut self, sink: &mut Sink<'_>) {
         loop {
             let bytes = self.window();
-            let found = memchr::memchr(b'<', &bytes[self.at..]);
-            let start = found.map_or(bytes.len(), |found| self.at + found);
-            let step = match found {
-                Some(_) => self.step(start, sink),
-                None if self.is_full() => Err(Halt::Unfinished),
+            let step = match memchr::memchr(b'<', &bytes[self.at..]) {
+                Some(found) => self.step(self.at + found, sink),
+                None if self.is_full() => Err(Stuck {
+                    begin: self.done,
+                    at: bytes.len(),
+                    halt: Halt::Unfinished,
+                }),
                 None => return self.end_of_input(sink),
             };
-            if let Err(halt) = step
-                && !self.recover(halt, start, sink)
+            if let Err(stuck) = step
+                && !self.recover(stuck, sink)
             {
                 return;
             }
@@ -115,24 +130,28 @@ impl<'b> Walk<'b> {
         self.block.bytes.len() - self.done >= MAX_RECORD_BYTES
     }
 
-    /// Reads the record, or passes over the tag, that begins at `start`.
-    fn step(&mut self, start: usize, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    /// Reads the record, or passes over the tag, that begins at `begin`.
+    fn step(&mut self, begin: usize, sink: &mut Sink<'_>) -> Result<(), Stuck> {
         let bytes = self.window();
-        if let Some(dialect) = begins_record(bytes, start) {
-            let (raw, length) = record::read(&bytes[start..], dialect)?;
-            sink.record(raw, &self.block.head.environment, start..start + length);
-            self.finish(start + length);
+        if let Some(dialect) = begins_record(bytes, begin) {
+            let (raw, end) = record::read(&self.block.bytes, begin, bytes.len(), dialect, &mut self.tokens)
+                .map_err(|(at, halt)| Stuck { begin, at, halt })?;
+            sink.record(raw, &self.block.head.environment, begin..end);
+            self.finish(end);
             return Ok(());
         }
-        let end = token_end(bytes, start)?;
-        if ends_record(bytes, start).is_some() {
+        let end = self
+            .tokens
+            .end(begin, bytes.len())
+            .map_err(|halt| Stuck { begin, at: begin, halt })?;
+        if ends_record(bytes, begin).is_some() {
             let fault = fault("syntax", "a record ends here, but none begins before it");
             sink.reject(fault, self.done..end);
             self.finish(end);
             return Ok(());
         }
         self.at = end;
-        match &bytes[start..end] {
+        match &bytes[begin..end] {
             [b'<', b'!' | b'?', ..] => {}
             [b'<', b'/', ..] | [.., b'/', b'>'] => self.last_tag = Some(Tag::Closed),
             _ => self.last_tag = Some(Tag::Open),
@@ -141,27 +160,23 @@ impl<'b> Walk<'b> {
     }
 
     /// Sets aside what cannot be read; `false` when that takes bytes that come with the next block.
-    fn recover(&mut self, halt: Halt, start: usize, sink: &mut Sink<'_>) -> bool {
+    fn recover(&mut self, stuck: Stuck, sink: &mut Sink<'_>) -> bool {
         let bytes = self.window();
-        let end = boundary(bytes, start + 1);
+        let Stuck { begin, at, halt } = stuck;
+        // What looks like a record before `at` stands in a comment or a section that is closed.
+        let end = boundary(bytes, at.max(begin + 1).min(bytes.len()));
         let (is_last, is_full) = (self.block.last, self.is_full());
-        let (start, fault) = match halt {
-            Halt::Broken(fault) if end.is_some() || is_last || is_full => (start, fault),
-            Halt::Unfinished if is_full => {
-                let fault = fault("too-long", "no record ends within 64 MiB of this place");
-                (self.done, fault)
-            }
-            Halt::Unfinished if is_last && end.is_some() => {
-                let fault = fault(
-                    "syntax",
-                    "what begins here is not closed before a record ends or begins",
-                );
-                (start, fault)
-            }
-            Halt::Unfinished if is_last => (start, fault("truncated", "the input ends inside what begins here")),
+        let fault = match halt {
+            Halt::Broken(fault) if end.is_some() || is_last || is_full => fault,
+            Halt::Unfinished if is_full => fault("too-long", "no record ends within 64 MiB of this place"),
+            Halt::Unfinished if is_last && end.is_some() => fault(
+                "syntax",
+                "what begins here is not closed before a record ends or begins",
+            ),
+            Halt::Unfinished if is_last => fault("truncated", "the input ends inside what begins here"),
             _ => return false,
         };
-        sink.reject(fault, start..end.unwrap_or(bytes.len()));
+        sink.reject(fault, begin..end.unwrap_or(bytes.len()));
         self.finish(end.unwrap_or(bytes.len()));
         self.is_closed |= end.is_none() && is_last && !is_full;
         true
@@ -189,75 +204,6 @@ impl<'b> Walk<'b> {
         }
         self.done = end;
     }
-}
-
-/// The qualified name that a tag begins with, if it is seen to end; `tag` goes on behind `<` or `</`.
-fn tag_name(tag: &[u8]) -> Option<&[u8]> {
-    let is_name =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':') || *byte >= 0x80;
-    let length = tag.iter().position(|byte| !is_name(byte))?;
-    let (name, rest) = tag.split_at(length);
-    (rest[0] == b'>' || rest[0].is_ascii_whitespace() || rest.starts_with(b"/>")).then_some(name)
-}
-
-/// A tag's name without its prefix; `tag` goes on behind `<`.
-fn local_name(tag: &[u8]) -> &[u8] {
-    let name = tag_name(tag).unwrap_or_default();
-    let prefix = memchr::memrchr(b':', name).map_or(0, |colon| colon + 1);
-    &name[prefix..]
-}
-
-/// Which kind of record visibly begins at the `<` at `at`.
-fn begins_record(bytes: &[u8], at: usize) -> Option<Dialect> {
-    Dialect::of(local_name(&bytes[at + 1..]))
-}
-
-/// Where the record's end that visibly stands at the `<` at `at` is over.
-fn ends_record(bytes: &[u8], at: usize) -> Option<usize> {
-    let tag = bytes[at + 1..].strip_prefix(b"/")?;
-    Dialect::of(local_name(tag))?;
-    memchr::memchr(b'>', tag).map(|length| at + 2 + length + 1)
-}
-
-/// Where what is broken ends: before the next record, or behind the end of one.
-fn boundary(bytes: &[u8], from: usize) -> Option<usize> {
-    memchr::memchr_iter(b'<', &bytes[from.min(bytes.len())..])
-        .map(|found| from + found)
-        .find_map(|at| match begins_record(bytes, at) {
-            Some(_) => Some(at),
-            None => ends_record(bytes, at),
-        })
-}
-
-/// Where the tag, comment, section or instruction that begins at the `<` at `start` ends.
-fn token_end(bytes: &[u8], start: usize) -> Result<usize, Halt> {
-    let rest = &bytes[start..];
-    if is_section(rest) {
-        let part = &rest[..rest.len().min(MAX_SECTION_BYTES)];
-        let (open, close) = if part.starts_with(b"<!--") {
-            (4, "-->")
-        } else {
-            (9, "]]>")
-        };
-        let found = memchr::memmem::find(part.get(open..).unwrap_or_default(), close.as_bytes());
-        return match found {
-            Some(found) => Ok(start + open + found + close.len()),
-            None if rest.len() > MAX_SECTION_BYTES => Err(section_too_long()),
-            None => Err(Halt::Unfinished),
-        };
-    }
-    let is_instruction = rest.starts_with(b"<?");
-    let mut quote = None;
-    for (place, &byte) in rest.iter().enumerate().skip(1) {
-        match (byte, quote) {
-            (b'<', _) => return Err(broken("a tag is not closed before the next one begins")),
-            (b'>', None) if !is_instruction || rest[place - 1] == b'?' => return Ok(start + place + 1),
-            (b'"' | b'\'', None) if !is_instruction => quote = Some(byte),
-            (_, Some(open)) if byte == open => quote = None,
-            _ => {}
-        }
-    }
-    Err(Halt::Unfinished)
 }
 
 /// Where a block may be cut: before a record.

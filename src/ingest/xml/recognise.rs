@@ -1,6 +1,7 @@
 //! Whether an XML text is an export gatelog reads, told from its first records; or why it is refused.
 
-use super::{Dialect, Layout, begins_record, is_section, local_name, token_end};
+use super::token::{Halt, Tokens, begins_record, local_name};
+use super::{Dialect, Layout};
 use crate::ingest::head::{Found, Head};
 use memchr::memmem;
 
@@ -16,6 +17,7 @@ struct Prolog<'a> {
 impl<'a> Prolog<'a> {
     fn of(text: &'a [u8]) -> Prolog<'a> {
         let mut prolog = Prolog::default();
+        let mut tokens = Tokens::of(text);
         let mut at = 0;
         while let Some(found) = memchr::memchr(b'<', &text[at..]) {
             let start = at + found;
@@ -29,10 +31,10 @@ impl<'a> Prolog<'a> {
             if !name.is_empty() {
                 prolog.elements.push(name);
             }
-            at = match token_end(text, start) {
+            at = match tokens.end(start, text.len()) {
                 Ok(end) => end,
-                Err(_) if is_section(&text[start..]) => break,
-                Err(_) => start + 1,
+                Err(Halt::Broken(_)) => start + 1,
+                Err(Halt::Unfinished) => break,
             };
         }
         prolog

@@ -6,8 +6,9 @@
 //! read; no other entity is ever expanded, and nothing here recurses.
 
 use super::Dialect;
+use super::token::{Halt, Tokens, broken, local_name};
 use crate::ingest::fields::{Field, field_of};
-use crate::ingest::normalize::{Fault, Raw, fault};
+use crate::ingest::normalize::{Raw, fault};
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Error, Reader, XmlVersion};
@@ -16,37 +17,25 @@ use std::borrow::Cow;
 /// How deep elements may be nested in a record.
 const MAX_DEPTH: usize = 128;
 
-/// No comment or CDATA section is longer: it bounds how far one that is not closed can reach. Dataverse's longest text
-/// has as many characters.
-pub const MAX_SECTION_BYTES: usize = 1 << 20;
+/// The end of a record, or where it cannot be read any further and why.
+type Reached<T> = Result<T, (usize, Halt)>;
 
-/// Why a record or a tag could not be read.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Halt {
-    /// The bytes end inside something that may go on in the next block.
-    Unfinished,
-    /// These bytes are no XML here.
-    Broken(Fault),
-}
-
-pub fn broken(sentence: impl Into<String>) -> Halt {
-    Halt::Broken(fault("syntax", sentence))
-}
-
-/// Reads the record that `bytes` begin with; gives its length too.
-pub fn read(bytes: &[u8], dialect: Dialect) -> Result<(Raw<'_>, usize), Halt> {
-    let mut size = MAX_SECTION_BYTES;
-    loop {
-        // What is not closed is looked for further and further away, so that a broken record does not read all of a block.
-        let part = &bytes[..bytes.len().min(size)];
-        let read = match dialect {
-            Dialect::Soap => soap(part),
-            Dialect::Fetch => fetch(part),
-        };
-        match read {
-            Err(Halt::Unfinished) if part.len() < bytes.len() => size *= 2,
-            done => return done,
-        }
+/// Reads the record that begins at `start` and must end at `limit` at most; says where it ends, too.
+pub fn read<'a>(
+    bytes: &'a [u8],
+    start: usize,
+    limit: usize,
+    dialect: Dialect,
+    tokens: &mut Tokens<'_>,
+) -> Reached<(Raw<'a>, usize)> {
+    let walk = Walk {
+        bytes: &bytes[..limit],
+        start,
+        tokens,
+    };
+    match dialect {
+        Dialect::Soap => soap(walk),
+        Dialect::Fetch => fetch(walk),
     }
 }
 
@@ -102,11 +91,11 @@ fn part_of(path: &[&[u8]]) -> Option<&'static str> {
     }
 }
 
-fn soap(bytes: &[u8]) -> Result<(Raw<'_>, usize), Halt> {
+fn soap<'a>(walk: Walk<'a, '_, '_>) -> Reached<(Raw<'a>, usize)> {
     let mut values = Values::default();
     let (mut key, mut parts) = (Cow::Borrowed(""), Vec::new());
     let (mut id, mut table) = (Cow::Borrowed(""), Cow::Borrowed("audit"));
-    let length = walk(bytes, |path, leaf| {
+    let end = walk.run(|path, leaf| {
         match (path, leaf) {
             ([b"Attributes" | b"FormattedValues", _, b"key"], Some(leaf)) => key = leaf.text,
             ([b"Attributes", _, b"value", inner @ ..], Some(leaf)) => {
@@ -129,12 +118,12 @@ fn soap(bytes: &[u8]) -> Result<(Raw<'_>, usize), Halt> {
     if id.bytes().any(|byte| byte.is_ascii_hexdigit() && byte != b'0') {
         values.add(Rank::Outer, &format!("{}id", table.trim()), ITSELF, id);
     }
-    Ok((values.into_raw(), length))
+    Ok((values.into_raw(), end))
 }
 
-fn fetch(bytes: &[u8]) -> Result<(Raw<'_>, usize), Halt> {
+fn fetch<'a>(walk: Walk<'a, '_, '_>) -> Reached<(Raw<'a>, usize)> {
     let mut values = Values::default();
-    let length = walk(bytes, |path, leaf| {
+    let end = walk.run(|path, leaf| {
         let (&[_], Some(Leaf { tag, mut text })) = (path, leaf) else {
             return Ok(());
         };
@@ -164,7 +153,7 @@ fn fetch(bytes: &[u8]) -> Result<(Raw<'_>, usize), Halt> {
         values.add(Rank::Attribute, column, ITSELF, text);
         Ok(())
     })?;
-    Ok((values.into_raw(), length))
+    Ok((values.into_raw(), end))
 }
 
 fn is_number(text: &str) -> bool {
@@ -177,62 +166,72 @@ struct Leaf<'a> {
     text: Cow<'a, str>,
 }
 
-/// Shows every element of the record, when it ends, with its path below the record; gives the record's length.
-fn walk<'a>(
+/// The way through one record.
+struct Walk<'a, 't, 'b> {
     bytes: &'a [u8],
-    mut visit: impl FnMut(&[&'a [u8]], Option<Leaf<'a>>) -> Result<(), Halt>,
-) -> Result<usize, Halt> {
-    let mut reader = Reader::from_reader(bytes);
-    reader.config_mut().allow_dangling_amp = true;
-    let mut path: Vec<&[u8]> = Vec::new();
-    let mut leaf: Option<Leaf<'a>> = None;
-    loop {
-        let start = reader.buffer_position() as usize;
-        let event = reader.read_event().map_err(|cause| halt_of(&cause, bytes, start))?;
-        let end = reader.buffer_position() as usize;
-        let token = &bytes[start..end];
-        if memchr::memchr(b'<', token.get(1..).unwrap_or_default()).is_some() && !is_section(token) {
-            return Err(broken("a tag is not closed before the next one begins"));
-        }
-        match event {
-            Event::Start(tag) => {
-                enter(&mut path, token)?;
-                leaf = Some(Leaf { tag, text: "".into() });
-            }
-            Event::Empty(_) if path.is_empty() => return Ok(end),
-            Event::Empty(tag) => {
-                enter(&mut path, token)?;
-                visit(&path[1..], Some(Leaf { tag, text: "".into() }))?;
-                path.pop();
-                leaf = None;
-            }
-            Event::End(_) => {
-                if path.len() == 1 {
-                    return Ok(end);
+    start: usize,
+    tokens: &'t mut Tokens<'b>,
+}
+
+impl<'a> Walk<'a, '_, '_> {
+    /// Shows every element of the record, when it ends, with its path below the record; says where the record ends.
+    fn run(self, mut visit: impl FnMut(&[&'a [u8]], Option<Leaf<'a>>) -> Result<(), Halt>) -> Reached<usize> {
+        let mut reader = Reader::from_reader(&self.bytes[self.start..]);
+        reader.config_mut().allow_dangling_amp = true;
+        let mut path: Vec<&[u8]> = Vec::new();
+        let mut leaf: Option<Leaf<'a>> = None;
+        loop {
+            let at = self.start + reader.buffer_position() as usize;
+            let mut step = || {
+                if self.bytes.get(at) == Some(&b'<') {
+                    self.tokens.end(at, self.bytes.len())?;
                 }
-                visit(&path[1..], leaf.take())?;
-                path.pop();
+                let event = reader
+                    .read_event()
+                    .map_err(|cause| halt_of(&cause, &self.bytes[self.start..]))?;
+                let end = self.start + reader.buffer_position() as usize;
+                match event {
+                    Event::Start(tag) => {
+                        enter(&mut path, &self.bytes[at..end])?;
+                        leaf = Some(Leaf { tag, text: "".into() });
+                    }
+                    Event::Empty(_) if path.is_empty() => return Ok(Some(end)),
+                    Event::Empty(tag) => {
+                        enter(&mut path, &self.bytes[at..end])?;
+                        visit(&path[1..], Some(Leaf { tag, text: "".into() }))?;
+                        path.pop();
+                        leaf = None;
+                    }
+                    Event::End(_) if path.len() == 1 => return Ok(Some(end)),
+                    Event::End(_) => {
+                        visit(&path[1..], leaf.take())?;
+                        path.pop();
+                    }
+                    Event::Text(text) if text.contains('&') && end == self.bytes.len() => return Err(Halt::Unfinished),
+                    Event::Text(text) if text.contains('&') => return Err(broken("`&` begins no reference")),
+                    Event::Text(text) => append(&mut leaf, text.xml10_content())?,
+                    Event::CData(text) => append(&mut leaf, text.xml10_content())?,
+                    Event::GeneralRef(reference) => append(&mut leaf, resolve(&reference)?)?,
+                    Event::Comment(_) | Event::PI(_) => {}
+                    Event::Decl(_) | Event::DocType(_) => {
+                        return Err(broken("a new document begins inside this record"));
+                    }
+                    Event::Eof => return Err(Halt::Unfinished),
+                }
+                Ok(None)
+            };
+            match step() {
+                Ok(None) => {}
+                Ok(Some(end)) => return Ok(end),
+                Err(halt) => return Err((at, halt)),
             }
-            Event::Text(text) if text.contains('&') => {
-                return Err(match end == bytes.len() {
-                    true => Halt::Unfinished,
-                    false => broken("`&` begins no reference"),
-                });
-            }
-            Event::Text(text) => append(&mut leaf, text.xml10_content())?,
-            Event::CData(_) | Event::Comment(_) if token.len() > MAX_SECTION_BYTES => return Err(section_too_long()),
-            Event::CData(text) => append(&mut leaf, text.xml10_content())?,
-            Event::GeneralRef(reference) => append(&mut leaf, resolve(&reference)?)?,
-            Event::Comment(_) | Event::PI(_) => {}
-            Event::Decl(_) | Event::DocType(_) => return Err(broken("a new document begins inside this record")),
-            Event::Eof => return Err(Halt::Unfinished),
         }
     }
 }
 
 /// Goes into an element: not too deep, and into a record only in a list that an attribute holds.
 fn enter<'a>(path: &mut Vec<&'a [u8]>, tag: &'a [u8]) -> Result<(), Halt> {
-    let name = super::local_name(&tag[1..]);
+    let name = local_name(&tag[1..]);
     if path.len() >= MAX_DEPTH {
         return Err(broken(format!("elements are nested deeper than {MAX_DEPTH}")));
     }
@@ -244,13 +243,16 @@ fn enter<'a>(path: &mut Vec<&'a [u8]>, tag: &'a [u8]) -> Result<(), Halt> {
 }
 
 fn append<'a>(leaf: &mut Option<Leaf<'a>>, more: Cow<'a, str>) -> Result<(), Halt> {
-    let Some(leaf) = leaf else {
-        return Ok(());
-    };
-    if leaf.text.is_empty() {
-        leaf.text = more;
-    } else {
-        leaf.text.to_mut().push_str(&more);
+    if more
+        .bytes()
+        .any(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'))
+    {
+        return Err(broken("a control character stands in a text"));
+    }
+    match leaf {
+        Some(leaf) if leaf.text.is_empty() => leaf.text = more,
+        Some(leaf) => leaf.text.to_mut().push_str(&more),
+        None => {}
     }
     Ok(())
 }
@@ -268,31 +270,9 @@ fn resolve(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, Halt> {
     }
 }
 
-/// Whether these bytes are, or may become, a comment or a CDATA section, in which a `<` is text.
-pub fn is_section(bytes: &[u8]) -> bool {
-    [&b"<!--"[..], b"<![CDATA["].iter().any(|open| {
-        let length = open.len().min(bytes.len());
-        length > 1 && bytes[..length] == open[..length]
-    })
-}
-
-pub fn section_too_long() -> Halt {
-    broken("a comment or CDATA section does not end within 1 MiB")
-}
-
-/// What an error in the token at `start` means.
-fn halt_of(cause: &Error, bytes: &[u8], start: usize) -> Halt {
-    let rest = &bytes[start..];
+/// What an error of the reader means in a record that `bytes` begin with. Its tokens are known to end.
+fn halt_of(cause: &Error, bytes: &[u8]) -> Halt {
     match cause {
-        Error::Syntax(_) if is_section(rest) && rest.len() > MAX_SECTION_BYTES => section_too_long(),
-        Error::Syntax(_) if is_section(rest) => Halt::Unfinished,
-        Error::Syntax(_) if memchr::memchr(b'<', &rest[1.min(rest.len())..]).is_some() => {
-            broken("a tag is not closed before the next one begins")
-        }
-        Error::Syntax(quick_xml::errors::SyntaxError::InvalidBangMarkup) if rest.len() > 2 => {
-            broken(format!("not valid XML: {cause}"))
-        }
-        Error::Syntax(_) => Halt::Unfinished,
         Error::Encoding(_) => match std::str::from_utf8(bytes) {
             Err(place) if place.error_len().is_none() => Halt::Unfinished,
             _ => Halt::Broken(fault("encoding", format!("not valid UTF-8: {cause}"))),
