@@ -8,7 +8,7 @@ use super::columns::Columns;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, Raw, fault, normalize};
 use super::reject::{Reason, Reject};
-use super::{csv, json, side};
+use super::{csv, json, side, xml};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
 use crate::lake::names::Names;
@@ -106,12 +106,13 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         Form::Lines => json::parse_lines(block, &mut sink),
         Form::Pages => json::parse_pages(block, &mut sink),
         Form::Csv(layout) => csv::parse(block, layout, &mut sink),
+        Form::Xml(layout) => xml::parse(block, *layout, &mut sink),
     };
     if let Some(loss) = block.loss.as_deref().filter(|_| block.last) {
         sink.lose(loss);
     }
     let numbers = match block.head.form {
-        Form::Pages => sink.records(),
+        Form::Pages | Form::Xml(_) => sink.records(),
         Form::Lines | Form::Csv(_) => lines_of(&block.head, &block.bytes[..stop.consumed]),
     };
     let rows = sink.columns.finish()?;
@@ -216,7 +217,7 @@ impl<'b> Sink<'b> {
         };
         let reason = self.reason(environment, fault);
         let record = match self.block.head.form {
-            Form::Pages => self.records() + 1,
+            Form::Pages | Form::Xml(_) => self.records() + 1,
             Form::Lines | Form::Csv(_) => self.line_of(span.start),
         };
         Reject {

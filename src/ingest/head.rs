@@ -2,6 +2,7 @@
 
 use super::csv::Layout;
 use super::fields::Field;
+use super::xml;
 use crate::instant::DateOrder;
 use chrono_tz::Tz;
 use std::sync::Arc;
@@ -37,6 +38,23 @@ impl Table {
         }
     }
 
+    /// The table of a text that names such columns.
+    pub fn of_text(names: impl Fn(&str) -> bool) -> Table {
+        Table::with_columns(|field| match field {
+            Field::AuditId => names("auditid"),
+            Field::Action => names("action"),
+            Field::ActionLabel => names("actionname"),
+            Field::SystemUserId => names("systemuserid"),
+            Field::OrganizationId => names("organizationid"),
+            Field::IsAuditEnabled => names("isauditenabled"),
+            Field::IsUserAccessAuditEnabled => names("isuseraccessauditenabled"),
+            Field::UserAccessAuditingInterval => names("useraccessauditinginterval"),
+            Field::AuditRetentionPeriod => names("auditretentionperiodv2"),
+            _ => false,
+        })
+    }
+
+    /// The table with this logical name.
     pub fn of(name: &str) -> Option<Table> {
         [Table::Audit, Table::SystemUser, Table::Organization]
             .into_iter()
@@ -86,6 +104,7 @@ pub enum Form {
     /// OData pages, arrays, single objects.
     Pages,
     Csv(Arc<Layout>),
+    Xml(xml::Layout),
 }
 
 impl Form {
@@ -94,13 +113,14 @@ impl Form {
             Form::Lines => "ndjson",
             Form::Pages => "odata-json",
             Form::Csv(_) => "csv",
+            Form::Xml(layout) => layout.name(),
         }
     }
 
     /// What it takes, beside the name, to read a record of this form on its own, as JSON.
     pub fn header(&self) -> Option<String> {
         match self {
-            Form::Lines | Form::Pages => None,
+            Form::Lines | Form::Pages | Form::Xml(_) => None,
             Form::Csv(layout) => Some(layout.to_json()),
         }
     }
@@ -111,7 +131,7 @@ impl Form {
             "ndjson" => Some(Form::Lines),
             "odata-json" => Some(Form::Pages),
             "csv" => Some(Form::Csv(Arc::new(Layout::from_json(header?)?))),
-            _ => None,
+            _ => xml::Layout::of_record(name).map(Form::Xml),
         }
     }
 }

@@ -28,6 +28,7 @@ mod run;
 mod side;
 mod source;
 mod table;
+mod xml;
 
 use crate::error::{Error, Result};
 use crate::instant::DateOrder;

@@ -5,12 +5,11 @@ use super::block::{Block, State, parse};
 use super::csv::Layout;
 use super::discover::Input;
 use super::expand::Codec;
-use super::fields::{Field, names_a_changed_field};
+use super::fields::names_a_changed_field;
 use super::head::{Form, Found, Head, Known, Refusal, Table};
-use super::json;
 use super::refuse::{self, refused};
 use super::reject::Reject;
-use super::table;
+use super::{json, table, xml};
 use crate::error::Result;
 use memchr::memmem;
 use std::cmp::Reverse;
@@ -28,6 +27,11 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
         return Ok(if whole { Found::Empty } else { Found::Foreign });
     }
     let head = |form, body| Head::new(form, known, body);
+    if text.trim_ascii_start()[0] == b'<' {
+        return Ok(xml::recognise(text, whole, |layout| {
+            head(Form::Xml(layout), (start, 0))
+        }));
+    }
     if !matches!(text.trim_ascii_start()[0], b'{' | b'[')
         && let Some((layout, length)) = Layout::of_header(text)
     {
@@ -181,18 +185,7 @@ fn table_of_json(text: &[u8]) -> Table {
             .iter()
             .any(|end| memmem::find(&text, format!("\"{name}{end}").as_bytes()).is_some())
     };
-    Table::with_columns(|field| match field {
-        Field::AuditId => names("auditid"),
-        Field::Action => names("action"),
-        Field::ActionLabel => names("actionname"),
-        Field::SystemUserId => names("systemuserid"),
-        Field::OrganizationId => names("organizationid"),
-        Field::IsAuditEnabled => names("isauditenabled"),
-        Field::IsUserAccessAuditEnabled => names("isuseraccessauditenabled"),
-        Field::UserAccessAuditingInterval => names("useraccessauditinginterval"),
-        Field::AuditRetentionPeriod => names("auditretentionperiodv2"),
-        _ => false,
-    })
+    Table::of_text(names)
 }
 
 /// Whether the names of the two columns without which nothing can be read occur, in any spelling of case.

@@ -124,7 +124,7 @@ impl Rejects {
 pub fn header_line(form: &str, header: Option<&str>) -> Option<String> {
     match Form::of(form, header)? {
         Form::Csv(layout) => Some(layout.to_line()),
-        Form::Lines | Form::Pages => None,
+        Form::Lines | Form::Pages | Form::Xml(_) => None,
     }
 }
 

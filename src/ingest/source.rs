@@ -12,7 +12,7 @@ use super::expand::Loss;
 use super::head::{Form, Found, Head, Known, Refusal};
 use super::normalize::Fault;
 use super::recognise::{Recognised, recognise, recognise_table};
-use super::{csv, json, table};
+use super::{csv, json, table, xml};
 use crate::disk;
 use crate::error::{AtPath, Result};
 use std::fs::{File, Metadata};
@@ -290,6 +290,7 @@ impl Reader {
             Form::Lines => memchr::memrchr(b'\n', window).map(|end| (end + 1, State::Top)),
             Form::Csv(_) => csv::last_row_end(window).map(|end| (end, State::Top)),
             Form::Pages => json::last_row_start(window, &self.head.environment),
+            Form::Xml(_) => xml::last_record_start(window).map(|start| (start, State::Top)),
         }
     }
 
@@ -302,6 +303,7 @@ impl Reader {
             },
             Form::Lines => None,
             Form::Pages => Some(self.head.environment.clone()),
+            Form::Xml(_) => return (window.len().min(self.head.record_bytes), State::Top),
         };
         let limit = self.head.record_bytes;
         (window.len().min(limit), State::TooLong { environment })

@@ -153,7 +153,7 @@ fn members_are_inputs_of_their_own_named_below_their_archive_and_known_when_unpa
     assert_eq!(again.line("all.zip/a.ndjson: "), "already ingested, skipped");
 }
 
-fn accepted_of(dir: &Path, bytes: &[u8]) -> (u64, Vec<&'static str>) {
+fn accepted_of(dir: &Path, bytes: &[u8]) -> (u64, Vec<String>) {
     let file = support::write(&dir.join("log"), bytes);
     let outcome = gatelog::ingest::ingest(&support::plan(&dir.join("lake"), &[&file]), &|_| {});
     match outcome {
@@ -166,7 +166,7 @@ fn accepted_of(dir: &Path, bytes: &[u8]) -> (u64, Vec<&'static str>) {
         }
         Err(error) => {
             assert_eq!(error.kind, gatelog::error::Kind::BadInput, "{error}");
-            (0, vec!["refused"])
+            (0, vec!["refused".to_owned()])
         }
     }
 }

@@ -25,5 +25,6 @@ mod side_tables; // users and organizations beside the log
 mod support; // what the tests share
 mod surroundings; // what happens around an input: links, names, pipes, files that grow, memory
 mod tidy; // headers, sizes, doors, and the direction of dependencies
-mod typed;
-mod versions; // later versions of a row, and deletions, as Synapse Link appends them // Parquet, workbooks and Delta tables, written by other programs
+mod typed; // Parquet, workbooks and Delta tables, written by other programs
+mod versions; // later versions of a row, and deletions, as Synapse Link appends them
+mod xml; // SOAP and FetchXML exports, written and read
