@@ -222,7 +222,7 @@ fn a_row_cut_within_its_last_field_is_not_taken_for_a_whole_one() {
     let home = support::home();
     assert_eq!(
         accepted_of(home.path(), &packed[..packed.len() - 11]),
-        (1, vec!["truncated"])
+        (1, vec!["truncated".to_owned()])
     );
 }
 

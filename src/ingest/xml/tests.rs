@@ -198,7 +198,7 @@ fn formatted_values_give_names_and_labels_but_no_time() {
         .replace(">64<", " i:nil=\"true\"><")
         .replace("b:key>createdon<", "b:key>modifiedon<");
     let (raw, _) = read(without_action.as_bytes(), Dialect::Soap).expect("a record");
-    let fault = normalize(raw, Tz::UTC).expect_err("a formatted time is no time");
+    let fault = normalize(raw, Tz::UTC, None).expect_err("a formatted time is no time");
     assert_eq!(fault.code, "created-on-missing");
 }
 
@@ -433,6 +433,7 @@ fn records_without_an_envelope_need_nothing_after_them() {
         bytes: PLAIN.repeat(3).into_bytes(),
         offset: 0,
         last: true,
+        loss: None,
         start: State::Begin,
     };
     let parsed = block::parse(&block).expect("rows");
