@@ -33,10 +33,12 @@ pub enum Field {
     VersionNumber,
     TimeToLive,
     IsDelete,
+    /// When Synapse Link wrote this version of the row.
+    SinkModifiedOn,
 }
 
 /// How many fields there are.
-pub const FIELD_COUNT: usize = Field::IsDelete as usize + 1;
+pub const FIELD_COUNT: usize = Field::SinkModifiedOn as usize + 1;
 
 const FORMATTED: &str = "@OData.Community.Display.V1.FormattedValue";
 const TARGET: &str = "@Microsoft.Dynamics.CRM.lookuplogicalname";
@@ -126,6 +128,7 @@ fn spelled(name: &str) -> Option<Field> {
         "versionnumber" => Field::VersionNumber,
         "timetoliveinseconds" => Field::TimeToLive,
         "isdelete" => Field::IsDelete,
+        "sinkmodifiedon" => Field::SinkModifiedOn,
         _ => return None,
     })
 }

@@ -76,6 +76,7 @@ pub fn normalize(mut raw: Raw<'_>, zone: Tz) -> Result<Record<'_>, Fault> {
         version_number: integer(&mut raw, Field::VersionNumber, "versionnumber")?,
         time_to_live_s: integer(&mut raw, Field::TimeToLive, "timetoliveinseconds")?,
         deleted_in_source: deleted(&mut raw),
+        sink_modified_on: sink_modified_on(&mut raw, zone),
     };
     if record.kind() == Kind::Access {
         name_only_ids(&mut record);
@@ -168,6 +169,12 @@ fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> Resu
                 })
         })
         .transpose()
+}
+
+/// A time that cannot be read only means that versions of equal number are taken in the order in which they come.
+fn sink_modified_on(raw: &mut Raw<'_>, zone: Tz) -> Option<i64> {
+    raw.take(Field::SinkModifiedOn)
+        .and_then(|text| instant::parse(text.trim(), zone))
 }
 
 fn deleted(raw: &mut Raw<'_>) -> bool {

@@ -26,11 +26,17 @@ pub fn timestamp() -> DataType {
 }
 
 /// Rows on their way into the lake.
-pub static STAGED: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(staged_fields())));
+///
+/// The last column says which of two versions of a row is the later one; the lake does not keep it.
+pub static STAGED: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let mut fields = lasting_fields();
+    fields.push(Field::new("sink_modified_on", timestamp(), true));
+    Arc::new(Schema::new(fields))
+});
 
 /// Rows as they stand in `audit/environment=…/kind=…/month=…/*.parquet`.
 pub static LAKE: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let mut fields = staged_fields();
+    let mut fields = lasting_fields();
     for name in ["kind", "month"] {
         fields.push(Field::new(name, DataType::Utf8, false));
     }
@@ -59,7 +65,7 @@ pub static REJECTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-fn staged_fields() -> Vec<Field> {
+fn lasting_fields() -> Vec<Field> {
     let text = |name| Field::new(name, DataType::Utf8, true);
     vec![
         text("audit_id"),

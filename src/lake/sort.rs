@@ -211,7 +211,7 @@ fn with_partition(rows: &RecordBatch, partition: &Partition) -> Result<RecordBat
             rows.num_rows(),
         )))
     };
-    let mut columns = rows.columns().to_vec();
+    let mut columns = rows.columns()[..=schema::ENVIRONMENT].to_vec();
     columns.push(constant(partition.kind.name()));
     columns.push(constant(&instant::month_name(partition.month)));
     Ok(RecordBatch::try_new(schema::LAKE.clone(), columns)?)
