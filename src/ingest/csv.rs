@@ -1,4 +1,4 @@
-//! CSV and TSV with a header line, row by row.
+//! CSV and TSV, row by row: with a header line, or without one when the column names are known from elsewhere.
 //!
 //! The grammar is RFC 4180: a field that begins with `"` ends at the next single `"`, which a separator or a line end
 //! must follow; a quote elsewhere is an ordinary character. A row that breaks this is rejected up to its line end, and
@@ -7,10 +7,11 @@
 use super::block::{Block, Sink, State, Stop};
 use super::fields::{Field, field_of};
 use super::normalize::{Fault, Raw, fault};
+use crate::instant;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What the header line says.
+/// What the header line says, or whoever knows the columns of a file that has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     pub separator: u8,
@@ -18,6 +19,16 @@ pub struct Layout {
     pub columns: Vec<Option<Field>>,
     /// The column names as written.
     pub names: Vec<String>,
+    /// Set where Synapse Link wrote the rows, which have no header line.
+    pub headless: Option<Headless>,
+}
+
+/// How rows of Synapse Link differ: columns are appended over the years, so older rows are shorter than the names;
+/// empty is null; times may be spelled as [`instant::parse_sink`] reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headless {
+    /// The column `Id`, which stands in for an empty `auditid`.
+    id: Option<usize>,
 }
 
 /// No audit row comes near this size; what does has lost a quote.
@@ -51,9 +62,24 @@ impl Layout {
                 separator,
                 columns,
                 names,
+                headless: None,
             },
             end,
         ))
+    }
+
+    /// The layout of rows of Synapse Link, whose columns have these names.
+    pub fn of_names(names: Vec<String>) -> Layout {
+        let is_id = |name: &String| name.eq_ignore_ascii_case("id");
+        let columns = names.iter().map(|name| if is_id(name) { None } else { field_of(name) });
+        Layout {
+            separator: b',',
+            columns: columns.collect(),
+            headless: Some(Headless {
+                id: names.iter().position(is_id),
+            }),
+            names,
+        }
     }
 
     pub fn has(&self, field: Field) -> bool {
@@ -210,8 +236,8 @@ fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, en
 }
 
 fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a>, Fault> {
-    if cells.len() != layout.columns.len() {
-        let (found, expected) = (cells.len(), layout.columns.len());
+    let (found, expected) = (cells.len(), layout.columns.len());
+    if found > expected || (found < expected && layout.headless.is_none()) {
         return Err(fault(
             "field-count",
             format!("{found} fields where the header has {expected}"),
@@ -220,17 +246,59 @@ fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a
     let mut raw = Raw::default();
     for (position, (cell, field)) in cells.iter().zip(&layout.columns).enumerate() {
         let Some(field) = *field else { continue };
-        let text = match cell.text(bytes) {
-            Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
-            Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
-        };
-        let name = &layout.names[position];
-        raw.set(
-            field,
-            text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?,
-        );
+        let text = text_of(bytes, cell, &layout.names[position])?;
+        let is_sink_time = field == Field::CreatedOn && layout.headless.is_some();
+        raw.set(field, if is_sink_time { canonical_time(text) } else { text });
+    }
+    if let Some(Headless { id: Some(id) }) = layout.headless
+        && !raw.has(Field::AuditId)
+        && let Some(cell) = cells.get(id)
+    {
+        raw.set(Field::AuditId, text_of(bytes, cell, &layout.names[id])?);
     }
     Ok(raw)
+}
+
+fn text_of<'a>(bytes: &'a [u8], cell: &Cell, name: &str) -> Result<Cow<'a, str>, Fault> {
+    let text = match cell.text(bytes) {
+        Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
+        Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
+    };
+    text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))
+}
+
+/// A time in the older spelling of Synapse Link, spelled as every other export does; what is no time stays as it is.
+fn canonical_time(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.as_bytes().get(4) == Some(&b'-') {
+        return text;
+    }
+    instant::parse_sink(&text).map_or(text, |on| Cow::Owned(instant::to_text(on)))
+}
+
+/// The fields of the first rows of a text, as far as they can be read, to tell what wrote them. A row that the text
+/// ends in is given only if it is the first.
+pub fn first_rows(text: &[u8], limit: usize) -> Vec<Vec<String>> {
+    let (mut rows, mut cells, mut at) = (Vec::new(), Vec::new(), 0);
+    while at < text.len() && rows.len() < limit {
+        let row = read_row(text, at, b',', &mut cells, false);
+        let texts = cells
+            .iter()
+            .map(|cell| String::from_utf8_lossy(&cell.text(text)).into_owned());
+        match row {
+            Row::Complete(end) => {
+                rows.push(texts.collect());
+                at = end;
+            }
+            Row::Broken => at += memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| length + 1),
+            Row::Unfinished => {
+                if rows.is_empty() {
+                    rows.push(texts.collect());
+                }
+                break;
+            }
+        }
+    }
+    rows
 }
 
 /// Where a block may be cut: behind a line end that no quoted field spans, if quotes are balanced.

@@ -1,6 +1,7 @@
 //! What is known of an input before its first record: its form, its table, whose rows they are.
 
 use super::csv::Layout;
+use super::synapse::Partition;
 use chrono_tz::Tz;
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ impl Form {
         match self {
             Form::Lines => "ndjson",
             Form::Pages => "odata-json",
+            Form::Csv(layout) if layout.headless.is_some() => "synapse-csv",
             Form::Csv(_) => "csv",
         }
     }
@@ -93,4 +95,6 @@ pub struct Known {
     pub source: Arc<str>,
     pub environment: Option<Arc<str>>,
     pub zone: Tz,
+    /// What its place in a container of Synapse Link says.
+    pub partition: Option<Arc<Partition>>,
 }

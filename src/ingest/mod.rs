@@ -13,12 +13,14 @@ mod csv;
 mod discover;
 mod fields;
 mod head;
+mod headless;
 mod json;
 mod normalize;
 mod recognise;
 mod reject;
 mod run;
 mod source;
+mod synapse;
 
 use crate::error::{Error, Result};
 use chrono_tz::Tz;
@@ -102,6 +104,12 @@ pub enum Fate {
     },
     /// A file in a folder that is no export.
     PassedOver,
+    /// What gatelog knows and has no use for.
+    Skipped {
+        reason: String,
+    },
+    /// A folder that its source is still writing to.
+    Unfinished,
 }
 
 /// One line of the inventory.

@@ -22,6 +22,13 @@ impl<'a> Raw<'a> {
         self.values[field as usize] = Some(value);
     }
 
+    /// Whether a value is known.
+    pub fn has(&self, field: Field) -> bool {
+        self.values[field as usize]
+            .as_ref()
+            .is_some_and(|value| !is_null(value))
+    }
+
     fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
         self.values[field as usize].take().filter(|value| !is_null(value))
     }

@@ -4,7 +4,7 @@ use super::block::{Block, State, parse};
 use super::csv::Layout;
 use super::fields::Field;
 use super::head::{Form, Found, Head, Known};
-use super::json;
+use super::{headless, json};
 use crate::error::Result;
 use memchr::memmem;
 use std::cmp::Reverse;
@@ -21,9 +21,11 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
         return Ok(if whole { Found::Empty } else { Found::Foreign });
     }
     let head = |form, body| Head::new(form, known, body);
-    if !matches!(text.trim_ascii_start()[0], b'{' | b'[')
-        && let Some((layout, length)) = Layout::of_header(text)
-    {
+    let is_json = matches!(text.trim_ascii_start()[0], b'{' | b'[');
+    if !is_json && let Some(found) = headless::recognise(text, start, known) {
+        return Ok(found);
+    }
+    if !is_json && let Some((layout, length)) = Layout::of_header(text) {
         let lines = memchr::memchr_iter(b'\n', &text[..length]).count() as u64;
         return Ok(match refuse_by_columns(&layout) {
             Some(refused) => refused,
