@@ -135,6 +135,8 @@ pub fn inventory(outcome: &Outcome) {
             Fate::AlreadyIngested => eprintln!("{}: already ingested, skipped", report.input),
             Fate::Refused { reason, hint } => eprintln!("{}: refused: {reason}\nhint: {hint}", report.input),
             Fate::PassedOver => eprintln!("{}: no export, passed over", report.input),
+            Fate::Skipped { reason } => eprintln!("{}: skipped: {reason}", report.input),
+            Fate::Unfinished => eprintln!("{}: still being written, left for a later run", report.input),
         }
     }
     for reject in &outcome.rejects {
@@ -190,6 +192,8 @@ pub fn outcome_json(outcome: &Outcome) -> String {
             Fate::AlreadyIngested => json!({"input": report.input, "fate": "already_ingested"}),
             Fate::Refused { reason, .. } => json!({"input": report.input, "fate": "refused", "reason": reason}),
             Fate::PassedOver => json!({"input": report.input, "fate": "passed_over"}),
+            Fate::Skipped { reason } => json!({"input": report.input, "fate": "skipped", "reason": reason}),
+            Fate::Unfinished => json!({"input": report.input, "fate": "unfinished"}),
         })
         .collect();
     json!({"total": tally(&outcome.total), "inputs": inputs, "rejected_by_code": outcome.rejected_by_code}).to_string()

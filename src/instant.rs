@@ -129,6 +129,43 @@ pub fn parse_ordered(text: &str, order: DateOrder, zone: Tz) -> Option<i64> {
     local(day * MICROS_PER_DAY + clock_us(hour, minute, second)?, zone)
 }
 
+/// Reads an instant as Synapse Link writes it, always UTC: `6/28/2021 4:34:35 PM`, or any spelling [`parse`] knows.
+///
+/// Its pattern `M/d/yyyy H:mm:ss tt` joins the hour of a 24-hour clock to the half of the day, so `0:00:00 PM` (noon)
+/// and `16:34:35 PM` occur; an hour after noon that says `AM` contradicts itself.
+pub fn parse_sink(text: &str) -> Option<i64> {
+    if text.as_bytes().get(4) == Some(&b'-') {
+        return parse(text, Tz::UTC);
+    }
+    let mut parts = text.split(' ');
+    let (Some(date), Some(clock), Some(half), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
+    let [month, day, year] = numbers(date, '/')?;
+    let is_full_year = date.rsplit('/').next().is_some_and(|year| year.len() == 4);
+    let [hour, minute, second] = numbers(clock, ':')?;
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month as u32, day as u32)?;
+    let hour = match (half.to_ascii_lowercase().as_str(), hour) {
+        ("am", 12) => 0,
+        ("am", 0..12) | ("pm", 12..24) => hour,
+        ("pm", 0..12) => hour + 12,
+        _ => return None,
+    };
+    let seconds = hour * 3600 + minute * 60 + second;
+    (is_full_year && year > 0 && minute <= 59 && second <= 59)
+        .then(|| day_number(date) * MICROS_PER_DAY + seconds * MICROS_PER_SECOND)
+}
+
+/// The three numbers, of at most four digits each, of `6/28/2021` or `4:34:35`.
+fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
+    let mut parts = text.split(separator).map(|part| {
+        let is_number = (1..=4).contains(&part.len());
+        is_number.then(|| digits(part.as_bytes())).flatten()
+    });
+    let found = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(found)
+}
+
 /// Days since 1970-01-01 of a `YYYY-MM-DD`.
 fn parse_date(text: &[u8]) -> Option<i64> {
     if text.len() != 10 || text[4] != b'-' || text[7] != b'-' {
@@ -269,6 +306,48 @@ mod tests {
     }
 
     #[test]
+    fn times_of_synapse_join_the_hour_of_a_24_hour_clock_to_the_half_of_the_day() {
+        for (text, same) in [
+            ("6/28/2021 4:34:35 PM", "2021-06-28T16:34:35Z"),
+            ("6/28/2021 16:34:35 PM", "2021-06-28T16:34:35Z"),
+            ("06/08/2021 04:34:35 am", "2021-06-08T04:34:35Z"),
+            ("1/1/2020 0:00:00 PM", "2020-01-01T12:00:00Z"),
+            ("1/1/2020 0:00:00 AM", "2020-01-01T00:00:00Z"),
+            ("1/1/2020 12:00:00 AM", "2020-01-01T00:00:00Z"),
+            ("1/1/2020 12:00:00 PM", "2020-01-01T12:00:00Z"),
+            ("12/31/1999 23:59:59 PM", "1999-12-31T23:59:59Z"),
+            ("1/1/0001 12:00:00 AM", "0001-01-01T00:00:00Z"),
+            ("2/29/2024 0:30:00 PM", "2024-02-29T12:30:00Z"),
+            ("2021-06-28T16:30:11.0000000+00:00", "2021-06-28T16:30:11Z"),
+            ("2021-06-25T16:21:12Z", "2021-06-25T16:21:12Z"),
+        ] {
+            assert_eq!(parse_sink(text), utc(same), "{text}");
+            assert!(utc(same).is_some());
+        }
+        for text in [
+            "",
+            "6/28/2021",
+            "6/28/2021 4:34:35",
+            "6/28/2021 13:00:00 AM",
+            "6/28/2021 24:00:00 PM",
+            "6/28/2021 4:60:00 PM",
+            "6/28/2021 4:34:60 PM",
+            "6/28/2021 4:34 PM",
+            "28/6/2021 4:34:35 PM",
+            "2/29/2023 4:34:35 PM",
+            "6/28/21 4:34:35 PM",
+            "6/28/0000 4:34:35 PM",
+            "6/28/20211 4:34:35 PM",
+            "6/28/2021 4:34:35 PM UTC",
+            "6/-8/2021 4:34:35 PM",
+            "6//2021 4:34:35 PM",
+            "6/28/2021  4:34:35 PM",
+        ] {
+            assert_eq!(parse_sink(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_time_is_none() {
         for text in [
             "",
@@ -364,6 +443,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in ".{0,40}") {
             let _ = utc(&text);
+            let _ = parse_sink(&text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! CSV and TSV with a header line, row by row.
+//! CSV and TSV, row by row: with a header line, or without one when the column names are known from elsewhere.
 //!
 //! The grammar is RFC 4180: a field that begins with `"` ends at the next single `"`, which a separator or a line end
 //! must follow; a quote elsewhere is an ordinary character. A row that breaks this is rejected up to its line end, and
@@ -8,11 +8,12 @@ use super::block::{Block, Sink, Stop};
 use super::fields::{Field, field_of, tool_field_of};
 use super::lines::{Line, Lines};
 use super::normalize::{Fault, Raw, fault};
+use crate::instant;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What the header line says.
+/// What the header line says, or whoever knows the columns of a file that has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     pub separator: u8,
@@ -20,6 +21,9 @@ pub struct Layout {
     pub columns: Vec<Option<Field>>,
     /// The column names as written.
     pub names: Vec<String>,
+    /// Set where Synapse Link wrote the rows. They have no header line; columns are appended over the years, so older
+    /// rows are shorter than the names; times may be spelled as [`instant::parse_sink`] reads them.
+    pub is_headless: bool,
 }
 
 /// Separators that exports use, the likeliest first.
@@ -52,12 +56,23 @@ impl Layout {
             separator,
             columns: fields_of(&names),
             names,
+            is_headless: false,
+        }
+    }
+
+    /// The layout of rows of Synapse Link, whose columns have these names.
+    pub fn of_names(names: Vec<String>) -> Layout {
+        Layout {
+            columns: names.iter().map(|name| field_of(name)).collect(),
+            is_headless: true,
+            ..Layout::new(b',', names)
         }
     }
 
     /// All it takes to read a row on its own.
     pub fn to_json(&self) -> String {
-        json!({"separator": char::from(self.separator), "columns": self.names}).to_string()
+        let separator = char::from(self.separator);
+        json!({"separator": separator, "columns": self.names, "is_headless": self.is_headless}).to_string()
     }
 
     /// A header line for rows of this layout.
@@ -78,7 +93,11 @@ impl Layout {
             .as_array()?
             .iter()
             .map(|name| name.as_str().map(str::to_owned));
-        Some(Layout::new(*separator, names.collect::<Option<_>>()?))
+        let names = names.collect::<Option<_>>()?;
+        Some(match header["is_headless"].as_bool() {
+            Some(true) => Layout::of_names(names),
+            _ => Layout::new(*separator, names),
+        })
     }
 
     /// Whether rows say who by an id.
@@ -251,8 +270,8 @@ fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, en
 }
 
 fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a>, Fault> {
-    if cells.len() != layout.columns.len() {
-        let (found, expected) = (cells.len(), layout.columns.len());
+    let (found, expected) = (cells.len(), layout.columns.len());
+    if found > expected || (found < expected && !layout.is_headless) {
         return Err(fault(
             "field-count",
             format!("{found} fields where the header has {expected}"),
@@ -261,18 +280,53 @@ fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a
     let mut raw = Raw::default();
     for (position, (cell, field)) in cells.iter().zip(&layout.columns).enumerate() {
         let Some(field) = *field else { continue };
-        let text = match cell.text(bytes) {
-            Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
-            Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
-        };
-        let name = &layout.names[position];
-        let text = text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?;
-        if text.contains('\0') {
-            return Err(fault("encoding", format!("column {name} holds a NUL byte")));
-        }
-        raw.set(field, text);
+        let text = text_of(bytes, cell, &layout.names[position])?;
+        let is_sink_time = layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
+        raw.set(field, if is_sink_time { canonical_time(text) } else { text });
     }
     Ok(raw)
+}
+
+fn text_of<'a>(bytes: &'a [u8], cell: &Cell, name: &str) -> Result<Cow<'a, str>, Fault> {
+    let text = match cell.text(bytes) {
+        Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
+        Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
+    };
+    text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))
+}
+
+/// A time in the older spelling of Synapse Link, spelled as every other export does; what is no time stays as it is.
+fn canonical_time(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.as_bytes().get(4) == Some(&b'-') {
+        return text;
+    }
+    instant::parse_sink(&text).map_or(text, |on| Cow::Owned(instant::to_text(on)))
+}
+
+/// The fields of the first rows of a text, as far as they can be read, to tell what wrote them. A row that the text
+/// ends in is given only if it is the first.
+pub fn first_rows(text: &[u8], limit: usize) -> Vec<Vec<String>> {
+    let (mut rows, mut cells, mut at) = (Vec::new(), Vec::new(), 0);
+    while at < text.len() && rows.len() < limit {
+        let row = read_row(text, at, b',', &mut cells, false);
+        let texts = cells
+            .iter()
+            .map(|cell| String::from_utf8_lossy(&cell.text(text)).into_owned());
+        match row {
+            Row::Complete(end) => {
+                rows.push(texts.collect());
+                at = end;
+            }
+            Row::Broken => at += memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| length + 1),
+            Row::Unfinished => {
+                if rows.is_empty() {
+                    rows.push(texts.collect());
+                }
+                break;
+            }
+        }
+    }
+    rows
 }
 
 /// Where a block may be cut: behind a line end that no quoted field spans, if quotes are balanced.

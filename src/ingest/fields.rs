@@ -253,6 +253,7 @@ mod tests {
                 ],
             ),
             (Field::CreatedOn, &["createdon", "CreatedOn"]),
+            (Field::SinkModifiedOn, &["SinkModifiedOn", "sinkmodifiedon"]),
         ] {
             for name in names {
                 assert_eq!(field_of(name), Some(field), "{name}");

@@ -1,7 +1,9 @@
 //! What is known of an input before its first record: its form, its table, whose rows they are.
 
+use super::Fate;
 use super::csv::Layout;
 use super::fields::Field;
+use super::synapse::Partition;
 use super::xml;
 use crate::instant::DateOrder;
 use chrono_tz::Tz;
@@ -112,6 +114,7 @@ impl Form {
         match self {
             Form::Lines => "ndjson",
             Form::Pages => "odata-json",
+            Form::Csv(layout) if layout.is_headless => "synapse-csv",
             Form::Csv(_) => "csv",
             Form::Xml(layout) => layout.name(),
         }
@@ -130,7 +133,7 @@ impl Form {
         match name {
             "ndjson" => Some(Form::Lines),
             "odata-json" => Some(Form::Pages),
-            "csv" => Some(Form::Csv(Arc::new(Layout::from_json(header?)?))),
+            "csv" | "synapse-csv" => Some(Form::Csv(Arc::new(Layout::from_json(header?)?))),
             _ => xml::Layout::of_record(name).map(Form::Xml),
         }
     }
@@ -155,6 +158,12 @@ pub enum Found {
 pub struct Refusal {
     pub reason: String,
     pub hint: String,
+}
+
+impl From<Refusal> for Fate {
+    fn from(Refusal { reason, hint }: Refusal) -> Fate {
+        Fate::Refused { reason, hint }
+    }
 }
 
 impl From<Refusal> for Found {
@@ -217,4 +226,6 @@ pub struct Known {
     pub exported_on: i64,
     /// How long a record may be.
     pub record_bytes: usize,
+    /// What its place in a container of Synapse Link says.
+    pub partition: Option<Arc<Partition>>,
 }

@@ -17,6 +17,7 @@ mod entry;
 mod expand;
 mod fields;
 mod head;
+mod headless;
 mod json;
 mod lines;
 mod normalize;
@@ -27,6 +28,7 @@ mod replay;
 mod run;
 mod side;
 mod source;
+mod synapse;
 mod table;
 mod xml;
 
@@ -131,6 +133,12 @@ pub enum Fate {
     },
     /// A file in a folder that is no export.
     PassedOver,
+    /// What gatelog knows and has no use for.
+    Skipped {
+        reason: String,
+    },
+    /// A folder that its source is still writing to.
+    Unfinished,
 }
 
 /// One line of the inventory.

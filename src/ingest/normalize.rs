@@ -38,6 +38,7 @@ impl<'a> Raw<'a> {
         let text = |field: Field| self.values[field as usize].clone().filter(|value| !is_null(value));
         let is_deleted = text(Field::IsDelete).is_some_and(|value| is_true(&value));
         text(Field::AuditId)
+            .or_else(|| text(Field::RowId))
             .filter(|_| is_deleted && text(Field::CreatedOn).is_none())
             .map(guid)
     }
@@ -98,7 +99,7 @@ pub fn normalize(mut raw: Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result
         version_number: integer(&mut raw, Field::VersionNumber, "versionnumber")?,
         time_to_live_s: integer(&mut raw, Field::TimeToLive, "timetoliveinseconds")?,
         deleted_in_source: deleted(&mut raw),
-        sink_modified_on: sink_modified_on(&mut raw, zone),
+        sink_modified_on: sink_modified_on(&mut raw),
     };
     name_only_ids(&mut record);
     Ok(record)
@@ -212,9 +213,9 @@ pub fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> 
 }
 
 /// A time that cannot be read only means that versions of equal number are taken in the order in which they come.
-fn sink_modified_on(raw: &mut Raw<'_>, zone: Tz) -> Option<i64> {
+fn sink_modified_on(raw: &mut Raw<'_>) -> Option<i64> {
     raw.take(Field::SinkModifiedOn)
-        .and_then(|text| instant::parse(text.trim(), zone))
+        .and_then(|text| instant::parse_sink(text.trim()))
 }
 
 fn deleted(raw: &mut Raw<'_>) -> bool {
@@ -333,6 +334,15 @@ mod tests {
         assert_eq!(row.action, 65);
         let row = record(&[(Field::Action, ""), (Field::ActionLabel, "User Access via Web")]);
         assert_eq!(row.action, 64);
+    }
+
+    #[test]
+    fn a_sink_time_that_cannot_be_understood_is_unknown_and_costs_no_row() {
+        let sink = |text| record(&[(Field::SinkModifiedOn, text)]).sink_modified_on;
+        assert_eq!(sink("1970-01-01T00:00:01.0000000+00:00"), Some(1_000_000));
+        assert_eq!(sink("1/1/1970 0:00:01 AM"), Some(1_000_000));
+        assert_eq!(sink("yesterday"), None);
+        assert_eq!(sink(""), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::fields::names_a_changed_field;
 use super::head::{Form, Found, Head, Known, Refusal, Table};
 use super::refuse::{self, refused};
 use super::reject::Reject;
-use super::{json, table, xml};
+use super::{headless, json, table, xml};
 use crate::error::Result;
 use memchr::memmem;
 use std::cmp::Reverse;
@@ -32,9 +32,11 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
             head(Form::Xml(layout), (start, 0))
         }));
     }
-    if !matches!(text.trim_ascii_start()[0], b'{' | b'[')
-        && let Some((layout, length)) = Layout::of_header(text)
-    {
+    let is_json = matches!(text.trim_ascii_start()[0], b'{' | b'[');
+    if !is_json && let Some(found) = headless::recognise(text, start, known) {
+        return Ok(found);
+    }
+    if !is_json && let Some((layout, length)) = Layout::of_header(text) {
         let lines = memchr::memchr_iter(b'\n', &text[..length]).count() as u64;
         let table = Table::with_columns(|field| layout.has(field));
         if table == Table::Audit

@@ -436,6 +436,7 @@ fn head_of(row: &RejectRow<'_>, plan: &Replay) -> Option<Head> {
         exported_on: row.exported_on.unwrap_or_default(),
         // Longer ones are kept in pieces, which are not read again.
         record_bytes: usize::MAX,
+        partition: None,
     };
     Some(Head {
         table,

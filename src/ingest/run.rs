@@ -5,7 +5,7 @@
 //! one counter of its input's [`Tally`], asserted before the commit (L1).
 
 use super::block::{Block, Parsed, State, Stop, parse};
-use super::discover::Input;
+use super::discover::{Input, Place};
 use super::head::{Found, Known};
 use super::reject::Rejects;
 use super::source::{self, Ending, Reader};
@@ -68,7 +68,7 @@ struct Queue<I> {
 impl<'p> Run<'p> {
     pub fn open(plan: &'p Plan, inputs: &[Input], progress: &'p (dyn Fn(Progress) + Sync)) -> Result<Run<'p>> {
         let mut so_far = Progress::default();
-        for input in inputs {
+        for input in inputs.iter().filter(|input| !matches!(input.place, Place::Settled(_))) {
             so_far.bytes_total += source::size(input)?.unwrap_or(0);
         }
         Ok(Run {
@@ -143,6 +143,11 @@ impl<'p> Run<'p> {
 
     /// Recognises an input; `None` when there is nothing to read in it.
     fn open_input(&mut self, input: &Input) -> Result<Option<(usize, Reader)>> {
+        let partition = match &input.place {
+            Place::Settled(fate) => return Ok(self.note(input, fate.clone())),
+            Place::Synapse(partition) => Some(partition.clone()),
+            Place::Plain | Place::Delta(_) => None,
+        };
         let size = source::size(input)?;
         if size.is_some_and(|size| size > 0 && self.writer.knows_size(size))
             && source::content_hash(input)?.is_some_and(|hash| self.writer.knows_content(&hash))
@@ -159,6 +164,7 @@ impl<'p> Run<'p> {
                 None => source::modified_on(input)?.unwrap_or(self.plan.now),
             },
             record_bytes: self.plan.record_bytes,
+            partition,
         };
         let (found, reader) = source::open(input, &known, &self.writer.staging())?;
         let reader = match (found, reader) {
@@ -318,8 +324,12 @@ impl<'p> Run<'p> {
 
     /// Whether the run may be committed at all.
     fn check(&self, outcome: &Outcome) -> Result<()> {
-        let is_readable =
-            |report: &Report| matches!(report.fate, Fate::Ingested { .. } | Fate::AlreadyIngested | Fate::Empty);
+        let is_readable = |report: &Report| {
+            matches!(
+                report.fate,
+                Fate::Ingested { .. } | Fate::AlreadyIngested | Fate::Empty | Fate::Unfinished
+            )
+        };
         let refusal = outcome.reports.iter().find_map(|report| match &report.fate {
             Fate::Refused { reason, hint } => Some(Error::bad_input(reason).at(&report.input).hint(hint)),
             _ => None,

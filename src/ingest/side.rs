@@ -137,6 +137,7 @@ mod tests {
             date_order: None,
             exported_on: 7,
             record_bytes: 1 << 20,
+            partition: None,
         };
         Head {
             table,

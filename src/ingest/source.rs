@@ -7,7 +7,7 @@
 use super::archive;
 use super::block::{Block, State};
 use super::decode::{self, Raw, Text};
-use super::discover::Input;
+use super::discover::{Input, Place};
 use super::expand::Loss;
 use super::head::{Form, Found, Head, Known, Refusal};
 use super::normalize::Fault;
@@ -26,7 +26,7 @@ const HEAD_BYTES: usize = 1 << 20;
 
 /// The size of an input, if it has one: of its raw bytes, and for a member of an archive of the unpacked member.
 pub fn size(input: &Input) -> Result<Option<u64>> {
-    if input.is_stdin() || matches!(input.delta, Some(Err(_))) {
+    if input.is_stdin() || matches!(input.place, Place::Settled(_)) {
         return Ok(None);
     }
     if let Some(member) = &input.member {
@@ -135,9 +135,6 @@ pub struct Reader {
 
 /// Opens an input and recognises it. `folder` is where it may be unpacked to.
 pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Option<Reader>)> {
-    if let Some(Err(refusal)) = &input.delta {
-        return Ok((refusal.clone().into(), None));
-    }
     let stream = match raw_bytes(input)? {
         Ok(stream) => stream,
         Err(refusal) => return Ok((refusal.into(), None)),
@@ -192,7 +189,10 @@ fn open_typed(
     known: &Known,
     reader: Reader,
 ) -> Result<(Found, Option<Reader>)> {
-    let partition = input.delta.clone().and_then(std::result::Result::ok);
+    let partition = match &input.place {
+        Place::Delta(partition) => Some(partition.clone()),
+        _ => None,
+    };
     Ok(match table::open(kind, file, known, partition) {
         Ok((head, text)) => {
             let reader = Reader {
@@ -322,8 +322,8 @@ mod tests {
         let input = Input {
             path: home.path().join("log"),
             member: None,
-            delta: None,
             is_named: true,
+            place: Place::Plain,
         };
         std::fs::write(&input.path, text).unwrap();
         let known = Known {
@@ -333,6 +333,7 @@ mod tests {
             date_order: None,
             exported_on: 0,
             record_bytes: LIMIT,
+            partition: None,
         };
         let (_, reader) = open(&input, &known, home.path()).unwrap();
         let mut reader = reader.expect("an export");

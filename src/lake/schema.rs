@@ -159,5 +159,7 @@ mod tests {
             assert_eq!(STAGED.field(position).name(), name);
             assert_eq!(LAKE.field(position).name(), name);
         }
+        assert_eq!(STAGED.field(ENVIRONMENT + 1).name(), "sink_modified_on");
+        assert!(LAKE.field_with_name("sink_modified_on").is_err());
     }
 }

@@ -65,6 +65,7 @@ pub fn head(layout: Layout) -> Head {
         date_order: None,
         exported_on: 0,
         record_bytes: RECORD_BYTES,
+        partition: None,
     };
     Head::new(Form::Xml(layout), &known, (0, 0))
 }
