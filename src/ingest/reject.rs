@@ -5,7 +5,7 @@
 
 use super::Tally;
 use super::block::Block;
-use super::head::{Form, Head};
+use super::head::{Form, Head, Table};
 use crate::error::Result;
 use crate::instant::DateOrder;
 use crate::lake::Writer;
@@ -79,7 +79,7 @@ impl Rejects {
                 form: Some(head.form.name()),
                 header: header.as_deref(),
                 date_order: head.date_order.map(DateOrder::name),
-                exported_on: Some(head.exported_on),
+                exported_on: (head.table != Table::Audit).then_some(head.exported_on),
                 raw: &block.bytes[reject.span],
             };
             self.push(&row, writer)?;

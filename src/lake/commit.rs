@@ -214,91 +214,121 @@ impl Writer {
     }
 
     /// Commits everything staged, the names and the books of the inputs.
-    pub fn commit(self, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
-        let Writer {
-            root,
-            manifest,
-            sorter,
-            versions,
-            deletions,
-            side,
-            rejects,
-            replayed,
-            _lock,
-            ..
-        } = self;
-        let generation = manifest.generation + 1;
-        let staging = root.join(STAGING);
-        disk::create_dir(&staging)?;
-        let mut next = Manifest {
-            generation,
-            ..manifest.clone()
-        };
-        let mut files = committed_files(&root, &manifest);
-        files.extend(sorter.finish()?.iter().map(|staged| Placed {
-            entry: place_audit_file(staged, generation),
+    pub fn commit(mut self, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
+        disk::create_dir(&self.staging())?;
+        let mut next = Next::after(&self.manifest, self.staging());
+        let mut files = committed_files(&self.root, &self.manifest);
+        files.extend(self.sorter.finish()?.iter().map(|staged| Placed {
+            entry: place_audit_file(staged, next.manifest.generation),
             path: staged.path.clone(),
             is_staged: true,
         }));
-        revise::apply(&mut files, &versions.finish()?, &deletions, &staging)?;
-        let mut moves = Vec::new();
-        for file in files.iter().filter(|file| file.is_staged) {
-            moves.push((staged_name(&file.path)?, file.entry.file.path.clone()));
-        }
-        next.audit = files.into_iter().map(|file| file.entry).collect();
-        next.audit.sort_by(|a, b| a.file.path.cmp(&b.file.path));
-        let mut removes = Vec::new();
-        if let Some((paths, books)) = replayed {
-            next.rejects.retain(|file| !paths.contains(&file.path));
-            next.replays.push(books);
-            removes = paths;
-        }
-        if let Some(file) = rejects {
-            let target = format!("rejects/{generation:08}.parquet");
-            next.rejects.push(DataFile::new(target.clone(), file.finish()?));
-            moves.push((format!("{STAGING}/{REJECTS_FILE}"), target));
-        }
-        let old_names = read_names(&root, &manifest)?;
+        revise::apply(&mut files, &self.versions.finish()?, &self.deletions, &next.staging)?;
+        next.put_audit(files)?;
+        next.put_rejects(self.rejects.take(), self.replayed.take())?;
+        let old_names = read_names(&self.root, &self.manifest)?;
         let mut all_names = old_names.clone();
         all_names.merge(names);
-        if all_names != old_names || manifest.names.is_none() {
-            next.names = Some(stage_file(&staging, NAMES_FILE, NAMES_FILE, &all_names.to_batch()?)?);
-            moves.push((format!("{STAGING}/{NAMES_FILE}"), NAMES_FILE.to_owned()));
+        if all_names != old_names || self.manifest.names.is_none() {
+            next.manifest.names = Some(next.put_table(NAMES_FILE, &all_names.to_batch()?)?);
         }
-        if let Some(side) = side {
-            let mut stage = |file: &str, rows: &RecordBatch| {
-                moves.push((format!("{STAGING}/{file}"), file.to_owned()));
-                stage_file(&staging, file, file, rows).map(Some)
-            };
-            if !side.users.is_empty() {
-                next.users = stage(USERS_FILE, &side.users_to_batch()?)?;
-            }
-            if !side.organizations.is_empty() {
-                next.organizations = stage(ORGANIZATIONS_FILE, &side.organizations_to_batch()?)?;
-            }
+        if let Some(side) = self.side.take() {
+            next.put_side(&side)?;
         }
-        next.inputs.extend(inputs);
-        manifest.check_next(&next).map_err(|broken| {
+        next.manifest.inputs.extend(inputs);
+        self.manifest.check_next(&next.manifest).map_err(|broken| {
             Error::failed(format!(
                 "nothing was committed, since the next manifest would be wrong: {broken}"
             ))
-            .at(&root)
+            .at(&self.root)
         })?;
-        disk::sync_dir(&staging)?;
-        let intent = Intent {
-            moves,
-            removes,
-            manifest: next,
-        };
-        let text = serde_json::to_vec(&intent).at_path(&root, "the commit cannot be written as JSON")?;
-        disk::replace(&root.join(INTENT), &text)?;
-        carry_out(&root, &intent)
+        let intent = next.decide(&self.root)?;
+        carry_out(&self.root, &intent)
     }
 
     /// Gives up everything staged; the lake stays as it was.
     pub fn abandon(self) -> Result<()> {
         drop(self.rejects);
         disk::remove_dir(&self.root.join(STAGING))
+    }
+}
+
+/// The next manifest while it is put together, and the way of each staged file to its place.
+struct Next {
+    staging: PathBuf,
+    manifest: Manifest,
+    moves: Vec<(String, String)>,
+    removes: Vec<String>,
+}
+
+impl Next {
+    fn after(manifest: &Manifest, staging: PathBuf) -> Next {
+        Next {
+            staging,
+            manifest: Manifest {
+                generation: manifest.generation + 1,
+                ..manifest.clone()
+            },
+            moves: Vec::new(),
+            removes: Vec::new(),
+        }
+    }
+
+    fn put_audit(&mut self, files: Vec<Placed>) -> Result<()> {
+        for file in files.iter().filter(|file| file.is_staged) {
+            self.moves
+                .push((staged_name(&file.path)?, file.entry.file.path.clone()));
+        }
+        self.manifest.audit = files.into_iter().map(|file| file.entry).collect();
+        self.manifest.audit.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+        Ok(())
+    }
+
+    fn put_rejects(&mut self, staged: Option<ParquetFile>, replayed: Option<(Vec<String>, ReplayEntry)>) -> Result<()> {
+        if let Some((paths, books)) = replayed {
+            self.manifest.rejects.retain(|file| !paths.contains(&file.path));
+            self.manifest.replays.push(books);
+            self.removes.extend(paths);
+        }
+        if let Some(file) = staged {
+            let target = format!("rejects/{:08}.parquet", self.manifest.generation);
+            self.manifest
+                .rejects
+                .push(DataFile::new(target.clone(), file.finish()?));
+            self.moves.push((format!("{STAGING}/{REJECTS_FILE}"), target));
+        }
+        Ok(())
+    }
+
+    fn put_side(&mut self, side: &Side) -> Result<()> {
+        if !side.users.is_empty() {
+            self.manifest.users = Some(self.put_table(USERS_FILE, &side.users_to_batch()?)?);
+        }
+        if !side.organizations.is_empty() {
+            self.manifest.organizations = Some(self.put_table(ORGANIZATIONS_FILE, &side.organizations_to_batch()?)?);
+        }
+        Ok(())
+    }
+
+    /// Stages a small table that stands in the lake under this name.
+    fn put_table(&mut self, name: &str, rows: &RecordBatch) -> Result<DataFile> {
+        let mut file = ParquetFile::create(&self.staging.join(name), rows.schema())?;
+        file.write(rows)?;
+        self.moves.push((format!("{STAGING}/{name}"), name.to_owned()));
+        Ok(DataFile::new(name.to_owned(), file.finish()?))
+    }
+
+    /// Step 2: from here on the commit is decided.
+    fn decide(self, root: &Path) -> Result<Intent> {
+        disk::sync_dir(&self.staging)?;
+        let intent = Intent {
+            moves: self.moves,
+            removes: self.removes,
+            manifest: self.manifest,
+        };
+        let text = serde_json::to_vec(&intent).at_path(root, "the commit cannot be written as JSON")?;
+        disk::replace(&root.join(INTENT), &text)?;
+        Ok(intent)
     }
 }
 
@@ -329,12 +359,6 @@ fn place_audit_file(staged: &StagedFile, generation: u64) -> AuditFile {
         min_created_on_us: staged.min_created_on_us,
         max_created_on_us: staged.max_created_on_us,
     }
-}
-
-fn stage_file(staging: &Path, name: &str, target: &str, rows: &RecordBatch) -> Result<DataFile> {
-    let mut file = ParquetFile::create(&staging.join(name), rows.schema())?;
-    file.write(rows)?;
-    Ok(DataFile::new(target.to_owned(), file.finish()?))
 }
 
 /// Finishes a decided commit, or clears what an undecided one left.

@@ -185,7 +185,7 @@ impl Sorter {
     }
 
     /// Writes what is still held and merges the runs: one sorted file per partition, partitions in order.
-    pub fn finish(mut self) -> Result<Vec<StagedFile>> {
+    pub fn finish(&mut self) -> Result<Vec<StagedFile>> {
         if !self.rows.is_empty() {
             self.write_runs()?;
         }

@@ -3,6 +3,7 @@
 mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
+mod containers; // Synapse Link on disk: every row once, whatever part is named
 mod crash; // L4: kills before, within and after a commit
 mod encoded; // compressed, packed and UTF-16 exports are the same lake; what breaks off keeps its records
 mod gap_rules; // contract rules of the gaps report that no unit test shows
@@ -24,6 +25,7 @@ mod rules; // contract rules of sessions and clients that no unit test shows
 mod side_tables; // users and organizations beside the log
 mod support; // what the tests share
 mod surroundings; // what happens around an input: links, names, pipes, files that grow, memory
+mod synapse; // headerless rows of Synapse Link, and a small writer of containers
 mod tidy; // headers, sizes, doors, and the direction of dependencies
 mod typed; // Parquet, workbooks and Delta tables, written by other programs
 mod versions; // later versions of a row, and deletions, as Synapse Link appends them

@@ -212,7 +212,7 @@ fn codes_in_sources(folder: &Path) -> BTreeSet<String> {
     for (_, path) in support::files(folder) {
         let text = fs::read_to_string(path).expect("UTF-8");
         let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
-        for before in ["fault(", "code: "] {
+        for before in ["fault(", "code: ", "lose(", "TOO_LONG: &str = "] {
             for rest in code.split(before).skip(1) {
                 let literal = rest
                     .trim_start()

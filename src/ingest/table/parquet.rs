@@ -289,7 +289,7 @@ mod tests {
         let (read, ended) = lines(&bytes, Vec::new()).unwrap();
         assert!(read.len() >= 4096 && read.len() < 10_000, "{}", read.len());
         assert_eq!(read[..4096], whole.0[..4096]);
-        assert!(ended.unwrap().starts_with("cannot be read further: "));
+        assert!(ended.unwrap().starts_with("the file cannot be read further: "));
     }
 
     #[test]

@@ -154,7 +154,7 @@ mod tests {
             Err(corrupt("a bad page"))
         });
         assert_eq!(text, b"good\n");
-        assert_eq!(error.as_deref(), Some("cannot be read further: a bad page"));
+        assert_eq!(error.as_deref(), Some("the file cannot be read further: a bad page"));
 
         let (text, error) = read_all(|pipe| {
             writeln!(pipe, "good")?;
@@ -162,7 +162,10 @@ mod tests {
             panic!("of a decoder, on purpose");
         });
         assert_eq!(text, b"good\n");
-        assert_eq!(error.as_deref(), Some("cannot be read further: its decoder gave up"));
+        assert_eq!(
+            error.as_deref(),
+            Some("the file cannot be read further: its decoder gave up")
+        );
     }
 
     #[test]

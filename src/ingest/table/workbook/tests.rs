@@ -113,7 +113,7 @@ fn a_sheet_that_breaks_off_gives_what_comes_before() {
         assert!(
             error
                 .as_ref()
-                .is_some_and(|error| error.starts_with("cannot be read further: ")),
+                .is_some_and(|error| error.starts_with("the file cannot be read further: ")),
             "{bad}: {error:?}"
         );
     }
