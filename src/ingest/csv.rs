@@ -292,7 +292,11 @@ fn text_of<'a>(bytes: &'a [u8], cell: &Cell, name: &str) -> Result<Cow<'a, str>,
         Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
         Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
     };
-    text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))
+    let text = text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?;
+    match text.contains('\0') {
+        true => Err(fault("encoding", format!("column {name} holds a NUL byte"))),
+        false => Ok(text),
+    }
 }
 
 /// A time in the older spelling of Synapse Link, spelled as every other export does; what is no time stays as it is.

@@ -5,7 +5,7 @@
 //! on rows of its length. What does not fit is refused: a wrong column would be a wrong fact.
 
 use super::csv::{self, Layout};
-use super::fields::{Field, field_of};
+use super::fields::{Field, field_of, tool_field_of};
 use super::head::{Form, Found, Head, Known, Table};
 use crate::instant;
 use chrono_tz::Tz;
@@ -79,9 +79,13 @@ pub fn recognise(text: &[u8], start: usize, known: &Known) -> Option<Found> {
     Some(Found::Export(head))
 }
 
+fn means_something(name: &str) -> bool {
+    field_of(name.trim()).or_else(|| tool_field_of(name.trim())).is_some()
+}
+
 /// A row of names and without an id is a header line.
 fn is_header(row: &[String]) -> bool {
-    let names = row.iter().filter(|cell| field_of(cell.trim()).is_some()).count();
+    let names = row.iter().filter(|cell| means_something(cell)).count();
     names >= 2 && !row.iter().any(|cell| is_guid(cell))
 }
 
@@ -221,10 +225,10 @@ mod tests {
             "a stray file"
         );
         assert!(found(&["auditid,action,createdon\n", good].concat(), partition(Some(AUDIT))).is_none());
-        assert!(matches!(
-            found(good, partition(Some("systemuser"))),
-            Some(Found::Foreign)
-        ));
+        let Some(Found::Export(head)) = found(good, partition(Some("systemuser"))) else {
+            panic!("a side table");
+        };
+        assert_eq!(head.table, Table::SystemUser);
         // Of a row longer than the sample only the beginning is known.
         let long = "cccccccc-0000-4000-8000-000000000001,64,\"2021-06-28";
         assert!(matches!(found(long, partition(Some(AUDIT))), Some(Found::Export(_))));
