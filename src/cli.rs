@@ -279,8 +279,15 @@ impl ReportArgs {
 #[derive(Clone, Copy, ValueEnum)]
 enum FormName {
     Odata,
+    Array,
     Ndjson,
     Csv,
+    Sql,
+    Cdata,
+    Soap,
+    Fetchxml,
+    Synapse,
+    Parquet,
 }
 
 #[derive(Args)]
@@ -318,14 +325,24 @@ pub struct GenerateArgs {
     /// Leave out display names and labels.
     #[arg(long)]
     bare: bool,
+    /// Write the users and the organization beside the log.
+    #[arg(long)]
+    side_tables: bool,
 }
 
 impl GenerateArgs {
     pub fn plan(&self) -> (generate::Plan, generate::Form) {
         let form = match self.format {
             FormName::Odata => generate::Form::ODataPages,
+            FormName::Array => generate::Form::Array,
             FormName::Ndjson => generate::Form::Ndjson,
             FormName::Csv => generate::Form::Csv,
+            FormName::Sql => generate::Form::Sql,
+            FormName::Cdata => generate::Form::CData,
+            FormName::Soap => generate::Form::Soap,
+            FormName::Fetchxml => generate::Form::Fetch,
+            FormName::Synapse => generate::Form::Synapse,
+            FormName::Parquet => generate::Form::Parquet,
         };
         let plan = generate::Plan {
             seed: self.seed,
@@ -337,6 +354,7 @@ impl GenerateArgs {
             duplicates: self.duplicates,
             gaps: self.gaps,
             annotated: !self.bare,
+            side_tables: self.side_tables,
             ..generate::Plan::default()
         };
         (plan, form)

@@ -15,9 +15,11 @@
 //! Example: 30 days with 2,000 access rows and 4 gaps are the work of about 50 people; the log has 2,000 rows of
 //! action 64 or 65, 7 or 8 rows that stop and start auditing, and some rows of settings beside them.
 //!
-//! Not here: Synapse Link, XML, and the table of users.
+//! Beside the log, if asked for: the tables of users and of the organization ([`Plan::side_tables`]).
 
 mod bytes;
+mod columns;
+mod container;
 mod day;
 mod draw;
 mod form;
@@ -25,6 +27,7 @@ mod pages;
 mod people;
 mod row;
 mod schedule;
+mod side;
 mod stream;
 mod tables;
 mod windows;
@@ -33,12 +36,14 @@ pub use form::Form;
 pub use windows::Scope;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use columns::ParquetRows;
 use pages::Paging;
 use row::Composer;
 use schedule::Schedule;
-use std::io::{self, Write};
+use side::SideTable;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use stream::{PageFiles, Printer, Sink, Stream};
+use stream::{PageFiles, Printer, Sink, Stream, YearFiles};
 
 /// The longest period; its seconds fit 32 bits.
 const MOST_DAYS: u32 = 36_525;
@@ -64,6 +69,8 @@ pub struct Plan {
     pub gaps: u32,
     /// Whether labels and names stand beside the values. CSV has none.
     pub annotated: bool,
+    /// Whether to write the users and the organization beside the log.
+    pub side_tables: bool,
     pub page_rows: usize,
 }
 
@@ -80,6 +87,7 @@ impl Default for Plan {
             duplicates: 0.0,
             gaps: 4,
             annotated: true,
+            side_tables: false,
             page_rows: 5_000,
         }
     }
@@ -116,35 +124,70 @@ pub struct Summary {
 /// Writes the log into the folder `out`, which is created if need be. Files that exist already are never replaced.
 pub fn generate(plan: &Plan, form: Form, out: &Path) -> io::Result<Summary> {
     check(plan)?;
-    std::fs::create_dir_all(out)?;
-    match form {
-        Form::ODataPages => print(plan, form, &mut PageFiles::into_dir(out)),
-        Form::Ndjson => generate_to(plan, form, stream::create(&out.join("audits.ndjson"))?),
-        Form::Csv => generate_to(plan, form, stream::create(&out.join("audits.csv"))?),
+    let schedule = Schedule::of(plan)?;
+    let dir = match form {
+        Form::Synapse => container::folder(&plan.environment_host, out),
+        _ => out.to_owned(),
+    };
+    std::fs::create_dir_all(&dir)?;
+    let file = || stream::create(&dir.join(format!("audits.{}", form.extension())));
+    let side_tables = side::tables(plan, &schedule);
+    let beside = if plan.side_tables { &side_tables[..] } else { &[] };
+    let summary = match form {
+        Form::ODataPages | Form::Soap | Form::Fetch => {
+            print(plan, &schedule, form, &mut PageFiles::into_dir(&dir, form))?
+        }
+        Form::Parquet => {
+            let mut rows = ParquetRows::into_file(file()?);
+            let summary = print(plan, &schedule, form, &mut rows)?;
+            rows.finish()?;
+            summary
+        }
+        Form::Synapse => {
+            std::fs::create_dir_all(dir.join("audit"))?;
+            let mut files = YearFiles::into_dir(&dir.join("audit"));
+            let summary = print(plan, &schedule, form, &mut files)?;
+            let of_side =
+                |table: &SideTable<'_>| (table.logical_name, table.columns_of_synapse(), vec!["1".to_owned()]);
+            let tables: Vec<container::Table> = [container::audit(files.years())]
+                .into_iter()
+                .chain(beside.iter().map(of_side))
+                .collect();
+            container::write_model(&dir, &tables)?;
+            summary
+        }
+        _ => print(plan, &schedule, form, &mut Stream(BufWriter::new(file()?)))?,
+    };
+    for table in beside {
+        table.write(form, &plan.environment_host, &dir)?;
     }
+    Ok(summary)
 }
 
-/// Writes the log into one stream; OData pages follow each other.
+/// Writes the log into one stream; pages follow each other.
 pub fn generate_to(plan: &Plan, form: Form, out: impl Write + Send) -> io::Result<Summary> {
     check(plan)?;
+    if plan.side_tables || matches!(form, Form::Synapse | Form::Parquet) {
+        let fault = "this needs files of its own: name a folder to write into";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, fault));
+    }
     let mut sink = Stream(out);
-    let summary = print(plan, form, &mut sink)?;
+    let summary = print(plan, &Schedule::of(plan)?, form, &mut sink)?;
     sink.0.flush()?;
     Ok(summary)
 }
 
-fn print(plan: &Plan, form: Form, sink: &mut impl Sink) -> io::Result<Summary> {
-    let schedule = Schedule::of(plan)?;
+fn print(plan: &Plan, schedule: &Schedule, form: Form, sink: &mut impl Sink) -> io::Result<Summary> {
     let unique: u64 = schedule.slices.iter().map(|slice| slice.rows()).sum();
     let paging = Paging::new(plan.seed, unique, plan.duplicates, plan.page_rows);
     let start = plan.start.and_time(NaiveTime::MIN).and_utc();
     let printer = Printer {
         plan,
         form,
-        schedule: &schedule,
+        schedule,
         paging: &paging,
         composer: Composer {
-            schedule: &schedule,
+            schedule,
             start_unix_s: start.timestamp(),
             records: (plan.change_rows / 40).clamp(50, 50_000_000) as u32,
         },
@@ -159,7 +202,7 @@ fn print(plan: &Plan, form: Form, sink: &mut impl Sink) -> io::Result<Summary> {
         people: schedule.organisation.people,
         bytes,
         files: sink.files(),
-        gaps: planted_gaps(&schedule, start),
+        gaps: planted_gaps(schedule, start),
     })
 }
 

@@ -205,6 +205,15 @@ impl Organisation {
         scheduled && !ill && !Draw::new(self.seed, Purpose::Leave, u64::from(person), week).chance(80)
     }
 
+    pub fn is_service(&self, person: u32) -> bool {
+        self.traits(person).role == Role::Service
+    }
+
+    /// Whether somebody leaves before the log ends.
+    pub fn has_left(&self, person: u32) -> bool {
+        self.traits(person).last_day < self.days
+    }
+
     pub fn id(&self, person: u32) -> Guid {
         Draw::new(self.seed, Purpose::PersonId, u64::from(person), 0).guid()
     }
@@ -220,7 +229,7 @@ impl Organisation {
 
     pub fn write_name(&self, person: u32, out: &mut Vec<u8>) {
         let fruit = FRUITS[person as usize % FRUITS.len()];
-        let is_service = self.traits(person).role == Role::Service;
+        let is_service = self.is_service(person);
         if is_service {
             out.extend_from_slice(b"# ");
         }

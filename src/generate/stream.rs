@@ -10,7 +10,10 @@ use super::form::{self, Form};
 use super::pages::{Page, Paging};
 use super::row::{Composer, Row};
 use super::schedule::{Schedule, Slice};
+use chrono::{DateTime, Datelike};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -25,12 +28,22 @@ struct Piece {
     page: u64,
     opens_page: bool,
     closes_page: bool,
+    /// The year of its rows, where rows of different years go to different files.
+    year: Option<i32>,
     ordinals: Vec<u64>,
 }
 
-/// Where bytes go. `page` is set when they start a page.
+/// Where bytes belong that are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// Set when they start a page.
+    pub page: Option<u64>,
+    pub year: Option<i32>,
+}
+
+/// Where bytes go.
 pub trait Sink: Send {
-    fn put(&mut self, bytes: &[u8], page: Option<u64>) -> io::Result<()>;
+    fn put(&mut self, bytes: &[u8], place: Place) -> io::Result<()>;
     fn files(&self) -> u64;
 }
 
@@ -39,7 +52,7 @@ pub trait Sink: Send {
 pub struct Stream<W>(pub W);
 
 impl<W: Write + Send> Sink for Stream<W> {
-    fn put(&mut self, bytes: &[u8], _: Option<u64>) -> io::Result<()> {
+    fn put(&mut self, bytes: &[u8], _: Place) -> io::Result<()> {
         self.0.write_all(bytes)
     }
 
@@ -52,14 +65,16 @@ impl<W: Write + Send> Sink for Stream<W> {
 #[derive(Debug)]
 pub struct PageFiles {
     dir: PathBuf,
+    extension: &'static str,
     current: Option<File>,
     files: u64,
 }
 
 impl PageFiles {
-    pub fn into_dir(dir: &Path) -> PageFiles {
+    pub fn into_dir(dir: &Path, form: Form) -> PageFiles {
         PageFiles {
             dir: dir.to_owned(),
+            extension: form.extension(),
             current: None,
             files: 0,
         }
@@ -67,9 +82,9 @@ impl PageFiles {
 }
 
 impl Sink for PageFiles {
-    fn put(&mut self, bytes: &[u8], page: Option<u64>) -> io::Result<()> {
-        if let Some(page) = page {
-            let name = format!("audits-{:05}.json", page + 1);
+    fn put(&mut self, bytes: &[u8], place: Place) -> io::Result<()> {
+        if let Some(page) = place.page {
+            let name = format!("audits-{:05}.{}", page + 1, self.extension);
             self.current = Some(create(&self.dir.join(name))?);
             self.files += 1;
         }
@@ -81,6 +96,42 @@ impl Sink for PageFiles {
 
     fn files(&self) -> u64 {
         self.files
+    }
+}
+
+/// The rows of each year into a partition of a container.
+#[derive(Debug)]
+pub struct YearFiles {
+    dir: PathBuf,
+    files: BTreeMap<i32, File>,
+}
+
+impl YearFiles {
+    pub fn into_dir(dir: &Path) -> YearFiles {
+        YearFiles {
+            dir: dir.to_owned(),
+            files: BTreeMap::new(),
+        }
+    }
+
+    pub fn years(&self) -> impl Iterator<Item = i32> {
+        self.files.keys().copied()
+    }
+}
+
+impl Sink for YearFiles {
+    fn put(&mut self, bytes: &[u8], place: Place) -> io::Result<()> {
+        let Some(year) = place.year else { return Ok(()) };
+        match self.files.entry(year) {
+            Entry::Occupied(mut file) => file.get_mut().write_all(bytes),
+            Entry::Vacant(place) => place
+                .insert(create(&self.dir.join(format!("{year:04}.csv")))?)
+                .write_all(bytes),
+        }
+    }
+
+    fn files(&self) -> u64 {
+        self.files.len() as u64
     }
 }
 
@@ -108,11 +159,10 @@ struct Held {
 
 impl Printer<'_> {
     pub fn print(&self, sink: &mut impl Sink) -> io::Result<u64> {
-        let mut bytes = 0;
-        if self.form == Form::Csv {
-            sink.put(form::CSV_HEADER.as_bytes(), None)?;
-            bytes += form::CSV_HEADER.len() as u64;
-        }
+        let mut ends = Vec::new();
+        form::write_start(self.form, &mut ends);
+        sink.put(&ends, Place::default())?;
+        let mut bytes = ends.len() as u64;
         let mut held = Held::default();
         let mut next_page = 0;
         let mut batches = Batches {
@@ -125,14 +175,17 @@ impl Printer<'_> {
             let is_last = coming.is_none();
             let pages = self.finished_pages(&held, next_page, is_last);
             next_page += pages.len() as u64;
-            let pieces = self.cut(&pages);
+            let pieces = self.cut(&pages, &held);
             let (made, printed) = rayon::join(
                 || self.events(coming.unwrap_or_default()),
                 || self.print_pieces(&pieces, &held, sink),
             );
             bytes += printed?;
             if is_last {
-                return Ok(bytes);
+                ends.clear();
+                form::write_end(self.form, &mut ends);
+                sink.put(&ends, Place::default())?;
+                return Ok(bytes + ends.len() as u64);
             }
             batch = made;
             let needed_from = self.paging.page(next_page).lowest();
@@ -157,26 +210,25 @@ impl Printer<'_> {
             .collect()
     }
 
-    fn cut(&self, pages: &[Page]) -> Vec<Piece> {
+    fn cut(&self, pages: &[Page], held: &Held) -> Vec<Piece> {
         let mut pieces = Vec::new();
         for page in pages {
             let ordinals = page.ordinals(self.plan.seed);
             let first_piece = pieces.len();
-            pieces.extend(ordinals.chunks(ROWS_PER_PIECE).map(|ordinals| Piece {
+            let of_page = |ordinals: &[u64], year| Piece {
                 page: page.number,
                 opens_page: false,
                 closes_page: false,
+                year,
                 ordinals: ordinals.to_vec(),
-            }));
+            };
+            let year = |ordinal: &u64| self.year_of(&held.events[(ordinal - held.first) as usize]);
+            for same_year in ordinals.chunk_by(|a, b| year(a) == year(b)) {
+                let year = year(&same_year[0]);
+                pieces.extend(same_year.chunks(ROWS_PER_PIECE).map(|ordinals| of_page(ordinals, year)));
+            }
             if pieces.len() == first_piece {
-                let ordinals = Vec::new();
-                let (opens_page, closes_page) = (false, false);
-                pieces.push(Piece {
-                    page: page.number,
-                    opens_page,
-                    closes_page,
-                    ordinals,
-                });
+                pieces.push(of_page(&[], None));
             }
             pieces[first_piece].opens_page = true;
             if let Some(last) = pieces.last_mut() {
@@ -184,6 +236,12 @@ impl Printer<'_> {
             }
         }
         pieces
+    }
+
+    /// The year of an event, where that decides its file.
+    fn year_of(&self, event: &Event) -> Option<i32> {
+        let on = DateTime::from_timestamp(self.composer.start_unix_s + i64::from(event.at_s), 0);
+        on.filter(|_| self.form == Form::Synapse).map(|on| on.year())
     }
 
     fn print_pieces(&self, pieces: &[Piece], held: &Held, sink: &mut impl Sink) -> io::Result<u64> {
@@ -209,30 +267,26 @@ impl Printer<'_> {
 
     fn write_piece(&self, piece: &Piece, held: &Held, out: &mut Vec<u8>) {
         out.clear();
-        let paged = self.form == Form::ODataPages;
-        if paged && piece.opens_page {
-            form::write_page_head(&self.plan.environment_host, out);
+        let host = &self.plan.environment_host;
+        let is_last_page = piece.page + 1 == self.paging.pages();
+        if self.form.is_paged() && piece.opens_page {
+            form::write_page_head(self.form, host, piece.page + 1, is_last_page, out);
         }
         let mut row = Row::default();
+        let mut newest = None;
         for (index, ordinal) in piece.ordinals.iter().enumerate() {
             let event = &held.events[(ordinal - held.first) as usize];
             self.composer.compose(event, *ordinal, &mut row);
-            if self.form == Form::Csv {
-                form::write_csv(&row, out);
-                continue;
-            }
-            form::write_json(&row, self.plan.annotated, out);
             let ends_page = piece.closes_page && index + 1 == piece.ordinals.len();
-            if paged && !ends_page {
-                out.push(b',');
-            }
-            out.push(b'\n');
+            let is_last = ends_page && (self.form.is_paged() || is_last_page);
+            let is_repeat = newest.is_some_and(|newest| *ordinal <= newest);
+            form::write_row(self.form, &row, self.plan.annotated, is_last, is_repeat, out);
+            newest = newest.max(Some(*ordinal));
         }
-        if paged && piece.closes_page {
+        if self.form.is_paged() && piece.closes_page {
             // Pages count from 1 for people, so the page after this one is its index plus two.
-            let is_last = piece.page + 1 == self.paging.pages();
-            let next_page = (!is_last).then_some(piece.page + 2);
-            form::write_page_foot(&self.plan.environment_host, next_page, out);
+            let next_page = (!is_last_page).then_some(piece.page + 2);
+            form::write_page_foot(self.form, host, next_page, out);
         }
     }
 }
@@ -240,7 +294,11 @@ impl Printer<'_> {
 fn put_all(pieces: &[Piece], buffers: &[Vec<u8>], sink: &mut impl Sink) -> io::Result<u64> {
     let mut bytes = 0;
     for (piece, buffer) in pieces.iter().zip(buffers) {
-        sink.put(buffer, piece.opens_page.then_some(piece.page))?;
+        let place = Place {
+            page: piece.opens_page.then_some(piece.page),
+            year: piece.year,
+        };
+        sink.put(buffer, place)?;
         bytes += buffer.len() as u64;
     }
     Ok(bytes)

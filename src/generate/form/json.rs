@@ -1,26 +1,12 @@
-//! Rows as the Web API returns them (OData pages, NDJSON) or as people flatten them (CSV).
+//! Rows as the Web API returns them, in OData pages, arrays and NDJSON.
 //!
-//! All three say the same. `createdon` is written in UTC; its annotation is a local time in American spelling, as in
-//! real exports, which is a trap for readers that believe it.
+//! `createdon` is written in UTC; its annotation is a local time in American spelling, as in real exports, which is a
+//! trap for readers that believe it.
 
-use super::bytes::*;
-use super::draw::Guid;
-use super::row::{Reference, Row};
-
-/// The shape of the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// One JSON document per page: `audits-00001.json`, …
-    ODataPages,
-    /// One record per line: `audits.ndjson`.
-    Ndjson,
-    /// Web API rows flattened under the usual header: `audits.csv`.
-    Csv,
-}
-
-pub const CSV_HEADER: &str = "_objectid_value,_userid_value,versionnumber,operation,createdon,\
-    auditid,changedata,attributemask,action,objecttypecode,transactionid,_regardingobjectid_value,\
-    useradditionalinfo,_callinguserid_value\n";
+use super::{action_label, operation_label};
+use crate::generate::bytes::*;
+use crate::generate::draw::Guid;
+use crate::generate::row::{Reference, Row};
 
 const FORMATTED: &[u8] = b"@OData.Community.Display.V1.FormattedValue\":\"";
 const LOGICAL_NAME: &[u8] = b"@Microsoft.Dynamics.CRM.lookuplogicalname\":\"";
@@ -147,88 +133,5 @@ fn push_text_or_null(key: &[u8], text: &[u8], out: &mut Vec<u8>) {
         out.push(b'"');
         push_json_text(out, text);
         out.extend_from_slice(b"\",");
-    }
-}
-
-/// One line under [`CSV_HEADER`]; null is empty.
-pub fn write_csv(row: &Row, out: &mut Vec<u8>) {
-    push_guid(out, &row.object.id);
-    out.push(b',');
-    push_guid(out, &row.user.id);
-    out.push(b',');
-    push_number(out, row.version);
-    out.push(b',');
-    push_number(out, u64::from(row.operation));
-    out.push(b',');
-    push_instant(out, row.unix_s);
-    out.push(b',');
-    push_guid(out, &row.audit_id);
-    out.push(b',');
-    push_quoted(&row.change_data, out);
-    out.push(b',');
-    push_quoted(&row.attribute_mask, out);
-    out.push(b',');
-    push_number(out, u64::from(row.action));
-    out.push(b',');
-    out.extend_from_slice(row.object_type.as_bytes());
-    out.push(b',');
-    push_guid(out, &row.transaction_id);
-    out.extend_from_slice(b",,,");
-    if let Some(caller) = &row.calling_user {
-        push_guid(out, &caller.id);
-    }
-    out.push(b'\n');
-}
-
-fn push_quoted(text: &[u8], out: &mut Vec<u8>) {
-    if !text.is_empty() {
-        out.push(b'"');
-        push_csv_text(out, text);
-        out.push(b'"');
-    }
-}
-
-fn operation_label(operation: u8) -> &'static str {
-    match operation {
-        1 => "Create",
-        2 => "Update",
-        3 => "Delete",
-        _ => "Access",
-    }
-}
-
-fn action_label(action: u8) -> &'static str {
-    match action {
-        1 => "Create",
-        2 => "Update",
-        3 => "Delete",
-        4 => "Activate",
-        5 => "Deactivate",
-        12 => "Merge",
-        13 => "Assign",
-        14 => "Share",
-        20 => "Resolve",
-        21 => "Reopen",
-        33 => "Associate Entities",
-        34 => "Disassociate Entities",
-        41 => "Set State",
-        44 => "Win",
-        45 => "Lose",
-        49 => "Unshare",
-        64 => "User Access via Web",
-        65 => "User Access via Web Services",
-        102 => "Audit Change at Entity Level",
-        103 => "Audit Change at Attribute Level",
-        104 => "Audit Change at Org Level",
-        105 => "Entity Audit Started",
-        106 => "Attribute Audit Started",
-        107 => "Audit Enabled",
-        108 => "Entity Audit Stopped",
-        109 => "Attribute Audit Stopped",
-        110 => "Audit Disabled",
-        111 => "Audit Log Deletion",
-        112 => "User Access Audit Started",
-        113 => "User Access Audit Stopped",
-        _ => "Unknown",
     }
 }
