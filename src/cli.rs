@@ -74,8 +74,8 @@ pub struct IngestArgs {
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
     source_tz: Tz,
     /// Order of dates that a tool has spelled for people, like 2/6/2026 11:55 AM; they are never guessed.
-    #[arg(long, value_enum, value_name = "ORDER")]
-    date_order: Option<OrderName>,
+    #[arg(long, value_name = "mdy|dmy|ymd", value_parser = date_order)]
+    date_order: Option<DateOrder>,
     /// When users and organizations were exported, which decides whose state is the newest [default: each file's time].
     #[arg(long, value_name = "TIME")]
     exported_on: Option<String>,
@@ -99,13 +99,6 @@ pub struct IngestArgs {
     record_bytes: u32,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum OrderName {
-    Mdy,
-    Dmy,
-    Ymd,
-}
-
 impl IngestArgs {
     /// `owner` names the process for the lake's lock, `now` is the time, in micros since 1970.
     pub fn plan(&self, owner: String, now: i64) -> Result<ingest::Plan> {
@@ -118,11 +111,7 @@ impl IngestArgs {
             now,
             environment: self.environment.clone(),
             source_tz: self.source_tz,
-            date_order: self.date_order.map(|order| match order {
-                OrderName::Mdy => DateOrder::Mdy,
-                OrderName::Dmy => DateOrder::Dmy,
-                OrderName::Ymd => DateOrder::Ymd,
-            }),
+            date_order: self.date_order,
             strict: self.strict,
             owner,
             block_bytes: self.block_bytes as usize,
@@ -379,4 +368,8 @@ fn time_zone(name: &str) -> std::result::Result<Tz, String> {
     known
         .copied()
         .ok_or_else(|| "it is no IANA time zone; write it like Europe/Berlin or UTC".to_owned())
+}
+
+fn date_order(name: &str) -> std::result::Result<DateOrder, String> {
+    DateOrder::of(name).ok_or_else(|| "write mdy, dmy or ymd".to_owned())
 }

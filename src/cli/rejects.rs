@@ -1,9 +1,10 @@
 //! The command line of what was set aside: `rejects` lists it, `replay` reads it again.
 
-use super::{LakeArg, max_rejects, time_zone};
+use super::{LakeArg, date_order, max_rejects, time_zone};
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use gatelog::ingest::{MaxRejects, Replay};
+use gatelog::instant::DateOrder;
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -12,16 +13,23 @@ enum FormatName {
     Json,
 }
 
-#[derive(Args)]
-pub struct RejectsArgs {
-    #[command(flatten)]
-    lake: LakeArg,
+/// Which rejects are meant.
+#[derive(Args, Clone)]
+struct Choice {
     /// Only rejects with this code.
     #[arg(long, value_name = "CODE")]
     code: Option<String>,
     /// Only rejects of inputs whose names hold this text.
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
+}
+
+#[derive(Args)]
+pub struct RejectsArgs {
+    #[command(flatten)]
+    lake: LakeArg,
+    #[command(flatten)]
+    choice: Choice,
     /// Only rejects of this environment.
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
@@ -48,8 +56,7 @@ pub enum Shape {
 /// Which rejects to show, how many, and how.
 pub struct Listing {
     pub lake: PathBuf,
-    code: Option<String>,
-    source: Option<String>,
+    choice: Choice,
     environment: Option<String>,
     pub rows: usize,
     pub shape: Shape,
@@ -70,8 +77,7 @@ impl RejectsArgs {
         };
         Listing {
             lake: self.lake.lake.clone(),
-            code: self.code.clone(),
-            source: self.source.clone(),
+            choice: self.choice.clone(),
             environment: self.environment.clone(),
             rows,
             shape,
@@ -81,8 +87,9 @@ impl RejectsArgs {
 
 impl Listing {
     pub fn chooses(&self, row: &gatelog::lake::rejects::RejectRow<'_>) -> bool {
-        self.code.as_deref().is_none_or(|code| row.code == code)
-            && self.source.as_deref().is_none_or(|part| row.source.contains(part))
+        let Choice { code, source } = &self.choice;
+        code.as_deref().is_none_or(|code| row.code == code)
+            && source.as_deref().is_none_or(|part| row.source.contains(part))
             && (self.environment.is_none() || row.environment == self.environment.as_deref())
     }
 }
@@ -91,18 +98,17 @@ impl Listing {
 pub struct ReplayArgs {
     #[command(flatten)]
     lake: LakeArg,
-    /// Only rejects with this code.
-    #[arg(long, value_name = "CODE")]
-    code: Option<String>,
-    /// Only rejects of inputs whose names hold this text.
-    #[arg(long, value_name = "TEXT")]
-    source: Option<String>,
+    #[command(flatten)]
+    choice: Choice,
     /// The environment they belong to [default: the one they were set aside with].
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
     /// Zone of times that carry none, an IANA name [default: the one they were set aside with].
     #[arg(long, value_name = "ZONE", value_parser = time_zone)]
     source_tz: Option<Tz>,
+    /// Order of dates that a tool has spelled for people, like 2/6/2026 11:55 AM.
+    #[arg(long, value_name = "mdy|dmy|ymd", value_parser = date_order)]
+    date_order: Option<DateOrder>,
     /// Rejects that may remain before the exit code is 4: a number, or a share of those read again like 1%.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = max_rejects)]
     pub max_rejects: MaxRejects,
@@ -115,10 +121,11 @@ impl ReplayArgs {
     /// `owner` names the process for the lake's lock.
     pub fn plan(&self, owner: String) -> Replay {
         Replay {
-            code: self.code.clone(),
-            source: self.source.clone(),
+            code: self.choice.code.clone(),
+            source: self.choice.source.clone(),
             environment: self.environment.clone(),
             source_tz: self.source_tz,
+            date_order: self.date_order,
             owner,
             ..Replay::new(self.lake.lake.clone())
         }

@@ -5,7 +5,6 @@ use super::block::{Block, State, parse};
 use super::csv::Layout;
 use super::discover::Input;
 use super::expand::Codec;
-use super::fields::names_a_changed_field;
 use super::head::{Form, Found, Head, Known, Refusal, Table};
 use super::refuse::{self, refused};
 use super::reject::Reject;
@@ -44,7 +43,7 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
         {
             return Ok(refused);
         }
-        let notes = notes_of(&layout, table);
+        let notes = refuse::notes_of(&layout, table);
         let head = Head {
             table,
             notes,
@@ -61,21 +60,6 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
         ..head(form, (start, 0))
     })
 }
-
-/// What people should know of an export with these columns.
-pub fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
-    let mut notes = Vec::new();
-    if table == Table::Audit && !layout.identifies_people() {
-        notes.push(NAMES_ONLY.to_owned());
-    }
-    if layout.names.iter().any(|name| names_a_changed_field(name)) {
-        notes.push("it lists changes of fields, a row each; such an export cannot contain user access rows".to_owned());
-    }
-    notes
-}
-
-/// What is said of an export that names people without their ids.
-const NAMES_ONLY: &str = "it gives people by display name only: two of the same name count as one";
 
 /// The first fault, if no time of a tool's own export is understood: it was spelled for people, in an order that only
 /// they know.

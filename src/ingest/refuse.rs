@@ -1,8 +1,9 @@
-//! What gatelog cannot honestly read: the reason, told from a text or its header, and the way out.
+//! What gatelog cannot honestly read, told from a text or its header: the reason and the way out, or a note where it is
+//! read all the same.
 
 use super::csv::Layout;
-use super::fields::Field;
-use super::head::Found;
+use super::fields::{Field, names_a_changed_field};
+use super::head::{Found, Table};
 use memchr::memmem;
 
 /// What holds the rows that gatelog needs.
@@ -101,3 +102,18 @@ pub fn refused(reason: &str, hint: &str) -> Found {
         hint: hint.to_owned(),
     }
 }
+
+/// What people should know of an export with these columns.
+pub fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
+    let mut notes = Vec::new();
+    if table == Table::Audit && !layout.identifies_people() {
+        notes.push(NAMES_ONLY.to_owned());
+    }
+    if layout.names.iter().any(|name| names_a_changed_field(name)) {
+        notes.push("it lists changes of fields, a row each; such an export cannot contain user access rows".to_owned());
+    }
+    notes
+}
+
+/// What is said of an export that names people without their ids.
+const NAMES_ONLY: &str = "it gives people by display name only: two of the same name count as one";

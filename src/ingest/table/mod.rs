@@ -20,7 +20,6 @@ mod workbook;
 
 use super::csv::Layout;
 use super::head::{Form, Found, Head, Known, Refusal, Table};
-use super::recognise::notes_of;
 use super::refuse;
 use delta::PartitionValues;
 pub use pipe::Pipe;
@@ -93,7 +92,7 @@ pub fn open(kind: Kind, file: File, known: &Known, partition: Option<PartitionVa
         Kind::Workbook => {
             let (sheet, text) = pipe::start("workbook", || workbook::open(file))?;
             let table = accept(&sheet.layout)?;
-            let notes = [notes_of(&sheet.layout, table), sheet.notes].concat();
+            let notes = [refuse::notes_of(&sheet.layout, table), sheet.notes].concat();
             let head = Head {
                 typed: Some("xlsx"),
                 table,
