@@ -32,19 +32,56 @@ newest_name AS (
   WHERE age = 1
 ),
 -- [end]
+-- [shared: intervals]
+-- How often a user's access is logged at most, and the longest pause within a session: as asked for, else as the newest
+-- organization row of the environment says (in hours, a hundred years at most), else 4 h; and 1.5 times as long.
+newest_organization AS (
+  SELECT environment, user_access_auditing_interval_h
+  FROM (
+    SELECT environment, user_access_auditing_interval_h,
+      row_number() OVER (
+        PARTITION BY environment
+        ORDER BY exported_on DESC, version_number DESC NULLS LAST, modified_on DESC NULLS LAST, name DESC NULLS LAST,
+          is_audit_enabled DESC NULLS LAST, is_user_access_audit_enabled DESC NULLS LAST,
+          user_access_auditing_interval_h DESC NULLS LAST, organization_id DESC) AS age
+    FROM organizations
+  ) AS aged
+  WHERE age = 1
+),
+audit_interval AS (
+  SELECT w.environment,
+    coalesce(
+      CAST($audit_interval_us AS BIGINT),
+      CASE
+        WHEN o.user_access_auditing_interval_h > 876600 THEN 876600
+        ELSE CAST(o.user_access_auditing_interval_h AS BIGINT)
+      END * 3600000000,
+      14400000000) AS audit_interval_us
+  FROM log_window AS w
+  LEFT JOIN newest_organization AS o ON o.environment = w.environment
+),
+intervals AS (
+  SELECT environment, audit_interval_us,
+    coalesce(
+      CAST($session_gap_us AS BIGINT),
+      CAST((audit_interval_us - audit_interval_us % 2) / 2 AS BIGINT) * 3 + audit_interval_us % 2) AS session_gap_us
+  FROM audit_interval
+),
+-- [end]
 -- [shared: sessions]
 -- A session starts at an access that comes more than the session gap after the actor's previous one. The running sum of
 -- starts numbers the sessions; its default frame takes equal times together, so their order cannot matter.
 stepped AS (
-  SELECT environment, actor_id, action, created_on,
+  SELECT l.environment, l.actor_id, l.action, l.created_on,
     CASE
-      WHEN unix_micros(created_on)
-        - lag(unix_micros(created_on)) OVER (PARTITION BY environment, actor_id ORDER BY created_on)
-        <= CAST($session_gap_us AS BIGINT) THEN 0
+      WHEN unix_micros(l.created_on)
+        - lag(unix_micros(l.created_on)) OVER (PARTITION BY l.environment, l.actor_id ORDER BY l.created_on)
+        <= i.session_gap_us THEN 0
       ELSE 1
     END AS starts
-  FROM logged
-  WHERE kind = 'access' AND actor_id IS NOT NULL
+  FROM logged AS l
+  JOIN intervals AS i ON i.environment = l.environment
+  WHERE l.kind = 'access' AND l.actor_id IS NOT NULL
 ),
 numbered AS (
   SELECT environment, actor_id, action, created_on,
@@ -185,9 +222,10 @@ session_us AS (
   SELECT actor_session.*,
     unix_micros(started_on) AS started_us,
     unix_micros(last_seen_on) AS last_seen_us,
-    unix_micros(started_on) - CAST($session_gap_us AS BIGINT) AS unseen_until_us,
-    unix_micros(last_seen_on) + CAST($audit_interval_us AS BIGINT) AS unseen_from_us
+    unix_micros(started_on) - i.session_gap_us AS unseen_until_us,
+    unix_micros(last_seen_on) + i.audit_interval_us AS unseen_from_us
   FROM actor_session
+  JOIN intervals AS i ON i.environment = actor_session.environment
 ),
 effective_us AS (
   SELECT environment,

@@ -1,14 +1,20 @@
 //! The command line: what may be typed, and what it means once everything has been checked against everything else.
 
+mod rejects;
+
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatelog::error::{Error, Result};
+use gatelog::ingest::MaxRejects;
+use gatelog::instant::DateOrder;
 use gatelog::report::Report;
 use gatelog::report::options::{self, Options};
 use gatelog::write::Format;
 use gatelog::{generate, ingest};
 use std::path::PathBuf;
+
+pub use rejects::{Listing, RejectsArgs, ReplayArgs, Shape};
 
 /// Who used Dynamics 365 / Dataverse, through which client, for how long, and when auditing was off.
 ///
@@ -37,6 +43,10 @@ pub enum Command {
     Ingest(IngestArgs),
     /// Compute reports from the lake; all of them when none is named.
     Report(ReportArgs),
+    /// List what ingest set aside, counted by code and by file.
+    Rejects(RejectsArgs),
+    /// Read what was set aside again, with the rules of this version.
+    Replay(ReplayArgs),
     /// Make a realistic log of an invented organisation, of any size.
     Generate(GenerateArgs),
     /// Sample data → lake → reports, in one command.
@@ -63,12 +73,18 @@ pub struct IngestArgs {
     /// Zone of times that carry none, an IANA name.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
     source_tz: Tz,
+    /// Order of dates that a tool has spelled for people, like 2/6/2026 11:55 AM; they are never guessed.
+    #[arg(long, value_name = "mdy|dmy|ymd", value_parser = date_order)]
+    date_order: Option<DateOrder>,
+    /// When users and organizations were exported, which decides whose state is the newest [default: each file's time].
+    #[arg(long, value_name = "TIME")]
+    exported_on: Option<String>,
     /// Commit nothing if any record is rejected or any file refused.
     #[arg(long)]
     strict: bool,
-    /// Rejects to tolerate before the exit code is 4.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub max_rejects: u64,
+    /// Rejects to tolerate before the exit code is 4: a number, or a share of the records read like 1%.
+    #[arg(long, value_name = "N|P%", default_value = "0", value_parser = max_rejects)]
+    pub max_rejects: MaxRejects,
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
@@ -78,20 +94,31 @@ pub struct IngestArgs {
     /// Bytes read at once; only speed depends on it.
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     block_bytes: u32,
+    /// The longest a record may be; what is longer is rejected.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, hide = true, value_parser = clap::value_parser!(u32).range(16..))]
+    record_bytes: u32,
 }
 
 impl IngestArgs {
-    /// `owner` names the process for the lake's lock.
-    pub fn plan(&self, owner: String) -> ingest::Plan {
-        ingest::Plan {
+    /// `owner` names the process for the lake's lock, `now` is the time, in micros since 1970.
+    pub fn plan(&self, owner: String, now: i64) -> Result<ingest::Plan> {
+        let exported_on = self
+            .exported_on
+            .as_deref()
+            .map(|text| options::parse_instant(text, self.source_tz));
+        Ok(ingest::Plan {
+            exported_on: exported_on.transpose()?,
+            now,
             environment: self.environment.clone(),
             source_tz: self.source_tz,
+            date_order: self.date_order,
             strict: self.strict,
             owner,
             block_bytes: self.block_bytes as usize,
             memory_bytes: (self.memory as usize) << 20,
+            record_bytes: self.record_bytes as usize,
             ..ingest::Plan::new(self.paths.clone(), self.lake.lake.clone())
-        }
+        })
     }
 }
 
@@ -139,7 +166,8 @@ struct ReportOptions {
     /// Leave out rows after this time; the log ends there.
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
-    /// How often a user's access is logged at most (useraccessauditinginterval), like 4h [default: 4h].
+    /// How often a user's access is logged at most (useraccessauditinginterval), like 4h [default: the
+    /// organization's own where it was exported, else 4h].
     #[arg(long, value_name = "DURATION")]
     audit_interval: Option<String>,
     /// Longest pause within a session, like 6h [default: 1.5 × audit interval].
@@ -217,8 +245,6 @@ impl ReportArgs {
                 .transpose()
         };
         let duration = |text: &Option<String>| text.as_deref().map(options::parse_duration).transpose();
-        let audit_interval_us = duration(&given.audit_interval)?.unwrap_or(options::DEFAULT_AUDIT_INTERVAL_US);
-        let default_gap = options::default_session_gap_us(audit_interval_us);
         let (from, to) = (instant(&given.from)?, instant(&given.to)?);
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
@@ -233,8 +259,8 @@ impl ReportArgs {
             to,
             tz: given.tz,
             as_of: instant(&given.as_of)?,
-            audit_interval_us,
-            session_gap_us: duration(&given.session_gap)?.unwrap_or(default_gap),
+            audit_interval_us: duration(&given.audit_interval)?,
+            session_gap_us: duration(&given.session_gap)?,
         })
     }
 }
@@ -242,14 +268,14 @@ impl ReportArgs {
 #[derive(Clone, Copy, ValueEnum)]
 enum FormName {
     Odata,
-    Ndjson,
     Array,
+    Ndjson,
     Csv,
     Sql,
     Cdata,
-    Synapse,
     Soap,
     Fetchxml,
+    Synapse,
     Parquet,
 }
 
@@ -288,7 +314,7 @@ pub struct GenerateArgs {
     /// Leave out display names and labels.
     #[arg(long)]
     bare: bool,
-    /// Write all users and the organization's settings beside the log.
+    /// Write the users and the organization beside the log.
     #[arg(long)]
     side_tables: bool,
 }
@@ -297,14 +323,14 @@ impl GenerateArgs {
     pub fn plan(&self) -> (generate::Plan, generate::Form) {
         let form = match self.format {
             FormName::Odata => generate::Form::ODataPages,
-            FormName::Ndjson => generate::Form::Ndjson,
             FormName::Array => generate::Form::Array,
+            FormName::Ndjson => generate::Form::Ndjson,
             FormName::Csv => generate::Form::Csv,
             FormName::Sql => generate::Form::Sql,
             FormName::Cdata => generate::Form::CData,
-            FormName::Synapse => generate::Form::Synapse,
             FormName::Soap => generate::Form::Soap,
             FormName::Fetchxml => generate::Form::FetchXml,
+            FormName::Synapse => generate::Form::Synapse,
             FormName::Parquet => generate::Form::Parquet,
         };
         let plan = generate::Plan {
@@ -331,6 +357,10 @@ pub struct DemoArgs {
     pub dir: PathBuf,
 }
 
+fn max_rejects(text: &str) -> std::result::Result<MaxRejects, String> {
+    MaxRejects::parse(text).ok_or_else(|| "write a number like 10, or a share like 1% or 0.5%".to_owned())
+}
+
 fn time_zone(name: &str) -> std::result::Result<Tz, String> {
     let known = chrono_tz::TZ_VARIANTS
         .iter()
@@ -338,4 +368,8 @@ fn time_zone(name: &str) -> std::result::Result<Tz, String> {
     known
         .copied()
         .ok_or_else(|| "it is no IANA time zone; write it like Europe/Berlin or UTC".to_owned())
+}
+
+fn date_order(name: &str) -> std::result::Result<DateOrder, String> {
+    DateOrder::of(name).ok_or_else(|| "write mdy, dmy or ymd".to_owned())
 }

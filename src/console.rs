@@ -42,13 +42,18 @@ pub fn width() -> Option<u16> {
     comfy_table::Table::new().width()
 }
 
-/// Who holds the lock, for people who meet it: process, machine, time.
-pub fn owner() -> String {
-    let host = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
+/// Micros since 1970.
+pub fn now() -> i64 {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    let now = instant::to_text(since_epoch.as_secs() as i64 * instant::MICROS_PER_SECOND);
+    since_epoch.as_micros() as i64
+}
+
+/// Who holds the lock, for people who meet it: process, machine, time.
+pub fn owner() -> String {
+    let host = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
+    let now = instant::to_text(now() / instant::MICROS_PER_SECOND * instant::MICROS_PER_SECOND);
     let host = host.unwrap_or_else(|_| "this machine".to_owned());
     format!("process {} on {host} since {now}", std::process::id())
 }
@@ -108,15 +113,30 @@ pub fn inventory(outcome: &Outcome) {
         match &report.fate {
             Fate::Ingested {
                 form,
+                table,
                 environment,
+                window,
                 tally,
+                notes,
             } => {
-                eprintln!("{}: {form}, {environment}, {}", report.input, books(tally));
+                let window = window.map_or(String::new(), |(first, last)| {
+                    format!("{} to {}, ", instant::to_text(first), instant::to_text(last))
+                });
+                let form = match *table {
+                    "audit" => (*form).to_owned(),
+                    table => format!("{form} of {table}"),
+                };
+                eprintln!("{}: {form}, {environment}, {window}{}", report.input, books(tally));
+                for note in notes {
+                    eprintln!("note: {note}");
+                }
             }
             Fate::Empty => eprintln!("{}: empty, 0 records", report.input),
             Fate::AlreadyIngested => eprintln!("{}: already ingested, skipped", report.input),
             Fate::Refused { reason, hint } => eprintln!("{}: refused: {reason}\nhint: {hint}", report.input),
             Fate::PassedOver => eprintln!("{}: no export, passed over", report.input),
+            Fate::Skipped { reason } => eprintln!("{}: skipped: {reason}", report.input),
+            Fate::Unfinished => eprintln!("{}: still being written, left for a later run", report.input),
         }
     }
     for reject in &outcome.rejects {
@@ -127,10 +147,13 @@ pub fn inventory(outcome: &Outcome) {
     }
     let more = outcome.total.rejected.saturating_sub(outcome.rejects.len() as u64);
     if more > 0 {
-        eprintln!(
-            "… and {} more; all are kept whole in the lake's rejects/",
-            HumanCount(more)
-        );
+        let counts: Vec<String> = outcome
+            .rejected_by_code
+            .iter()
+            .map(|(code, count)| format!("{} {code}", HumanCount(*count)))
+            .collect();
+        eprintln!("… and {} more; in all {}", HumanCount(more), counts.join(", "));
+        eprintln!("hint: all are kept whole; see them with `gatelog rejects`");
     }
     eprintln!("total: {}", books(&outcome.total));
 }
@@ -152,16 +175,28 @@ pub fn outcome_json(outcome: &Outcome) -> String {
         .reports
         .iter()
         .map(|report| match &report.fate {
-            Fate::Ingested { form, environment, tally: t } => {
-                json!({"input": report.input, "fate": "ingested", "form": form, "environment": environment, "books": tally(t)})
-            }
+            Fate::Ingested {
+                form,
+                table,
+                environment,
+                window,
+                tally: t,
+                notes,
+            } => json!({
+                "input": report.input, "fate": "ingested", "form": form, "table": table, "environment": environment,
+                "first_created_on": window.map(|(first, _)| instant::to_text(first)),
+                "last_created_on": window.map(|(_, last)| instant::to_text(last)),
+                "books": tally(t), "notes": notes,
+            }),
             Fate::Empty => json!({"input": report.input, "fate": "empty"}),
             Fate::AlreadyIngested => json!({"input": report.input, "fate": "already_ingested"}),
             Fate::Refused { reason, .. } => json!({"input": report.input, "fate": "refused", "reason": reason}),
             Fate::PassedOver => json!({"input": report.input, "fate": "passed_over"}),
+            Fate::Skipped { reason } => json!({"input": report.input, "fate": "skipped", "reason": reason}),
+            Fate::Unfinished => json!({"input": report.input, "fate": "unfinished"}),
         })
         .collect();
-    json!({"total": tally(&outcome.total), "inputs": inputs}).to_string()
+    json!({"total": tally(&outcome.total), "inputs": inputs, "rejected_by_code": outcome.rejected_by_code}).to_string()
 }
 
 pub fn generated(summary: &generate::Summary, out: &Path) {

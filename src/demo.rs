@@ -44,7 +44,8 @@ pub fn run(dir: &Path) -> Result<u8> {
     };
     console::inventory(&ingest::ingest(&plan, &|_| {})?);
     let options = Options::default();
-    let tables = report::compute(&Lake::open(&lake)?, &Report::ALL, &options)?;
+    let opened = Lake::open(&lake)?;
+    let tables = report::compute(&opened, &Report::ALL, &options)?;
     for table in &tables {
         print(|out| {
             writeln!(
@@ -54,7 +55,12 @@ pub fn run(dir: &Path) -> Result<u8> {
             )
         })?;
     }
-    publish(&reports, &tables, &[Format::Parquet, Format::Csv], &options.settings())?;
+    publish(
+        &reports,
+        &tables,
+        &[Format::Parquet, Format::Csv],
+        &options.settings(&opened)?,
+    )?;
     print(|out| {
         writeln!(out, "\nexports  {}", input.display())?;
         writeln!(out, "lake     {}", lake.display())?;

@@ -22,6 +22,12 @@ pub fn create(path: &Path) -> Result<File> {
     File::create(path).at_path(path, "cannot create the file")
 }
 
+/// Creates a file without a name, for reading and writing, that goes when it is closed.
+pub fn unnamed(dir: &Path) -> Result<File> {
+    create_dir(dir)?;
+    tempfile::tempfile_in(dir).at_path(dir, "cannot create a file")
+}
+
 /// Waits until a file's bytes are on the disk.
 pub fn sync(file: &File, path: &Path) -> Result<()> {
     file.sync_all().at_path(path, "cannot be synced to the disk")

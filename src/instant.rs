@@ -2,7 +2,8 @@
 //!
 //! Accepted (source: the forms collected from Web API, Synapse and SQL exports): `2022-05-12T22:19:12Z`, 0–7 fractional
 //! digits, a blank instead of `T`, an offset `+02:00`, `+0200` or `+02`, or no zone at all, which then is the caller's.
-//! Digits beyond microseconds are cut off, as SQL and Dataverse do. Nothing else is guessed.
+//! `20220512221912`, as archives write it. Digits beyond microseconds are cut off, as SQL and Dataverse do. Nothing else
+//! is guessed: a date like 2/6/2026 is only read in the order that the caller states ([`parse_ordered`]).
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -13,6 +14,9 @@ const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 /// Reads an instant; a text without a zone is local time in `zone`. `None` when it is not a valid time.
 pub fn parse(text: &str, zone: Tz) -> Option<i64> {
     let bytes = text.as_bytes();
+    if bytes.len() == 14 {
+        return local(parse_digits(bytes)?, zone);
+    }
     if bytes.len() < 19 || !matches!(bytes[10], b'T' | b't' | b' ') {
         return None;
     }
@@ -22,17 +26,144 @@ pub fn parse(text: &str, zone: Tz) -> Option<i64> {
         return None;
     }
     let (hour, minute, second) = (digits(&clock[..2])?, digits(&clock[3..5])?, digits(&clock[6..])?);
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
+    let clock = clock_us(hour, minute, second)?;
     let (fraction, rest) = parse_fraction(&bytes[19..])?;
-    let local = day * MICROS_PER_DAY + (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction;
+    let local = day * MICROS_PER_DAY + clock + fraction;
     match rest {
         b"Z" | b"z" => Some(local),
-        b"" if zone == Tz::UTC => Some(local),
-        b"" => from_local(local, zone),
+        b"" => self::local(local, zone),
         _ => Some(local - parse_offset(rest)?),
     }
+}
+
+/// The instant of a local time, as micros since 1970 on the local clock.
+fn local(local: i64, zone: Tz) -> Option<i64> {
+    match zone {
+        Tz::UTC => Some(local),
+        _ => from_local(local, zone),
+    }
+}
+
+/// Local micros of `YYYYMMDDhhmmss`.
+fn parse_digits(text: &[u8]) -> Option<i64> {
+    let day = date(digits(&text[..4])?, digits(&text[4..6])?, digits(&text[6..8])?)?;
+    let clock = clock_us(digits(&text[8..10])?, digits(&text[10..12])?, digits(&text[12..])?)?;
+    Some(day * MICROS_PER_DAY + clock)
+}
+
+/// Days since 1970-01-01 of a date after the year 0.
+fn date(year: i64, month: i64, day: i64) -> Option<i64> {
+    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
+    (year > 0).then(|| day_number(date))
+}
+
+/// Micros since midnight.
+fn clock_us(hour: i64, minute: i64, second: i64) -> Option<i64> {
+    let is_time = hour <= 23 && minute <= 59 && second <= 59;
+    is_time.then_some((hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND)
+}
+
+/// The order in which a local spelling writes day, month and year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateOrder {
+    Mdy,
+    Dmy,
+    Ymd,
+}
+
+impl DateOrder {
+    pub fn name(self) -> &'static str {
+        match self {
+            DateOrder::Mdy => "mdy",
+            DateOrder::Dmy => "dmy",
+            DateOrder::Ymd => "ymd",
+        }
+    }
+
+    pub fn of(name: &str) -> Option<DateOrder> {
+        [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd]
+            .into_iter()
+            .find(|order| order.name() == name)
+    }
+}
+
+/// Reads a date and time as people spell them, in the order stated: `2/6/2026 11:55:00 AM`, `06.02.2026 11:55`.
+/// Parts are separated by `/`, `.` or `-`; the year has four digits; seconds may be missing; the clock has 24 hours
+/// unless AM or PM stands behind it. The time is local in `zone`.
+pub fn parse_ordered(text: &str, order: DateOrder, zone: Tz) -> Option<i64> {
+    let (day, rest) = text.trim().split_once([' ', 'T', ','])?;
+    let parts: Vec<&str> = day.split(['/', '.', '-']).collect();
+    let &[first, second, third] = parts.as_slice() else {
+        return None;
+    };
+    let (year, month, day) = match order {
+        DateOrder::Mdy => (third, first, second),
+        DateOrder::Dmy => (third, second, first),
+        DateOrder::Ymd => (first, second, third),
+    };
+    let short = |text: &str| (1..=2).contains(&text.len()).then(|| digits(text.as_bytes())).flatten();
+    let year = (year.len() == 4).then(|| digits(year.as_bytes())).flatten()?;
+    let day = date(year, short(month)?, short(day)?)?;
+
+    let rest: String = rest
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '.')
+        .flat_map(char::to_lowercase)
+        .collect();
+    let (clock, is_afternoon) = match (rest.strip_suffix("am"), rest.strip_suffix("pm")) {
+        (Some(clock), _) => (clock, Some(false)),
+        (_, Some(clock)) => (clock, Some(true)),
+        _ => (rest.as_str(), None),
+    };
+    let parts: Vec<&str> = clock.split(':').collect();
+    let (hour, minute, second) = match parts.as_slice() {
+        [hour, minute] => (short(hour)?, short(minute)?, 0),
+        [hour, minute, second] => (short(hour)?, short(minute)?, short(second)?),
+        _ => return None,
+    };
+    let hour = match is_afternoon {
+        None => hour,
+        Some(_) if !(1..=12).contains(&hour) => return None,
+        Some(is_afternoon) => hour % 12 + if is_afternoon { 12 } else { 0 },
+    };
+    local(day * MICROS_PER_DAY + clock_us(hour, minute, second)?, zone)
+}
+
+/// Reads an instant as Synapse Link writes it, always UTC: `6/28/2021 4:34:35 PM`, or any spelling [`parse`] knows.
+///
+/// Its pattern `M/d/yyyy H:mm:ss tt` joins the hour of a 24-hour clock to the half of the day, so `0:00:00 PM` (noon)
+/// and `16:34:35 PM` occur; an hour after noon that says `AM` contradicts itself.
+pub fn parse_sink(text: &str) -> Option<i64> {
+    if text.as_bytes().get(4) == Some(&b'-') {
+        return parse(text, Tz::UTC);
+    }
+    let mut parts = text.split(' ');
+    let (Some(date), Some(clock), Some(half), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
+    let [month, day, year] = numbers(date, '/')?;
+    let is_full_year = date.rsplit('/').next().is_some_and(|year| year.len() == 4);
+    let [hour, minute, second] = numbers(clock, ':')?;
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month as u32, day as u32)?;
+    let hour = match (half.to_ascii_lowercase().as_str(), hour) {
+        ("am", 12) => 0,
+        ("am", 0..12) | ("pm", 12..24) => hour,
+        ("pm", 0..12) => hour + 12,
+        _ => return None,
+    };
+    let seconds = hour * 3600 + minute * 60 + second;
+    (is_full_year && year > 0 && minute <= 59 && second <= 59)
+        .then(|| day_number(date) * MICROS_PER_DAY + seconds * MICROS_PER_SECOND)
+}
+
+/// The three numbers, of at most four digits each, of `6/28/2021` or `4:34:35`.
+fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
+    let mut parts = text.split(separator).map(|part| {
+        let is_number = (1..=4).contains(&part.len());
+        is_number.then(|| digits(part.as_bytes())).flatten()
+    });
+    let found = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(found)
 }
 
 /// Days since 1970-01-01 of a `YYYY-MM-DD`.
@@ -41,8 +172,7 @@ fn parse_date(text: &[u8]) -> Option<i64> {
         return None;
     }
     let (year, month, day) = (digits(&text[..4])?, digits(&text[5..7])?, digits(&text[8..])?);
-    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
-    (year > 0).then(|| day_number(date))
+    date(year, month, day)
 }
 
 /// Micros of `.1234567`, and what follows it.
@@ -163,6 +293,7 @@ mod tests {
             "2022-05-12T17:49:12-04:30",
             "2022-05-12 22:19:12.000",
             "2022-05-12 22:19:12",
+            "20220512221912",
         ] {
             assert_eq!(utc(text), expected, "{text}");
         }
@@ -172,6 +303,48 @@ mod tests {
     fn digits_beyond_microseconds_are_cut_off() {
         assert_eq!(utc("1970-01-01T00:00:00.1234567Z"), Some(123_456));
         assert_eq!(utc("1970-01-01T00:00:00.59Z"), Some(590_000));
+    }
+
+    #[test]
+    fn times_of_synapse_join_the_hour_of_a_24_hour_clock_to_the_half_of_the_day() {
+        for (text, same) in [
+            ("6/28/2021 4:34:35 PM", "2021-06-28T16:34:35Z"),
+            ("6/28/2021 16:34:35 PM", "2021-06-28T16:34:35Z"),
+            ("06/08/2021 04:34:35 am", "2021-06-08T04:34:35Z"),
+            ("1/1/2020 0:00:00 PM", "2020-01-01T12:00:00Z"),
+            ("1/1/2020 0:00:00 AM", "2020-01-01T00:00:00Z"),
+            ("1/1/2020 12:00:00 AM", "2020-01-01T00:00:00Z"),
+            ("1/1/2020 12:00:00 PM", "2020-01-01T12:00:00Z"),
+            ("12/31/1999 23:59:59 PM", "1999-12-31T23:59:59Z"),
+            ("1/1/0001 12:00:00 AM", "0001-01-01T00:00:00Z"),
+            ("2/29/2024 0:30:00 PM", "2024-02-29T12:30:00Z"),
+            ("2021-06-28T16:30:11.0000000+00:00", "2021-06-28T16:30:11Z"),
+            ("2021-06-25T16:21:12Z", "2021-06-25T16:21:12Z"),
+        ] {
+            assert_eq!(parse_sink(text), utc(same), "{text}");
+            assert!(utc(same).is_some());
+        }
+        for text in [
+            "",
+            "6/28/2021",
+            "6/28/2021 4:34:35",
+            "6/28/2021 13:00:00 AM",
+            "6/28/2021 24:00:00 PM",
+            "6/28/2021 4:60:00 PM",
+            "6/28/2021 4:34:60 PM",
+            "6/28/2021 4:34 PM",
+            "28/6/2021 4:34:35 PM",
+            "2/29/2023 4:34:35 PM",
+            "6/28/21 4:34:35 PM",
+            "6/28/0000 4:34:35 PM",
+            "6/28/20211 4:34:35 PM",
+            "6/28/2021 4:34:35 PM UTC",
+            "6/-8/2021 4:34:35 PM",
+            "6//2021 4:34:35 PM",
+            "6/28/2021  4:34:35 PM",
+        ] {
+            assert_eq!(parse_sink(text), None, "{text}");
+        }
     }
 
     #[test]
@@ -190,9 +363,46 @@ mod tests {
             "0000-01-01T00:00:00Z",
             "2022-05-12Té2:19:12Z",
             "2022-05-1é2T22:19:12Z",
+            "20220512221960",
+            "20221312221912",
+            "2022051222191Z",
         ] {
             assert_eq!(utc(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_as_people_spell_it_is_read_only_in_the_order_stated() {
+        use DateOrder::*;
+        let expected = utc("2026-02-06T11:55:00Z");
+        for (text, order) in [
+            ("2/6/2026 11:55:00 AM", Mdy),
+            ("02/06/2026 11:55", Mdy),
+            ("06.02.2026 11:55:00", Dmy),
+            ("6/2/2026, 11:55 a.m.", Dmy),
+            ("2026/02/06 11:55:00", Ymd),
+            ("2026-2-6T11:55:00", Ymd),
+        ] {
+            assert_eq!(parse_ordered(text, order, Tz::UTC), expected, "{text}");
+        }
+        let noon = |text| parse_ordered(text, Mdy, Tz::UTC).map(to_text);
+        assert_eq!(noon("2/6/2026 12:00:00 AM").as_deref(), Some("2026-02-06T00:00:00Z"));
+        assert_eq!(noon("2/6/2026 12:30 PM").as_deref(), Some("2026-02-06T12:30:00Z"));
+        assert_eq!(noon("2/6/2026 3:19 PM").as_deref(), Some("2026-02-06T15:19:00Z"));
+        for text in [
+            "13/6/2026 11:55",
+            "2/6/26 11:55",
+            "2/6/2026",
+            "2/6/2026 13:00 PM",
+            "2/6/2026 0:10 AM",
+            "2/6/2026 11",
+            "2/30/2026 11:55",
+            "",
+        ] {
+            assert_eq!(noon(text), None, "{text}");
+        }
+        let kolkata = chrono_tz::Asia::Kolkata;
+        assert_eq!(parse_ordered("06-02-2026 17:25", Dmy, kolkata), expected);
     }
 
     #[test]
@@ -233,6 +443,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in ".{0,40}") {
             let _ = utc(&text);
+            let _ = parse_sink(&text);
         }
     }
 }

@@ -3,9 +3,10 @@
 mod cli;
 mod console;
 mod demo;
+mod rejects;
 
 use clap::Parser;
-use cli::{Cli, Command, GenerateArgs, IngestArgs, ReportArgs, Target};
+use cli::{Cli, Command, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, Shape, Target};
 use gatelog::error::{AtPath, Error, Result};
 use gatelog::lake::Lake;
 use gatelog::report::{self, Report};
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
+        Command::Rejects(args) => run_rejects(&args),
+        Command::Replay(args) => run_replay(&args),
         Command::Generate(args) => run_generate(&args),
         Command::Demo(args) => demo::run(&args.dir),
     };
@@ -35,14 +38,37 @@ fn main() -> ExitCode {
 
 fn run_ingest(args: &IngestArgs) -> Result<u8> {
     let bar = console::Bar::new();
-    let outcome = ingest::ingest(&args.plan(console::owner()), &|progress| bar.show(progress));
+    let outcome = ingest::ingest(&args.plan(console::owner(), console::now())?, &|progress| {
+        bar.show(progress)
+    });
     bar.clear();
     let outcome = outcome?;
     console::inventory(&outcome);
     if args.json {
         print(|out| writeln!(out, "{}", console::outcome_json(&outcome)))?;
     }
-    let is_incomplete = outcome.total.rejected > args.max_rejects || outcome.refused() > 0;
+    let is_incomplete = !args.max_rejects.tolerates(&outcome.total) || outcome.refused() > 0;
+    Ok(if is_incomplete { COMMITTED_WITH_REJECTS } else { 0 })
+}
+
+fn run_rejects(args: &RejectsArgs) -> Result<u8> {
+    let listing = args.listing();
+    let lake = Lake::open(&listing.lake)?;
+    let found = rejects::Found::count(&lake, &listing)?;
+    if listing.shape == Shape::Raw {
+        found.raw_notes()?.iter().for_each(|note| console::note(note));
+    }
+    print_all(|out| rejects::list(&lake, &listing, &found, out))?;
+    Ok(0)
+}
+
+fn run_replay(args: &ReplayArgs) -> Result<u8> {
+    let outcome = ingest::replay(&args.plan(console::owner()))?;
+    console::inventory(&outcome);
+    if args.json {
+        print(|out| writeln!(out, "{}", console::outcome_json(&outcome)))?;
+    }
+    let is_incomplete = !args.max_rejects.tolerates(&outcome.total);
     Ok(if is_incomplete { COMMITTED_WITH_REJECTS } else { 0 })
 }
 
@@ -66,7 +92,7 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
             _ => write::json::write_tables(&tables, out),
         })?,
         Target::Folder { dir, formats } => {
-            publish(&dir, &tables, &formats, &options.settings())?;
+            publish(&dir, &tables, &formats, &options.settings(&lake)?)?;
             console::note(&format!(
                 "{} written to {}",
                 console::counted(tables.len(), "report"),
@@ -114,6 +140,18 @@ fn run_generate(args: &GenerateArgs) -> Result<u8> {
     };
     console::generated(&summary, &args.out);
     Ok(0)
+}
+
+/// Prints what may fail for another reason than standard output.
+fn print_all(fill: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>>) -> Result<()> {
+    let mut failure = None;
+    print(|out| {
+        fill(out).unwrap_or_else(|error| {
+            failure = Some(error);
+            Ok(())
+        })
+    })?;
+    failure.map_or(Ok(()), Err)
 }
 
 /// Writes to standard output. A reader that has seen enough, like `head`, is no error.

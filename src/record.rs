@@ -66,6 +66,8 @@ pub struct Record<'a> {
     pub version_number: Option<i64>,
     pub time_to_live_s: Option<i32>,
     pub deleted_in_source: bool,
+    /// When Synapse Link wrote this version of the row, micros like `created_on`; only between versions it decides.
+    pub sink_modified_on: Option<i64>,
 }
 
 impl Record<'_> {

@@ -5,14 +5,16 @@
 //! one. So the size of blocks never changes what is read (L2), and a broken record costs only itself.
 
 use super::columns::Columns;
-use super::head::{Form, Head};
-use super::normalize::{Fault, Raw, normalize};
-use super::reject::Reject;
-use super::{csv, json};
+use super::head::{Form, Head, Table};
+use super::normalize::{Fault, Raw, fault, normalize};
+use super::reject::{Reason, Reject};
+use super::{csv, json, side, xml};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
 use crate::lake::names::Names;
+use crate::lake::side::SideRow;
 use arrow::array::RecordBatch;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A stretch of an input.
@@ -24,6 +26,8 @@ pub struct Block {
     pub offset: u64,
     /// Whether the input ends with this block.
     pub last: bool,
+    /// With the last block: why the input could not be decoded to its end.
+    pub loss: Option<Arc<Fault>>,
     /// What the grammar is assumed to be in the middle of, where the block begins.
     pub start: State,
 }
@@ -37,7 +41,40 @@ pub enum State {
     Top,
     /// Between two records of an array, in a page of this environment.
     Array { environment: Arc<str> },
+    /// Within a record that is too long; behind it comes the next of this environment's array, or of the outermost level.
+    TooLong { environment: Option<Arc<str>> },
 }
+
+impl State {
+    /// Within a record that is too long and began in this state.
+    pub fn too_long(&self) -> State {
+        let environment = match self {
+            State::Array { environment } => Some(environment.clone()),
+            _ => None,
+        };
+        State::TooLong { environment }
+    }
+
+    pub fn behind_too_long(environment: Option<Arc<str>>) -> State {
+        environment.map_or(State::Top, |environment| State::Array { environment })
+    }
+}
+
+/// Why a record of more than `limit` bytes is set aside, in pieces: the first, or one of the others.
+pub fn too_long(limit: usize, is_first: bool) -> Fault {
+    let limit = match limit % (1 << 20) {
+        0 => format!("{} MiB", limit >> 20),
+        _ => format!("{limit} bytes"),
+    };
+    let sentence = match is_first {
+        true => format!("no record ends within {limit} of this place; all bytes are kept, {limit} to a reject"),
+        false => format!("goes on from the reject before: no record ends within {limit}"),
+    };
+    fault(TOO_LONG, sentence)
+}
+
+/// Pieces of a record are kept to the byte.
+const TOO_LONG: &str = "too-long";
 
 /// How far a block was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +89,11 @@ pub struct Parsed {
     pub rows: RecordBatch,
     pub identities: Vec<Identity>,
     pub rejects: Vec<Reject>,
+    /// Rows that only say that the source has deleted a row; a reject if no such row is known.
+    pub deletions: Vec<(Identity, Reject)>,
     pub names: Names,
+    /// Rows of a side table.
+    pub side: Vec<SideRow>,
     pub stop: Stop,
     /// How many numbers (lines, or records of a page) the consumed part spans.
     pub numbers: u64,
@@ -65,20 +106,34 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         Form::Lines => json::parse_lines(block, &mut sink),
         Form::Pages => json::parse_pages(block, &mut sink),
         Form::Csv(layout) => csv::parse(block, layout, &mut sink),
+        Form::Xml(layout) => xml::parse(block, *layout, &mut sink),
     };
+    if let Some(loss) = block.loss.as_deref().filter(|_| block.last) {
+        sink.lose(loss);
+    }
     let numbers = match block.head.form {
-        Form::Pages => (sink.columns.len() + sink.rejects.len()) as u64,
-        Form::Lines | Form::Csv(_) => memchr::memchr_iter(b'\n', &block.bytes[..stop.consumed]).count() as u64,
+        Form::Pages | Form::Xml(_) => sink.records(),
+        Form::Lines | Form::Csv(_) => lines_of(&block.head, &block.bytes[..stop.consumed]),
     };
     let rows = sink.columns.finish()?;
     Ok(Parsed {
         identities: identity::of_rows(&rows)?,
         rows,
         rejects: sink.rejects,
+        deletions: sink.deletions,
         names: sink.names,
+        side: sink.side,
         stop,
         numbers,
     })
+}
+
+/// Lines as people count them: those of a file, or the rows of a typed input, whatever line ends their values hold.
+fn lines_of(head: &Head, bytes: &[u8]) -> u64 {
+    match head.form {
+        Form::Csv(_) if head.typed.is_some() => csv::rows(bytes),
+        _ => memchr::memchr_iter(b'\n', bytes).count() as u64,
+    }
 }
 
 /// Takes what a grammar finds.
@@ -86,9 +141,15 @@ pub struct Sink<'b> {
     block: &'b Block,
     columns: Columns,
     rejects: Vec<Reject>,
+    deletions: Vec<(Identity, Reject)>,
+    /// That of the last reject: when many are broken, then mostly in the same way.
+    reason: Arc<Reason>,
     names: Names,
+    side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
+    /// Where the last reject ends.
+    rejected_to: usize,
 }
 
 impl<'b> Sink<'b> {
@@ -97,43 +158,119 @@ impl<'b> Sink<'b> {
             block,
             columns: Columns::new(),
             rejects: Vec::new(),
+            deletions: Vec::new(),
+            reason: Arc::default(),
             names: Names::default(),
+            side: Vec::new(),
             counted: (0, 0),
+            rejected_to: 0,
         }
     }
 
     /// A raw row that stands at `span` of the block.
-    pub fn record(&mut self, raw: Raw<'_>, environment: &str, span: std::ops::Range<usize>) {
-        match normalize(raw, self.block.head.zone) {
+    pub fn record(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+        if self.block.head.table != Table::Audit {
+            return self.side_row(raw, environment, span);
+        }
+        if let Some(id) = raw.deleted_id() {
+            let sentence = "the source has deleted this row before it was ever exported with its createdon";
+            let reject = self.reject_of(environment, fault("created-on-missing", sentence), span);
+            self.deletions.push((identity::of_id(environment, &id), reject));
+            return;
+        }
+        match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
                 self.names.see(environment, &record);
                 self.columns.push(&record, environment, &self.block.head.source);
             }
-            Err(fault) => self.reject(fault, span),
+            Err(fault) => self.reject_in(environment, fault, span),
+        }
+    }
+
+    fn side_row(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+        match side::normalize(raw, environment, &self.block.head) {
+            Ok(row) => {
+                self.names.see_user(&row);
+                self.side.push(row);
+            }
+            Err(fault) => self.reject_in(environment, fault, span),
         }
     }
 
     /// Bytes that are no record.
-    pub fn reject(&mut self, fault: Fault, span: std::ops::Range<usize>) {
-        let raw = self.block.bytes[span.clone()].trim_ascii_end();
+    pub fn reject(&mut self, fault: Fault, span: Range<usize>) {
+        let environment = self.block.head.environment.clone();
+        self.reject_in(&environment, fault, span);
+    }
+
+    /// Bytes that are no record, among records of an environment.
+    pub fn reject_in(&mut self, environment: &str, fault: Fault, span: Range<usize>) {
+        self.rejected_to = span.end;
+        let reject = self.reject_of(environment, fault, span);
+        self.rejects.push(reject);
+    }
+
+    fn reject_of(&mut self, environment: &str, fault: Fault, span: Range<usize>) -> Reject {
+        let length = match &self.block.bytes[span.clone()] {
+            piece if fault.code == TOO_LONG => piece.len(),
+            record => without_line_end(record).len(),
+        };
+        let reason = self.reason(environment, fault);
         let record = match self.block.head.form {
-            Form::Pages => (self.columns.len() + self.rejects.len()) as u64 + 1,
+            Form::Pages | Form::Xml(_) => self.records() + 1,
             Form::Lines | Form::Csv(_) => self.line_of(span.start),
         };
-        self.rejects.push(Reject {
-            source: self.block.head.source.clone(),
+        Reject {
+            reason,
             record,
-            byte_offset: self.block.offset + span.start as u64,
-            code: fault.code,
-            sentence: fault.sentence,
-            raw: raw.to_vec(),
-        });
+            span: span.start..span.start + length,
+        }
+    }
+
+    fn reason(&mut self, environment: &str, fault: Fault) -> Arc<Reason> {
+        let last = &*self.reason;
+        if (&*last.environment, last.code, &last.sentence) != (environment, fault.code, &fault.sentence) {
+            self.reason = Arc::new(Reason {
+                environment: environment.to_owned(),
+                code: fault.code,
+                sentence: fault.sentence,
+            });
+        }
+        self.reason.clone()
+    }
+
+    /// How many records were found so far.
+    fn records(&self) -> u64 {
+        (self.columns.len() + self.rejects.len() + self.deletions.len() + self.side.len()) as u64
+    }
+
+    /// The input goes on, but cannot be decoded. The record it breaks off in is rejected for that; or else a reject
+    /// without bytes stands for what is lost.
+    fn lose(&mut self, loss: &Fault) {
+        let end = self.block.bytes.len();
+        let is_broken_off = |last: &&mut Reject| self.rejected_to == end && last.reason.code != TOO_LONG;
+        match self.rejects.last_mut().filter(is_broken_off) {
+            Some(last) => {
+                last.reason = Arc::new(Reason {
+                    environment: last.reason.environment.clone(),
+                    code: loss.code,
+                    sentence: loss.sentence.clone(),
+                });
+            }
+            _ => self.reject(loss.clone(), end..end),
+        }
     }
 
     fn line_of(&mut self, offset: usize) -> u64 {
         let (from, lines) = self.counted;
-        let lines = lines + memchr::memchr_iter(b'\n', &self.block.bytes[from..offset]).count() as u64;
+        let lines = lines + lines_of(&self.block.head, &self.block.bytes[from..offset]);
         self.counted = (offset, lines);
         lines + 1
     }
+}
+
+/// Blanks at the end of a line are fields of a tab-separated one; only its end is no part of it.
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }

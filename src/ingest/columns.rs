@@ -35,6 +35,7 @@ pub struct Columns {
     deleted_in_source: BooleanBuilder,
     source: StringBuilder,
     environment: StringBuilder,
+    sink_modified_on: TimestampMicrosecondBuilder,
 }
 
 impl Columns {
@@ -65,6 +66,7 @@ impl Columns {
             deleted_in_source: BooleanBuilder::new(),
             source: StringBuilder::new(),
             environment: StringBuilder::new(),
+            sink_modified_on: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
         }
     }
 
@@ -103,6 +105,7 @@ impl Columns {
         self.deleted_in_source.append_value(record.deleted_in_source);
         self.source.append_value(source);
         self.environment.append_value(environment);
+        self.sink_modified_on.append_option(record.sink_modified_on);
     }
 
     pub fn finish(mut self) -> Result<RecordBatch> {
@@ -132,6 +135,7 @@ impl Columns {
             Arc::new(self.deleted_in_source.finish()),
             Arc::new(self.source.finish()),
             Arc::new(self.environment.finish()),
+            Arc::new(self.sink_modified_on.finish()),
         ];
         Ok(RecordBatch::try_new(schema::STAGED.clone(), columns)?)
     }

@@ -1,16 +1,19 @@
-//! CSV and TSV with a header line, row by row.
+//! CSV and TSV, row by row: with a header line, or without one when the column names are known from elsewhere.
 //!
 //! The grammar is RFC 4180: a field that begins with `"` ends at the next single `"`, which a separator or a line end
 //! must follow; a quote elsewhere is an ordinary character. A row that breaks this is rejected up to its line end, and
 //! reading goes on with the next line, so an unclosed quote costs one line and not the rest of the file.
 
-use super::block::{Block, Sink, State, Stop};
-use super::fields::{Field, field_of};
+use super::block::{Block, Sink, Stop};
+use super::fields::{Field, field_of, tool_field_of};
+use super::lines::{Line, Lines};
 use super::normalize::{Fault, Raw, fault};
+use crate::instant;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What the header line says.
+/// What the header line says, or whoever knows the columns of a file that has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     pub separator: u8,
@@ -18,10 +21,10 @@ pub struct Layout {
     pub columns: Vec<Option<Field>>,
     /// The column names as written.
     pub names: Vec<String>,
+    /// Set where Synapse Link wrote the rows. They have no header line; columns are appended over the years, so older
+    /// rows are shorter than the names; times may be spelled as [`instant::parse_sink`] reads them.
+    pub is_headless: bool,
 }
-
-/// No audit row comes near this size; what does has lost a quote.
-const MAX_ROW_BYTES: usize = 64 << 20;
 
 /// Separators that exports use, the likeliest first.
 const SEPARATORS: [u8; 3] = *b",;\t";
@@ -45,20 +48,77 @@ impl Layout {
             .iter()
             .map(|cell| String::from_utf8_lossy(&cell.text(text)).trim().to_owned())
             .collect();
-        let columns = names.iter().map(|name| field_of(name)).collect();
-        Some((
-            Layout {
-                separator,
-                columns,
-                names,
+        Some((Layout::new(separator, names), end))
+    }
+
+    pub fn new(separator: u8, names: Vec<String>) -> Layout {
+        Layout {
+            separator,
+            columns: fields_of(&names),
+            names,
+            is_headless: false,
+        }
+    }
+
+    /// The layout of rows of Synapse Link, whose columns have these names.
+    pub fn of_names(names: Vec<String>) -> Layout {
+        Layout {
+            columns: names.iter().map(|name| field_of(name)).collect(),
+            is_headless: true,
+            ..Layout::new(b',', names)
+        }
+    }
+
+    /// All it takes to read a row on its own.
+    pub fn to_json(&self) -> String {
+        let separator = char::from(self.separator);
+        json!({"separator": separator, "columns": self.names, "is_headless": self.is_headless}).to_string()
+    }
+
+    /// A header line for rows of this layout.
+    pub fn to_line(&self) -> String {
+        let quoted = self.names.iter().map(
+            |name| match name.contains(['"', '\n', '\r', char::from(self.separator)]) {
+                true => format!("\"{}\"", name.replace('"', "\"\"")),
+                false => name.clone(),
             },
-            end,
-        ))
+        );
+        quoted.collect::<Vec<_>>().join(&char::from(self.separator).to_string())
+    }
+
+    pub fn from_json(text: &str) -> Option<Layout> {
+        let header: Value = serde_json::from_str(text).ok()?;
+        let separator = header["separator"].as_str()?.as_bytes().first()?;
+        let names = header["columns"]
+            .as_array()?
+            .iter()
+            .map(|name| name.as_str().map(str::to_owned));
+        let names = names.collect::<Option<_>>()?;
+        Some(match header["is_headless"].as_bool() {
+            Some(true) => Layout::of_names(names),
+            _ => Layout::new(*separator, names),
+        })
+    }
+
+    /// Whether rows say who by an id.
+    pub fn identifies_people(&self) -> bool {
+        self.has(Field::UserId) || self.has(Field::ObjectId)
     }
 
     pub fn has(&self, field: Field) -> bool {
         self.columns.contains(&Some(field))
     }
+}
+
+/// What each column means: a table's own columns first; a tool's words only for what these leave open, once each.
+fn fields_of(names: &[String]) -> Vec<Option<Field>> {
+    let mut fields: Vec<Option<Field>> = names.iter().map(|name| field_of(name)).collect();
+    for (place, name) in names.iter().enumerate() {
+        if fields[place].is_none() {
+            fields[place] = tool_field_of(name).filter(|field| !fields.contains(&Some(*field)));
+        }
+    }
+    fields
 }
 
 /// Where a field stands, and whether its quotes must be undone.
@@ -169,37 +229,37 @@ fn quoted(bytes: &[u8], start: usize) -> Option<(Cell, usize)> {
 pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
     let bytes = &block.bytes;
     let mut cells = Vec::with_capacity(layout.columns.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let line_end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length + 1);
-        if bytes[at..line_end].trim_ascii().is_empty() {
-            at = line_end;
+    let mut lines = Lines::new(block);
+    while lines.pass_too_long(sink) {
+        let (start, line, window) = (lines.at, lines.line(), lines.window());
+        if let Line::Ended(end) = line
+            && bytes[start..end].trim_ascii().is_empty()
+        {
+            lines.at = end;
             continue;
         }
-        let window = &bytes[..bytes.len().min(at.saturating_add(MAX_ROW_BYTES))];
-        match read_row(window, at, layout.separator, &mut cells, block.last) {
+        // Where the input breaks off, a row without its line end is no whole row.
+        let ends_here = block.last && block.loss.is_none() && !lines.is_full();
+        let fault = match read_row(window, start, layout.separator, &mut cells, ends_here) {
             Row::Complete(end) => {
-                deliver(window, at..end, &cells, layout, &block.head.environment, sink);
-                at = end;
+                deliver(window, start..end, &cells, layout, &block.head.environment, sink);
+                lines.at = end;
+                continue;
             }
-            Row::Unfinished if !block.last && window.len() == bytes.len() => break,
-            Row::Unfinished => {
-                sink.reject(fault("syntax", "a quoted field is never closed"), at..line_end);
-                at = line_end;
+            Row::Unfinished if !block.last && !lines.is_full() => break,
+            Row::Unfinished => fault("syntax", "a quoted field is never closed"),
+            Row::Broken => fault("syntax", "a closing quote is not followed by a separator"),
+        };
+        match line {
+            Line::Ended(end) => {
+                sink.reject(fault, start..end);
+                lines.at = end;
             }
-            Row::Broken => {
-                sink.reject(
-                    fault("syntax", "a closing quote is not followed by a separator"),
-                    at..line_end,
-                );
-                at = line_end;
-            }
+            Line::TooLong => lines.begin_too_long(sink),
+            Line::Unfinished => break,
         }
     }
-    Stop {
-        consumed: at,
-        state: State::Top,
-    }
+    lines.stop()
 }
 
 fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, environment: &str, sink: &mut Sink<'_>) {
@@ -210,8 +270,8 @@ fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, en
 }
 
 fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a>, Fault> {
-    if cells.len() != layout.columns.len() {
-        let (found, expected) = (cells.len(), layout.columns.len());
+    let (found, expected) = (cells.len(), layout.columns.len());
+    if found > expected || (found < expected && !layout.is_headless) {
         return Err(fault(
             "field-count",
             format!("{found} fields where the header has {expected}"),
@@ -220,17 +280,57 @@ fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a
     let mut raw = Raw::default();
     for (position, (cell, field)) in cells.iter().zip(&layout.columns).enumerate() {
         let Some(field) = *field else { continue };
-        let text = match cell.text(bytes) {
-            Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
-            Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
-        };
-        let name = &layout.names[position];
-        raw.set(
-            field,
-            text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?,
-        );
+        let text = text_of(bytes, cell, &layout.names[position])?;
+        let is_sink_time = layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
+        raw.set(field, if is_sink_time { canonical_time(text) } else { text });
     }
     Ok(raw)
+}
+
+fn text_of<'a>(bytes: &'a [u8], cell: &Cell, name: &str) -> Result<Cow<'a, str>, Fault> {
+    let text = match cell.text(bytes) {
+        Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
+        Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
+    };
+    let text = text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?;
+    match text.contains('\0') {
+        true => Err(fault("encoding", format!("column {name} holds a NUL byte"))),
+        false => Ok(text),
+    }
+}
+
+/// A time in the older spelling of Synapse Link, spelled as every other export does; what is no time stays as it is.
+fn canonical_time(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.as_bytes().get(4) == Some(&b'-') {
+        return text;
+    }
+    instant::parse_sink(&text).map_or(text, |on| Cow::Owned(instant::to_text(on)))
+}
+
+/// The fields of the first rows of a text, as far as they can be read, to tell what wrote them. A row that the text
+/// ends in is given only if it is the first.
+pub fn first_rows(text: &[u8], limit: usize) -> Vec<Vec<String>> {
+    let (mut rows, mut cells, mut at) = (Vec::new(), Vec::new(), 0);
+    while at < text.len() && rows.len() < limit {
+        let row = read_row(text, at, b',', &mut cells, false);
+        let texts = cells
+            .iter()
+            .map(|cell| String::from_utf8_lossy(&cell.text(text)).into_owned());
+        match row {
+            Row::Complete(end) => {
+                rows.push(texts.collect());
+                at = end;
+            }
+            Row::Broken => at += memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| length + 1),
+            Row::Unfinished => {
+                if rows.is_empty() {
+                    rows.push(texts.collect());
+                }
+                break;
+            }
+        }
+    }
+    rows
 }
 
 /// Where a block may be cut: behind a line end that no quoted field spans, if quotes are balanced.
@@ -245,6 +345,19 @@ pub fn last_row_end(bytes: &[u8]) -> Option<usize> {
         end = line_end;
     }
     None
+}
+
+/// How many rows end in well-formed text: line ends outside quotes.
+pub fn rows(bytes: &[u8]) -> u64 {
+    let mut is_quoted = false;
+    let mut rows = 0;
+    for place in memchr::memchr2_iter(b'"', b'\n', bytes) {
+        match bytes[place] {
+            b'"' => is_quoted = !is_quoted,
+            _ => rows += u64::from(!is_quoted),
+        }
+    }
+    rows
 }
 
 #[cfg(test)]
@@ -312,6 +425,13 @@ mod tests {
             assert_eq!((layout.separator, layout.columns.len()), (separator, 3), "{header:?}");
         }
         assert_eq!(Layout::of_header(b"hello, world\n"), None);
+    }
+
+    #[test]
+    fn rows_of_well_formed_text_end_outside_quotes() {
+        for (text, expected) in [("", 0), ("a,b\n", 1), ("a\n\nb", 2), ("\"a\nb\",\"c\"\"\n\"\n\n", 2)] {
+            assert_eq!(super::rows(text.as_bytes()), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which column of an export means what: every spelling of a column name → one [`Field`].
+//! Which column of an export means what: every spelling of a column name → one [`Field`], whichever table it is of.
 //!
 //! Names arrive as Web API properties (`_objectid_value`), their annotations (`…@OData.Community.Display.V1.FormattedValue`),
 //! SQL columns (`ObjectId`) or driver columns (`ObjectId_Id`). Case, `_`, `.`, blanks and the `_value` of a lookup carry
@@ -33,10 +33,36 @@ pub enum Field {
     VersionNumber,
     TimeToLive,
     IsDelete,
+    /// When Synapse Link wrote this version of the row.
+    SinkModifiedOn,
+    /// `Id` beside or instead of the table's own key, as drivers and Synapse Link write it.
+    RowId,
+    /// A code that stands in a column of its own beside the label.
+    ActionId,
+    OperationId,
+    /// A time whose column says that it is UTC.
+    CreatedOnUtc,
+    // Of users:
+    SystemUserId,
+    FullName,
+    DomainName,
+    IsDisabled,
+    AccessMode,
+    ApplicationId,
+    IsLicensed,
+    // Of organizations:
+    OrganizationId,
+    Name,
+    IsAuditEnabled,
+    IsUserAccessAuditEnabled,
+    UserAccessAuditingInterval,
+    AuditRetentionPeriod,
+    // Of both:
+    ModifiedOn,
 }
 
 /// How many fields there are.
-pub const FIELD_COUNT: usize = Field::IsDelete as usize + 1;
+pub const FIELD_COUNT: usize = Field::ModifiedOn as usize + 1;
 
 const FORMATTED: &str = "@OData.Community.Display.V1.FormattedValue";
 const TARGET: &str = "@Microsoft.Dynamics.CRM.lookuplogicalname";
@@ -72,6 +98,20 @@ fn web_api(name: &str) -> Option<Field> {
         "useradditionalinfo" => Field::UserAdditionalInfo,
         "versionnumber" => Field::VersionNumber,
         "timetoliveinseconds" => Field::TimeToLive,
+        _ => return lake_column(name),
+    })
+}
+
+/// The lake's own columns where they are named otherwise, so that its files can be read again. The actor is told anew.
+fn lake_column(name: &str) -> Option<Field> {
+    Some(match name {
+        "object_type" => Field::ObjectType,
+        "object_name" => Field::ObjectName,
+        "user_name" => Field::UserName,
+        "calling_user_name" => Field::CallingUserName,
+        "regarding_object_name" => Field::RegardingObjectName,
+        "time_to_live_s" => Field::TimeToLive,
+        "deleted_in_source" => Field::IsDelete,
         _ => return None,
     })
 }
@@ -93,20 +133,23 @@ fn annotation(name: &str, annotation: &str) -> Option<Field> {
 
 /// All other spellings, compared without case and punctuation.
 fn spelled(name: &str) -> Option<Field> {
-    let mut plain: String = name
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
+    // A column of a linked table, `user.createdon`, is not the audit row's own.
+    if name.contains(['.', '/']) || name.contains("_x002e_") {
+        return None;
+    }
+    let mut plain = plain(name);
     if name.starts_with('_') && plain.ends_with("value") {
         plain.truncate(plain.len() - "value".len());
     }
     Some(match plain.as_str() {
+        "id" => Field::RowId,
         "auditid" => Field::AuditId,
         "createdon" => Field::CreatedOn,
-        "action" | "actionid" => Field::Action,
+        "action" => Field::Action,
+        "actionid" => Field::ActionId,
         "actionname" => Field::ActionLabel,
-        "operation" | "operationid" => Field::Operation,
+        "operation" => Field::Operation,
+        "operationid" => Field::OperationId,
         "operationname" => Field::OperationLabel,
         "objecttypecode" => Field::ObjectType,
         "objectidlogicalname" | "objectidentitytype" | "objectidtype" => Field::ObjectIdTarget,
@@ -126,8 +169,53 @@ fn spelled(name: &str) -> Option<Field> {
         "versionnumber" => Field::VersionNumber,
         "timetoliveinseconds" => Field::TimeToLive,
         "isdelete" => Field::IsDelete,
+        "sinkmodifiedon" => Field::SinkModifiedOn,
+        "systemuserid" => Field::SystemUserId,
+        "fullname" => Field::FullName,
+        "domainname" => Field::DomainName,
+        "isdisabled" => Field::IsDisabled,
+        "accessmode" => Field::AccessMode,
+        "applicationid" => Field::ApplicationId,
+        "islicensed" => Field::IsLicensed,
+        "organizationid" => Field::OrganizationId,
+        "name" => Field::Name,
+        "isauditenabled" => Field::IsAuditEnabled,
+        "isuseraccessauditenabled" => Field::IsUserAccessAuditEnabled,
+        "useraccessauditinginterval" => Field::UserAccessAuditingInterval,
+        "auditretentionperiodv2" => Field::AuditRetentionPeriod,
+        "modifiedon" => Field::ModifiedOn,
         _ => return None,
     })
+}
+
+/// A column name without case, blanks and punctuation.
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// What a column of a tool's own making means, where no column of the table itself says it: the headers of Panopticon,
+/// XrmToolBox's Audit History Extractor and its kin, CRMUserAudit, the Power Platform ToolBox and Audit Summary views.
+pub fn tool_field_of(name: &str) -> Option<Field> {
+    Some(match plain(name).as_str() {
+        "changeddateutc" => Field::CreatedOnUtc,
+        "date" | "datetime" | "changeddate" | "fecha" => Field::CreatedOn,
+        "event" | "accion" | "acción" => Field::ActionLabel,
+        "operacionid" => Field::OperationId,
+        "operacion" | "operación" => Field::OperationLabel,
+        "table" | "entity" | "entityname" | "objecttype" | "entidad" => Field::ObjectType,
+        "recordid" | "registroid" => Field::ObjectId,
+        "record" | "relatedobject" | "objectname" | "registronombre" => Field::ObjectName,
+        "user" | "username" | "changedby" | "usuario" => Field::UserName,
+        _ => return None,
+    })
+}
+
+/// Whether a column names a changed field: such exports have a row for each of them.
+pub fn names_a_changed_field(name: &str) -> bool {
+    matches!(plain(name).as_str(), "attributename" | "attribute" | "campo")
 }
 
 #[cfg(test)]
@@ -139,7 +227,14 @@ mod tests {
         for (field, names) in [
             (
                 Field::ObjectId,
-                &["_objectid_value", "objectid", "ObjectId", "ObjectId_Id"][..],
+                &[
+                    "_objectid_value",
+                    "objectid",
+                    "ObjectId",
+                    "ObjectId_Id",
+                    "Object Id",
+                    "object_id",
+                ][..],
             ),
             (Field::AuditId, &["auditid", "AuditId", "Audit Id", "AUDITID"]),
             (
@@ -158,6 +253,7 @@ mod tests {
                 ],
             ),
             (Field::CreatedOn, &["createdon", "CreatedOn"]),
+            (Field::SinkModifiedOn, &["SinkModifiedOn", "sinkmodifiedon"]),
         ] {
             for name in names {
                 assert_eq!(field_of(name), Some(field), "{name}");
@@ -176,6 +272,9 @@ mod tests {
     #[test]
     fn envelope_annotations_and_foreign_columns_mean_nothing() {
         for name in [
+            "user.createdon",
+            "a_x002e_createdon",
+            "Date/Time",
             "@odata.etag",
             "@odata.context",
             "entityname",
@@ -184,6 +283,61 @@ mod tests {
             "_userid_value@Microsoft.Dynamics.CRM.lookuplogicalname",
         ] {
             assert_eq!(field_of(name), None, "{name}");
+        }
+    }
+
+    /// Each header, and the field of each of its columns.
+    const TOOL_HEADERS: [(&str, &str); 8] = [
+        (
+            "RecordId,AuditId,ActionId,OperationId,CreatedOn,EntityName,UserId,Action,Operation,Username",
+            "ObjectId AuditId ActionId OperationId CreatedOn ObjectType UserId Action Operation UserName",
+        ),
+        ("Date,User,Action,Object Id", "CreatedOn UserName Action ObjectId"),
+        (
+            "Action,User,Operation,Related Object,Object Type,Date",
+            "Action UserName Operation ObjectName ObjectType CreatedOn",
+        ),
+        (
+            "Date/Time,Operation,Action,Table,Record,Changed By",
+            "CreatedOn Operation Action ObjectType ObjectName UserName",
+        ),
+        (
+            "Changed Date (UTC),Table,Record,Record Id,Event,Operation,Changed By,Transaction Id,Audit Id",
+            "CreatedOnUtc ObjectType ObjectName ObjectId ActionLabel Operation UserName TransactionId AuditId",
+        ),
+        (
+            "AuditId,Fecha,Entidad,RegistroId,RegistroNombre,Accion,OperacionId,Operacion,Usuario",
+            "AuditId CreatedOn ObjectType ObjectId ObjectName ActionLabel OperationId OperationLabel UserName",
+        ),
+        (
+            "Changed Date,Event,Changed By,Record,Entity,Operation",
+            "CreatedOn ActionLabel UserName ObjectName ObjectType Operation",
+        ),
+        (
+            "Id,Action,AuditId,CallingUserId_Id,CallingUserId_Name,CreatedOn,ObjectId_Id,ObjectId_LogicalName,ObjectId_Name,UserId_Id,UserId_Name",
+            "RowId Action AuditId CallingUserId CallingUserName CreatedOn ObjectId ObjectIdTarget ObjectName UserId UserName",
+        ),
+    ];
+
+    /// The headers that tools write, as collected in the domain's notes: what each of their columns means.
+    #[test]
+    fn every_column_of_a_tool_means_what_it_should() {
+        let meaning = |name: &str| field_of(name).or_else(|| tool_field_of(name));
+        for (names, fields) in TOOL_HEADERS {
+            let found = names
+                .split(',')
+                .map(|name| meaning(name).map_or("None".to_owned(), |field| format!("{field:?}")));
+            assert_eq!(found.collect::<Vec<_>>().join(" "), fields, "{names}");
+        }
+        for name in [
+            "OldValue",
+            "Changed Fields",
+            "RecordKeyValue",
+            "LookupNewValue",
+            "EntityId",
+            "user.fullname",
+        ] {
+            assert_eq!(meaning(name), None, "{name}");
         }
     }
 }

@@ -1,142 +1,22 @@
 //! JSON exports: NDJSON line by line; OData pages, bare arrays, single objects and several of them after each other.
 //!
-//! serde_json checks the syntax and slices each value; only the values gatelog wants are decoded. In a page a broken
-//! record ends where the next one visibly begins: at a `{` with a name behind it and a `,` `[` `}` or line end before it.
-//! Inside a proper JSON string that cannot occur, since its quotes would be escaped.
+//! In a page a broken record ends where the next one visibly begins: at a `{` with a name behind it and a `,` `[` `}` or
+//! line end before it. Inside a proper JSON string that cannot occur, since its quotes would be escaped.
 
-use super::block::{Block, Sink, State, Stop};
-use super::fields::{Field, field_of};
-use super::normalize::{Fault, Raw, fault};
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::fmt;
+use super::block::{Block, Sink, State, Stop, too_long};
+use super::entry::Entry;
+use super::lines::Lines;
+use super::normalize::{Fault, fault};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::ops::Range;
 use std::sync::Arc;
-
-/// No audit record comes near this size; what does is broken. It bounds how far a missing quote can reach.
-const MAX_RECORD_BYTES: usize = 64 << 20;
-
-/// One JSON object, seen as an audit row.
-#[derive(Default)]
-pub struct Entry<'a> {
-    raw: Raw<'a>,
-    /// How many of its members gatelog knows.
-    pub known: usize,
-    /// The text of `@odata.context`.
-    context: Option<Cow<'a, str>>,
-    /// Whether it is not a row but a page around rows.
-    pub is_page: bool,
-    /// The first member whose value could not be decoded.
-    undecodable: Option<Field>,
-}
-
-enum Key {
-    Field(Field),
-    Context,
-    Value,
-    Other,
-}
-
-struct KeySeed;
-
-impl<'de> DeserializeSeed<'de> for KeySeed {
-    type Value = Key;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed {
-    type Value = Key;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(match name {
-            "value" => Key::Value,
-            "@odata.context" => Key::Context,
-            _ => field_of(name).map_or(Key::Other, Key::Field),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Entry<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntryVisitor)
-    }
-}
-
-struct EntryVisitor;
-
-impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = Entry<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Entry<'de>, A::Error> {
-        let mut entry = Entry::default();
-        while let Some(key) = members.next_key_seed(KeySeed)? {
-            match key {
-                Key::Field(field) => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.known += 1;
-                    match decode(value.get(), field) {
-                        Ok(Some(text)) => entry.raw.set(field, text),
-                        Ok(None) => {}
-                        Err(_) => entry.undecodable = entry.undecodable.or(Some(field)),
-                    }
-                }
-                Key::Value => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.is_page |= value.get().starts_with('[');
-                }
-                Key::Context => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.context = decode(value.get(), Field::AuditId).unwrap_or_default();
-                }
-                Key::Other => {
-                    members.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(entry)
-    }
-}
-
-/// The text of a JSON value; `None` for null. An option set given as `{"Value":64}` is its number.
-fn decode<'a>(json: &'a str, field: Field) -> Result<Option<Cow<'a, str>>, serde_json::Error> {
-    let is_choice = matches!(field, Field::Action | Field::Operation | Field::ObjectType);
-    match json.as_bytes().first() {
-        Some(b'n') | None => Ok(None),
-        Some(b'"') => match memchr::memchr(b'\\', json.as_bytes()) {
-            None => Ok(Some(Cow::Borrowed(&json[1..json.len() - 1]))),
-            Some(_) => serde_json::from_str(json).map(|text| Some(Cow::Owned(text))),
-        },
-        Some(b'{') if is_choice => {
-            let choice: Choice = serde_json::from_str(json)?;
-            Ok(Some(Cow::Owned(choice.value.to_string())))
-        }
-        Some(_) => Ok(Some(Cow::Borrowed(json))),
-    }
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(rename = "Value", alias = "value")]
-    value: serde_json::Number,
-}
 
 /// Hands a parsed entry on, as a record or as a reject.
 fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
     match entry.undecodable {
-        Some(field) => sink.reject(
+        Some(field) => sink.reject_in(
+            environment,
             fault("syntax", format!("the value of {field:?} is not valid JSON text")),
             span,
         ),
@@ -146,17 +26,11 @@ fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut S
 
 /// NDJSON: every line is a JSON text of its own. A line may also be a whole page.
 pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let bytes = &block.bytes;
-    let mut start = 0;
-    while start < bytes.len() {
-        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length + 1);
-        parse_line(block, start..end, sink);
-        start = end;
+    let mut lines = Lines::new(block);
+    while let Some(line) = lines.next(sink) {
+        parse_line(block, line, sink);
     }
-    Stop {
-        consumed: bytes.len(),
-        state: State::Top,
-    }
+    lines.stop()
 }
 
 fn parse_line(block: &Block, span: Range<usize>, sink: &mut Sink<'_>) {
@@ -229,6 +103,14 @@ impl<'b> PageParser<'b> {
 
     fn run(&mut self, sink: &mut Sink<'_>) {
         loop {
+            if let State::TooLong { environment } = &self.state
+                && self.at < self.end
+            {
+                if !self.pass_too_long(environment.clone(), sink) {
+                    return;
+                }
+                continue;
+            }
             self.skip_blanks_and_commas();
             let start = self.at;
             let Some(&byte) = self.block.bytes[..self.end].get(self.at) else {
@@ -238,6 +120,11 @@ impl<'b> PageParser<'b> {
                 (b'{', State::Array { environment }) => self.row(environment.clone(), sink),
                 (b'{', _) => self.object(sink),
                 (b']', State::Array { .. }) => self.close_array(),
+                // The end of a list that pages stood in.
+                (b']', State::Top) => {
+                    self.at += 1;
+                    Ok(())
+                }
                 (b'[', State::Begin | State::Top) => {
                     self.at += 1;
                     self.enter_array(self.block.head.environment.clone())
@@ -248,35 +135,75 @@ impl<'b> PageParser<'b> {
                 Ok(()) => continue,
                 Err(halt) => halt,
             };
-            let next = self.next_row_after(start + 1);
+            self.at = start;
+            let next = self.next_row();
             let fault = match halt {
-                Halt::Broken(fault) if self.last || next.is_some() => fault,
-                Halt::Unfinished if self.end - start >= MAX_RECORD_BYTES => {
-                    fault("too-long", "no record ends within 64 MiB of this place")
+                _ if self.is_full() && next.is_none() => {
+                    self.state = self.state.too_long();
+                    self.at = start + self.limit();
+                    sink.reject(too_long(self.limit(), true), start..self.at);
+                    continue;
                 }
+                Halt::Broken(fault) if self.last || next.is_some() => fault,
+                Halt::Unfinished if self.is_full() => too_long(self.limit(), true),
                 Halt::Unfinished if self.last => {
                     self.cut_off = next.is_none();
                     fault("truncated", "the input ends inside this record")
                 }
-                _ => {
-                    self.at = start;
-                    return;
-                }
+                _ => return,
             };
             self.at = next.unwrap_or(self.end);
-            sink.reject(fault, start..self.without_separator(start));
+            sink.reject_in(&self.environment(), fault, start..self.without_separator(start));
         }
     }
 
-    /// The bytes that the record beginning at the current place may take.
+    /// Whose rows come here.
+    fn environment(&self) -> Arc<str> {
+        match &self.state {
+            State::Array { environment }
+            | State::TooLong {
+                environment: Some(environment),
+            } => environment.clone(),
+            State::Begin | State::Top | State::TooLong { environment: None } => self.block.head.environment.clone(),
+        }
+    }
+
+    fn limit(&self) -> usize {
+        self.block.head.record_bytes
+    }
+
+    /// The bytes up to where the record beginning at the current place must end.
     fn window(&self) -> &'b [u8] {
-        &self.block.bytes[..self.end.min(self.at.saturating_add(MAX_RECORD_BYTES))]
+        &self.block.bytes[..self.end.min(self.at.saturating_add(self.limit()))]
+    }
+
+    /// Goes on through a record that is too long, to the next row or for another piece; `false` when the block ends
+    /// before either.
+    fn pass_too_long(&mut self, environment: Option<Arc<str>>, sink: &mut Sink<'_>) -> bool {
+        let start = self.at;
+        self.at = match self.next_row() {
+            Some(next) => {
+                self.state = State::behind_too_long(environment);
+                next
+            }
+            None if self.is_full() => start + self.limit(),
+            None if self.last => self.end,
+            None => return false,
+        };
+        sink.reject(too_long(self.limit(), false), start..self.at);
+        true
+    }
+
+    /// Whether all bytes that a record at the current place may take are there.
+    fn is_full(&self) -> bool {
+        self.end - self.at >= self.limit()
     }
 
     /// A page that stops between two records is still truncated, and says so.
     fn end_of_input(&mut self, sink: &mut Sink<'_>) {
         if self.last && !self.cut_off && matches!(self.state, State::Array { .. }) {
-            sink.reject(
+            sink.reject_in(
+                &self.environment(),
                 fault("truncated", "the input ends before its list of records is closed"),
                 self.end..self.end,
             );
@@ -286,6 +213,10 @@ impl<'b> PageParser<'b> {
     fn row(&mut self, environment: Arc<str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let start = self.at;
         let entry: Entry<'_> = read(self.window(), &mut self.at)?;
+        if entry.is_page {
+            self.at = start;
+            return self.object(sink);
+        }
         deliver(entry, &environment, start..self.at, sink);
         Ok(())
     }
@@ -295,8 +226,13 @@ impl<'b> PageParser<'b> {
         let bytes = self.window();
         let mut environment = self.block.head.environment.clone();
         let mut at = self.at + 1;
+        let mut bodies = 0;
         loop {
             match next_token(bytes, &mut at)? {
+                b'}' if bodies > 0 => {
+                    (at, bodies) = (at + 1, bodies - 1);
+                    continue;
+                }
                 b'}' => return self.row(environment, sink),
                 b',' => at += 1,
                 _ => {}
@@ -306,10 +242,15 @@ impl<'b> PageParser<'b> {
                 return Err(Halt::Broken(fault("syntax", "expected `:` after a member name")));
             }
             at += 1;
-            let is_list = next_token(bytes, &mut at)? == b'[';
-            if name == "value" && is_list {
+            let opens = next_token(bytes, &mut at)?;
+            if name == "value" && opens == b'[' {
                 self.at = at + 1;
                 return self.enter_array(environment);
+            }
+            // A flow's output holds the page in its `body`; what stands around it says nothing of the rows.
+            if name == "body" && opens == b'{' {
+                (at, bodies) = (at + 1, bodies + 1);
+                continue;
             }
             if name == "@odata.context" {
                 let context: Option<String> = read_owned(bytes, &mut at)?;
@@ -325,13 +266,14 @@ impl<'b> PageParser<'b> {
         Ok(())
     }
 
-    /// Leaves a list of rows, and the page around it if there is one.
+    /// Leaves a list of rows, the page around it and what stands around the page, with all their other members.
     fn close_array(&mut self) -> Result<(), Halt> {
         let bytes = self.window();
         let mut at = self.at + 1;
+        let mut closed = at;
         loop {
             match next_token(bytes, &mut at) {
-                Ok(b',') => {
+                Ok(b',') if !self.begins_next_page(at + 1)? => {
                     at += 1;
                     read_owned::<String>(bytes, &mut at)?;
                     if next_token(bytes, &mut at)? != b':' {
@@ -340,18 +282,25 @@ impl<'b> PageParser<'b> {
                     at += 1;
                     read_owned::<IgnoredAny>(bytes, &mut at)?;
                 }
-                Ok(b'}') => {
-                    at += 1;
-                    break;
-                }
+                Ok(b'}') => at += 1,
                 Ok(_) => break,
                 Err(_) if self.last => break,
                 Err(halt) => return Err(halt),
             }
+            closed = at;
         }
-        self.at = at;
+        self.at = closed;
         self.state = State::Top;
         Ok(())
+    }
+
+    /// Whether what follows a comma is another page, and not another member of this one.
+    fn begins_next_page(&self, mut at: usize) -> Result<bool, Halt> {
+        match next_token(self.window(), &mut at) {
+            Ok(byte) => Ok(byte != b'"'),
+            Err(_) if self.last => Ok(true),
+            Err(halt) => Err(halt),
+        }
     }
 
     fn skip_blanks_and_commas(&mut self) {
@@ -360,12 +309,14 @@ impl<'b> PageParser<'b> {
         }
     }
 
-    /// Where the next row visibly begins.
-    fn next_row_after(&self, from: usize) -> Option<usize> {
-        let bytes = &self.block.bytes[..self.end];
-        memchr::memchr_iter(b'{', &bytes[from.min(self.end)..])
-            .map(|found| from + found)
-            .find(|&brace| begins_row(bytes, brace))
+    /// Where the next row behind the current place visibly begins. Only bytes within the limit are looked at, so that
+    /// the answer does not depend on where the block ends.
+    fn next_row(&self) -> Option<usize> {
+        let window = &self.window()[self.at..];
+        memchr::memchr_iter(b'{', window)
+            .skip_while(|&brace| brace == 0)
+            .find(|&brace| begins_row(window, brace))
+            .map(|brace| self.at + brace)
     }
 
     /// The end of a broken stretch, without the comma that parts it from the next row.
@@ -382,9 +333,12 @@ pub fn begins_row(bytes: &[u8], brace: usize) -> bool {
         && after
             .next()
             .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'@'));
+    if !named {
+        return false;
+    }
     let before = bytes[..brace].trim_ascii_end();
     let own_line = before.len() < brace && bytes[before.len()..brace].contains(&b'\n');
-    named && (own_line || matches!(before.last(), Some(b',' | b'[' | b'}') | None))
+    own_line || matches!(before.last(), Some(b',' | b'[' | b'}') | None)
 }
 
 fn next_token(bytes: &[u8], at: &mut usize) -> Result<u8, Halt> {
@@ -449,8 +403,8 @@ pub fn first_context(text: &[u8]) -> Option<String> {
 pub fn last_row_start(bytes: &[u8], environment: &Arc<str>) -> Option<(usize, State)> {
     let mut end = bytes.len();
     while let Some(brace) = memchr::memrchr(b'{', &bytes[..end]) {
-        let before = bytes[..brace].trim_ascii_end();
         if brace > 0 && begins_row(bytes, brace) {
+            let before = bytes[..brace].trim_ascii_end();
             let state = match before.split_last() {
                 Some((b',', rest)) if rest.trim_ascii_end().ends_with(b"}") => Some(State::Array {
                     environment: environment.clone(),

@@ -4,31 +4,42 @@
 //! paths ─discover─▶ inputs ─recognise─▶ blocks ─parse (all cores)─▶ rows + rejects ─drop duplicates─▶ sorted files ─commit
 //! ```
 //!
-//! While one wave of blocks is parsed, the wave before it is taken into the lake and the next one is read. Blocks are
-//! taken in order, so neither their size nor the number of threads changes anything (L2). Every record lands in exactly
-//! one counter of its input's [`Tally`], asserted before the commit (L1).
+//! Every record lands in exactly one counter of its input's [`Tally`] (L1), and neither the order of the paths nor the
+//! number of threads changes what is committed (L2).
 
+mod archive;
 mod block;
 mod columns;
 mod csv;
+mod decode;
+mod discover;
+mod entry;
+mod expand;
 mod fields;
 mod head;
+mod headless;
 mod json;
+mod lines;
 mod normalize;
+mod recognise;
+mod refuse;
 mod reject;
+mod replay;
+mod run;
+mod side;
 mod source;
+mod synapse;
+mod table;
+mod xml;
 
 use crate::error::{Error, Result};
-use crate::lake::Writer;
-use crate::lake::manifest::InputEntry;
-use crate::lake::names::Names;
-use block::{Block, Parsed, State, Stop, parse};
+use crate::instant::DateOrder;
 use chrono_tz::Tz;
-use head::{Found, Known};
-use rayon::prelude::*;
-use reject::Reject;
-use source::{Input, Reader};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+pub use reject::{MaxRejects, RejectNote, header_line};
+pub use replay::{Replay, replay};
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -39,6 +50,12 @@ pub struct Plan {
     pub environment: Option<String>,
     /// The zone of times that carry none.
     pub source_tz: Tz,
+    /// The order of dates as people spell them, like 2/6/2026; without it they are not understood.
+    pub date_order: Option<DateOrder>,
+    /// When the inputs were exported, micros since 1970; each file's own time of modification when `None`.
+    pub exported_on: Option<i64>,
+    /// The time at which standard input counts as exported, micros since 1970.
+    pub now: i64,
     /// Commit nothing if anything is rejected or refused.
     pub strict: bool,
     /// Who writes, for the lock.
@@ -47,6 +64,8 @@ pub struct Plan {
     pub block_bytes: usize,
     /// How much of the rows is held before they are written out.
     pub memory_bytes: usize,
+    /// No audit record comes near this size; what does is broken. It bounds how far a missing quote can reach.
+    pub record_bytes: usize,
 }
 
 impl Plan {
@@ -56,10 +75,14 @@ impl Plan {
             lake,
             environment: None,
             source_tz: Tz::UTC,
+            date_order: None,
+            exported_on: None,
+            now: 0,
             strict: false,
             owner: "gatelog".to_owned(),
             block_bytes: 4 << 20,
             memory_bytes: 256 << 20,
+            record_bytes: 64 << 20,
         }
     }
 }
@@ -91,8 +114,14 @@ impl Tally {
 pub enum Fate {
     Ingested {
         form: &'static str,
+        /// The logical name of the table whose rows it holds.
+        table: &'static str,
         environment: String,
+        /// First and last `created_on` of its rows, duplicates included.
+        window: Option<(i64, i64)>,
         tally: Tally,
+        /// What people should know of this export beside its books: a sentence each.
+        notes: Vec<String>,
     },
     Empty,
     /// The same bytes were ingested before.
@@ -104,6 +133,12 @@ pub enum Fate {
     },
     /// A file in a folder that is no export.
     PassedOver,
+    /// What gatelog knows and has no use for.
+    Skipped {
+        reason: String,
+    },
+    /// A folder that its source is still writing to.
+    Unfinished,
 }
 
 /// One line of the inventory.
@@ -120,15 +155,7 @@ pub struct Outcome {
     pub total: Tally,
     /// The first rejects, in order, for people to see; all of them are in the lake.
     pub rejects: Vec<RejectNote>,
-}
-
-/// Where a record was rejected, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RejectNote {
-    pub input: String,
-    pub record: u64,
-    pub code: &'static str,
-    pub sentence: String,
+    pub rejected_by_code: BTreeMap<String, u64>,
 }
 
 impl Outcome {
@@ -147,326 +174,19 @@ pub struct Progress {
     pub records_read: u64,
 }
 
-const SHOWN_REJECTS: usize = 10;
-
 /// Ingests everything the plan names, or nothing.
 ///
 /// # Errors
 /// `BadInput` when nothing is readable, or anything is wrong under `strict`; `Locked` when another run is writing;
 /// `Failed` when a path cannot be read or the lake cannot be written. In each case the lake is as before.
 pub fn ingest(plan: &Plan, progress: &(dyn Fn(Progress) + Sync)) -> Result<Outcome> {
-    let inputs = source::discover(&plan.paths, &plan.lake)?;
+    let inputs = discover::discover(&plan.paths, &plan.lake)?;
     if inputs.is_empty() {
         return Err(Error::bad_input("holds no files")
             .at(&plan.paths[0])
             .hint("name a folder with exports, or the files"));
     }
-    let mut run = Run::open(plan, &inputs, progress)?;
+    let mut run = run::Run::open(plan, &inputs, progress)?;
     run.read_all(inputs.into_iter())?;
     run.finish()
-}
-
-/// An input while its blocks are being taken.
-struct Open {
-    name: String,
-    form: &'static str,
-    environment: String,
-    tally: Tally,
-    bytes: u64,
-    hash: String,
-    /// Numbers (lines or records) before the next block.
-    numbers: u64,
-    state: State,
-    /// What the last block left unfinished, and where that begins.
-    carry: (Vec<u8>, u64),
-}
-
-/// A block in a wave, with what its input is known by once it ends.
-struct Queued {
-    input: usize,
-    block: Block,
-    /// Bytes and hash of the whole input, with its last block.
-    ending: Option<(u64, String)>,
-}
-
-struct Run<'p> {
-    plan: &'p Plan,
-    writer: Writer,
-    progress: &'p (dyn Fn(Progress) + Sync),
-    so_far: Progress,
-    opened: Vec<Open>,
-    reports: Vec<Report>,
-    /// For each opened input, its line in `reports`.
-    lines: Vec<usize>,
-    rejects: Vec<Reject>,
-    names: Names,
-}
-
-/// The inputs still to be read, and the one being read.
-struct Queue<I> {
-    inputs: I,
-    reader: Option<(usize, Reader)>,
-}
-
-impl<'p> Run<'p> {
-    fn open(plan: &'p Plan, inputs: &[Input], progress: &'p (dyn Fn(Progress) + Sync)) -> Result<Run<'p>> {
-        let mut so_far = Progress::default();
-        for input in inputs {
-            so_far.bytes_total += source::size(input)?.unwrap_or(0);
-        }
-        Ok(Run {
-            plan,
-            writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes)?,
-            progress,
-            so_far,
-            opened: Vec::new(),
-            reports: Vec::new(),
-            lines: Vec::new(),
-            rejects: Vec::new(),
-            names: Names::default(),
-        })
-    }
-
-    fn read_all(&mut self, inputs: impl Iterator<Item = Input> + Send) -> Result<()> {
-        let mut queue = Queue { inputs, reader: None };
-        let mut wave = self.read_wave(&mut queue)?;
-        let mut parsed_wave = Vec::new();
-        while !wave.is_empty() || !parsed_wave.is_empty() {
-            let (parsed, next) = rayon::join(
-                || {
-                    wave.par_iter()
-                        .map(|queued| parse(&queued.block))
-                        .collect::<Result<Vec<Parsed>>>()
-                },
-                || {
-                    self.take_wave(std::mem::take(&mut parsed_wave))?;
-                    self.read_wave(&mut queue)
-                },
-            );
-            parsed_wave = wave.into_iter().zip(parsed?).collect();
-            wave = next?;
-        }
-        Ok(())
-    }
-
-    /// Reads the next blocks, enough to keep all cores busy, from one input or several.
-    fn read_wave(&mut self, queue: &mut Queue<impl Iterator<Item = Input>>) -> Result<Vec<Queued>> {
-        let wanted = 2 * rayon::current_num_threads();
-        let mut wave = Vec::new();
-        let mut held = 0;
-        while wave.len() < wanted || held < wanted * self.plan.block_bytes / 2 {
-            if queue.reader.is_none() {
-                match queue.inputs.next() {
-                    Some(input) => queue.reader = self.open_input(&input)?,
-                    None => break,
-                }
-            }
-            let Some((input, reader)) = &mut queue.reader else {
-                continue;
-            };
-            let before = reader.bytes();
-            let block = reader.next_block(self.plan.block_bytes)?;
-            self.so_far.bytes_read += reader.bytes() - before;
-            let is_last = block.as_ref().is_none_or(|block| block.last);
-            if let Some(block) = block {
-                held += block.bytes.len();
-                wave.push(Queued {
-                    input: *input,
-                    ending: block.last.then(|| (reader.bytes(), reader.hash())),
-                    block,
-                });
-            }
-            if is_last {
-                queue.reader = None;
-            }
-        }
-        Ok(wave)
-    }
-
-    /// Recognises an input; `None` when there is nothing to read in it.
-    fn open_input(&mut self, input: &Input) -> Result<Option<(usize, Reader)>> {
-        let size = source::size(input)?;
-        if size.is_some_and(|size| size > 0 && self.writer.knows_size(size))
-            && self.writer.knows_content(&source::content_hash(input)?)
-        {
-            return Ok(self.note(input, Fate::AlreadyIngested));
-        }
-        let known = Known {
-            source: input.name().into(),
-            environment: self.plan.environment.as_deref().map(Into::into),
-            zone: self.plan.source_tz,
-        };
-        let (found, reader) = source::open(input, &known)?;
-        let reader = match (found, reader) {
-            (Found::Export(_), Some(reader)) => reader,
-            (Found::Refused { reason, hint }, _) => return Ok(self.note(input, Fate::Refused { reason, hint })),
-            (Found::Foreign, _) if input.is_named => {
-                let reason = "is no export gatelog knows".to_owned();
-                let hint = "gatelog reads OData JSON, NDJSON and CSV exports of the audit table".to_owned();
-                return Ok(self.note(input, Fate::Refused { reason, hint }));
-            }
-            (Found::Foreign, _) => return Ok(self.note(input, Fate::PassedOver)),
-            (Found::Empty | Found::Export(_), _) => return Ok(self.note(input, Fate::Empty)),
-        };
-        self.so_far.bytes_read += reader.bytes();
-        let head = reader.head();
-        self.opened.push(Open {
-            name: input.name(),
-            form: head.form.name(),
-            environment: head.environment.to_string(),
-            tally: Tally::default(),
-            bytes: 0,
-            hash: String::new(),
-            numbers: head.body.1,
-            state: State::Begin,
-            carry: (Vec::new(), 0),
-        });
-        self.lines.push(self.reports.len());
-        self.note(input, Fate::Empty);
-        Ok(Some((self.opened.len() - 1, reader)))
-    }
-
-    fn note(&mut self, input: &Input, fate: Fate) -> Option<(usize, Reader)> {
-        let input = input.name();
-        self.reports.push(Report { input, fate });
-        None
-    }
-
-    fn take_wave(&mut self, wave: Vec<(Queued, Parsed)>) -> Result<()> {
-        for (queued, parsed) in wave {
-            self.take_block(queued, parsed)?;
-        }
-        (self.progress)(self.so_far);
-        Ok(())
-    }
-
-    /// Takes a block after all blocks before it. If it was parsed on a wrong guess, it is parsed again, on what the
-    /// blocks before it left.
-    fn take_block(&mut self, queued: Queued, parsed: Parsed) -> Result<()> {
-        let Queued { input, block, ending } = queued;
-        let open = &mut self.opened[input];
-        let (carry, carry_offset) = std::mem::take(&mut open.carry);
-        let (block, parsed) = if carry.is_empty() && (open.state == block.start) {
-            (block, parsed)
-        } else {
-            let offset = if carry.is_empty() { block.offset } else { carry_offset };
-            let bytes = [carry, block.bytes].concat();
-            let start = open.state.clone();
-            let again = Block {
-                bytes,
-                offset,
-                start,
-                ..block
-            };
-            let parsed = parse(&again)?;
-            (again, parsed)
-        };
-        let Stop { consumed, state } = parsed.stop;
-        open.state = state;
-        if consumed < block.bytes.len() {
-            open.carry = (block.bytes[consumed..].to_vec(), block.offset + consumed as u64);
-        }
-        let rows = parsed.rows.num_rows() as u64;
-        let rejected = parsed.rejects.len() as u64;
-        let before = open.numbers;
-        open.numbers += parsed.numbers;
-        let accepted = self.writer.stage(parsed.rows, &parsed.identities)? as u64;
-        let open = &mut self.opened[input];
-        open.tally.add(&Tally {
-            read: rows + rejected,
-            accepted,
-            duplicate: rows - accepted,
-            rejected,
-        });
-        if let Some((bytes, hash)) = ending {
-            (open.bytes, open.hash) = (bytes, hash);
-        }
-        self.so_far.records_read += rows + rejected;
-        self.names.merge(parsed.names);
-        self.rejects.extend(parsed.rejects.into_iter().map(|reject| Reject {
-            record: reject.record + before,
-            ..reject
-        }));
-        Ok(())
-    }
-
-    /// Closes the books and commits.
-    fn finish(mut self) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
-        let generation = self.writer.next_generation();
-        let mut entries = Vec::new();
-        for (open, line) in self.opened.iter().zip(&self.lines) {
-            assert!(open.tally.balances(), "L1: the books of {} do not balance", open.name);
-            assert!(
-                open.carry.0.is_empty(),
-                "every byte of {} was understood or rejected",
-                open.name
-            );
-            outcome.total.add(&open.tally);
-            self.reports[*line].fate = Fate::Ingested {
-                form: open.form,
-                environment: open.environment.clone(),
-                tally: open.tally,
-            };
-            entries.push(InputEntry {
-                name: open.name.clone(),
-                bytes: open.bytes,
-                hash: open.hash.clone(),
-                form: open.form.to_owned(),
-                generation,
-                read: open.tally.read,
-                accepted: open.tally.accepted,
-                duplicate: open.tally.duplicate,
-                rejected: open.tally.rejected,
-            });
-        }
-        outcome.rejects = self.rejects.iter().take(SHOWN_REJECTS).map(RejectNote::of).collect();
-        outcome.reports = std::mem::take(&mut self.reports);
-        self.check(&outcome)?;
-        if entries.is_empty() {
-            self.writer.abandon()?;
-        } else {
-            self.writer
-                .commit(&reject::to_batch(&self.rejects)?, self.names, entries)?;
-        }
-        Ok(outcome)
-    }
-
-    /// Whether the run may be committed at all.
-    fn check(&self, outcome: &Outcome) -> Result<()> {
-        let is_readable =
-            |report: &Report| matches!(report.fate, Fate::Ingested { .. } | Fate::AlreadyIngested | Fate::Empty);
-        let refusal = outcome.reports.iter().find_map(|report| match &report.fate {
-            Fate::Refused { reason, hint } => Some(Error::bad_input(reason).at(&report.input).hint(hint)),
-            _ => None,
-        });
-        if !outcome.reports.iter().any(is_readable) {
-            return Err(refusal.unwrap_or_else(|| {
-                Error::bad_input("holds no export gatelog knows")
-                    .at(&self.plan.paths[0])
-                    .hint("gatelog reads OData JSON, NDJSON and CSV exports of the audit table")
-            }));
-        }
-        if !self.plan.strict {
-            return Ok(());
-        }
-        match (refusal, outcome.rejects.first()) {
-            (Some(refusal), _) => Err(refusal),
-            (None, Some(first)) => Err(Error::bad_input(format!("record {}: {}", first.record, first.sentence))
-                .at(&first.input)
-                .hint("mend the export, or leave out --strict to set bad records aside and keep the rest")),
-            (None, None) => Ok(()),
-        }
-    }
-}
-
-impl RejectNote {
-    fn of(reject: &Reject) -> RejectNote {
-        RejectNote {
-            input: reject.source.to_string(),
-            record: reject.record,
-            code: reject.code,
-            sentence: reject.sentence.clone(),
-        }
-    }
 }

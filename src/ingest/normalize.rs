@@ -4,17 +4,28 @@
 //! its label; a label is understood in English, in any spelling. What cannot be understood is a [`Fault`], not a guess.
 
 use super::fields::{FIELD_COUNT, Field};
-use crate::instant;
+use crate::instant::{self, DateOrder};
 use crate::record::{ACTIONS, Kind, OPERATIONS, Record};
 use chrono_tz::Tz;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+/// How the id of somebody begins who is known by display name only.
+pub const NAME_ONLY: &str = "name:";
+
 /// One raw row: a text per field, as found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Raw<'a> {
     values: [Option<Cow<'a, str>>; FIELD_COUNT],
+}
+
+impl Default for Raw<'_> {
+    fn default() -> Self {
+        Raw {
+            values: [const { None }; FIELD_COUNT],
+        }
+    }
 }
 
 impl<'a> Raw<'a> {
@@ -22,7 +33,18 @@ impl<'a> Raw<'a> {
         self.values[field as usize] = Some(value);
     }
 
-    fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
+    /// The id of a row of which only is said that the source has deleted it.
+    pub fn deleted_id(&self) -> Option<Cow<'a, str>> {
+        let text = |field: Field| self.values[field as usize].clone().filter(|value| !is_null(value));
+        let is_deleted = text(Field::IsDelete).is_some_and(|value| is_true(&value));
+        text(Field::AuditId)
+            .or_else(|| text(Field::RowId))
+            .filter(|_| is_deleted && text(Field::CreatedOn).is_none())
+            .map(guid)
+    }
+
+    /// The value of a field, unless it is null; it is asked for once.
+    pub fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
         self.values[field as usize].take().filter(|value| !is_null(value))
     }
 }
@@ -45,17 +67,18 @@ pub fn fault(code: &'static str, sentence: impl Into<String>) -> Fault {
     }
 }
 
-/// Understands a raw row. `zone` is the zone of times that carry none.
-pub fn normalize(mut raw: Raw<'_>, zone: Tz) -> Result<Record<'_>, Fault> {
-    let created_on = created_on(&mut raw, zone)?;
+/// Understands a raw row. `zone` is the zone of times that carry none, `order` that of dates as people spell them.
+pub fn normalize(mut raw: Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<Record<'_>, Fault> {
+    let created_on = created_on(&mut raw, zone, order)?;
     let action = action(&mut raw)?;
     let object_id = raw.take(Field::ObjectId).map(guid);
     let object_target = raw.take(Field::ObjectIdTarget);
     let object_type = raw.take(Field::ObjectType).or(object_target).map(object_type);
     let object_name = raw.take(Field::ObjectName);
     let user_name = raw.take(Field::UserName);
+    let row_id = raw.take(Field::RowId);
     let mut record = Record {
-        audit_id: raw.take(Field::AuditId).map(guid),
+        audit_id: raw.take(Field::AuditId).or(row_id).map(guid),
         created_on,
         action,
         operation: operation(&mut raw)?,
@@ -76,43 +99,62 @@ pub fn normalize(mut raw: Raw<'_>, zone: Tz) -> Result<Record<'_>, Fault> {
         version_number: integer(&mut raw, Field::VersionNumber, "versionnumber")?,
         time_to_live_s: integer(&mut raw, Field::TimeToLive, "timetoliveinseconds")?,
         deleted_in_source: deleted(&mut raw),
+        sink_modified_on: sink_modified_on(&mut raw),
     };
-    if record.kind() == Kind::Access {
-        name_only_ids(&mut record);
-    }
+    name_only_ids(&mut record);
     Ok(record)
 }
 
-/// Some tools export display names without ids. A stable id made from the name keeps such people apart from null.
+/// Some tools export display names without ids. A stable id made from the name keeps such people apart from null: that
+/// of the user on any row, that of the object where it is the person who accessed.
 fn name_only_ids(record: &mut Record<'_>) {
-    if record.object_id.is_none() && record.user_id.is_none() {
-        let name = record.object_name.as_deref().or(record.user_name.as_deref());
-        record.user_id = name.map(|name| Cow::Owned(format!("name:{name}")));
-        if record.user_name.is_none() {
-            record.user_name = record.object_name.clone();
-        }
+    let id = |name: &str| Some(Cow::Owned(format!("{NAME_ONLY}{}", name.trim())));
+    if let (None, Some(name)) = (&record.user_id, &record.user_name) {
+        record.user_id = id(name);
+    }
+    let is_person =
+        record.kind() == Kind::Access && record.object_type.as_deref().is_none_or(|table| table == "systemuser");
+    if let (true, None, Some(name)) = (is_person, &record.object_id, &record.object_name) {
+        record.object_id = id(name);
     }
 }
 
-fn created_on(raw: &mut Raw<'_>, zone: Tz) -> Result<i64, Fault> {
-    match raw.take(Field::CreatedOn) {
-        Some(text) => instant::parse(text.trim(), zone).ok_or_else(|| {
-            fault(
-                "created-on-invalid",
-                format!("createdon {text:?} is not a time gatelog knows"),
-            )
-        }),
-        None if raw.take(Field::CreatedOnFormatted).is_some() => Err(fault(
+fn created_on(raw: &mut Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i64, Fault> {
+    let ordered = |text: &str, zone| order.and_then(|order| instant::parse_ordered(text, order, zone));
+    let read = |text: &str, zone| {
+        instant::parse(text.trim(), zone)
+            .or_else(|| ordered(text, zone))
+            .ok_or_else(|| {
+                fault(
+                    "created-on-invalid",
+                    format!("createdon {text:?} is not a time gatelog knows"),
+                )
+            })
+    };
+    match (raw.take(Field::CreatedOn), raw.take(Field::CreatedOnUtc)) {
+        (Some(text), _) => read(&text, zone),
+        (None, Some(text)) => read(&text, Tz::UTC),
+        _ if raw.take(Field::CreatedOnFormatted).is_some() => Err(fault(
             "created-on-missing",
             "createdon exists only as formatted local time, which has no zone",
         )),
-        None => Err(fault("created-on-missing", "createdon is missing")),
+        _ => Err(fault("created-on-missing", "createdon is missing")),
     }
 }
 
+/// The first of the texts that is a number, else the first: a code wins over any label.
+fn code_first<'a, const N: usize>(texts: [Option<Cow<'a, str>>; N]) -> Option<Cow<'a, str>> {
+    let is_number = |text: &Option<Cow<'_, str>>| text.as_deref().is_some_and(|text| whole_number(text).is_some());
+    let place = texts
+        .iter()
+        .position(is_number)
+        .or_else(|| texts.iter().position(Option::is_some));
+    texts.into_iter().nth(place?).flatten()
+}
+
 fn action(raw: &mut Raw<'_>) -> Result<i32, Fault> {
-    let label = raw.take(Field::ActionLabel);
-    let Some(text) = raw.take(Field::Action).or(label) else {
+    let texts = [Field::ActionId, Field::Action, Field::ActionLabel].map(|field| raw.take(field));
+    let Some(text) = code_first(texts) else {
         return Err(fault("action-missing", "action is missing"));
     };
     code(&text, &ACTION_LABELS).ok_or_else(|| {
@@ -125,7 +167,7 @@ fn action(raw: &mut Raw<'_>) -> Result<i32, Fault> {
 
 fn operation(raw: &mut Raw<'_>) -> Result<Option<i32>, Fault> {
     let label = raw.take(Field::OperationLabel);
-    match raw.take(Field::Operation) {
+    match code_first([Field::OperationId, Field::Operation].map(|field| raw.take(field))) {
         Some(text) => code(&text, &OPERATION_LABELS).map(Some).ok_or_else(|| {
             fault(
                 "number-invalid",
@@ -145,7 +187,7 @@ fn code(text: &str, labels: &HashMap<String, i32>) -> Option<i32> {
 }
 
 /// A whole number, also one that a data frame turned into a float.
-fn whole_number(text: &str) -> Option<i64> {
+pub fn whole_number(text: &str) -> Option<i64> {
     let text = text.trim();
     let whole = match text.split_once('.') {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
@@ -155,7 +197,7 @@ fn whole_number(text: &str) -> Option<i64> {
     whole.parse().ok()
 }
 
-fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> Result<Option<T>, Fault> {
+pub fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> Result<Option<T>, Fault> {
     raw.take(field)
         .map(|text| {
             whole_number(&text)
@@ -170,13 +212,22 @@ fn integer<T: TryFrom<i64>>(raw: &mut Raw<'_>, field: Field, name: &str) -> Resu
         .transpose()
 }
 
+/// A time that cannot be read only means that versions of equal number are taken in the order in which they come.
+fn sink_modified_on(raw: &mut Raw<'_>) -> Option<i64> {
+    raw.take(Field::SinkModifiedOn)
+        .and_then(|text| instant::parse_sink(text.trim()))
+}
+
 fn deleted(raw: &mut Raw<'_>) -> bool {
-    raw.take(Field::IsDelete)
-        .is_some_and(|text| text.eq_ignore_ascii_case("true") || text == "1")
+    raw.take(Field::IsDelete).is_some_and(|text| is_true(&text))
+}
+
+fn is_true(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true") || text == "1"
 }
 
 /// Lower-cases a GUID and strips its braces; a value that is no GUID is kept as it is.
-fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
+pub fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
     let inner = value
         .strip_prefix('{')
         .and_then(|rest| rest.strip_suffix('}'))
@@ -193,8 +244,11 @@ fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// The logical name of a table. On-premises exports give the numeric object type code instead.
+/// Tools write a table's display name.
 fn object_type(value: Cow<'_, str>) -> Cow<'_, str> {
     match whole_number(&value) {
+        None if value.eq_ignore_ascii_case("user") => Cow::Borrowed("systemuser"),
+        None if value.eq_ignore_ascii_case("organization") => Cow::Borrowed("organization"),
         Some(8) => Cow::Borrowed("systemuser"),
         Some(1019) => Cow::Borrowed("organization"),
         Some(number) if number.to_string() != value => Cow::Owned(number.to_string()),
@@ -202,7 +256,8 @@ fn object_type(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-fn plain(label: &str) -> String {
+/// A label without case, blanks and punctuation.
+pub fn plain(label: &str) -> String {
     label
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -246,11 +301,11 @@ mod tests {
     }
 
     fn record(values: &[(Field, &'static str)]) -> Record<'static> {
-        normalize(raw(values), Tz::UTC).unwrap()
+        normalize(raw(values), Tz::UTC, None).unwrap()
     }
 
     fn code_of(values: &[(Field, &'static str)]) -> &'static str {
-        normalize(raw(values), Tz::UTC).unwrap_err().code
+        normalize(raw(values), Tz::UTC, None).unwrap_err().code
     }
 
     #[test]
@@ -279,6 +334,15 @@ mod tests {
         assert_eq!(row.action, 65);
         let row = record(&[(Field::Action, ""), (Field::ActionLabel, "User Access via Web")]);
         assert_eq!(row.action, 64);
+    }
+
+    #[test]
+    fn a_sink_time_that_cannot_be_understood_is_unknown_and_costs_no_row() {
+        let sink = |text| record(&[(Field::SinkModifiedOn, text)]).sink_modified_on;
+        assert_eq!(sink("1970-01-01T00:00:01.0000000+00:00"), Some(1_000_000));
+        assert_eq!(sink("1/1/1970 0:00:01 AM"), Some(1_000_000));
+        assert_eq!(sink("yesterday"), None);
+        assert_eq!(sink(""), None);
     }
 
     #[test]
@@ -337,5 +401,42 @@ mod tests {
     fn a_name_without_id_gives_a_stable_id() {
         let row = record(&[(Field::ObjectName, "Wren Sample")]);
         assert_eq!(row.actor(), (Some("name:Wren Sample"), Some("Wren Sample")));
+        let by_system = [(Field::ObjectName, "Wren Sample"), (Field::UserName, "SYSTEM")];
+        assert_eq!(
+            record(&by_system).actor(),
+            (Some("name:Wren Sample"), Some("Wren Sample"))
+        );
+        let by_user = [(Field::UserName, " Wren Sample ")];
+        assert_eq!(record(&by_user).actor().0, Some("name:Wren Sample"));
+        let stopped = record(&[(Field::Action, "113"), (Field::UserName, "Wren Sample")]);
+        assert_eq!(stopped.user_id.as_deref(), Some("name:Wren Sample"));
+        let other = record(&[
+            (Field::ObjectName, "Contoso"),
+            (Field::ObjectType, "account"),
+            (Field::UserName, "Wren"),
+        ]);
+        assert_eq!((other.object_id, other.user_id.as_deref()), (None, Some("name:Wren")));
+    }
+
+    #[test]
+    fn a_code_wins_over_a_label_in_whichever_column() {
+        let row = record(&[(Field::Action, "User Access via Web"), (Field::ActionId, "65")]);
+        assert_eq!(row.action, 65);
+        let row = record(&[
+            (Field::ActionId, ""),
+            (Field::Action, "Update"),
+            (Field::OperationId, "2"),
+            (Field::Operation, "Delete"),
+        ]);
+        assert_eq!((row.action, row.operation), (2, Some(2)));
+    }
+
+    #[test]
+    fn a_column_that_says_utc_is_utc_whatever_the_zone_of_the_export() {
+        let mut row = Raw::default();
+        row.set(Field::Action, "64".into());
+        row.set(Field::CreatedOnUtc, "2026-03-01 08:00:00.123".into());
+        let row = normalize(row, chrono_tz::Asia::Kolkata, None).unwrap();
+        assert_eq!(instant::to_text(row.created_on), "2026-03-01T08:00:00.123000Z");
     }
 }

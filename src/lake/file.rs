@@ -22,12 +22,13 @@ use xxhash_rust::xxh3::Xxh3;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Columns whose values hardly repeat.
-const DISTINCT_COLUMNS: [&str; 5] = [
+const DISTINCT_COLUMNS: [&str; 6] = [
     "audit_id",
     "created_on",
     "transaction_id",
     "change_data",
     "version_number",
+    "raw",
 ];
 
 fn properties() -> Result<WriterProperties> {
@@ -73,6 +74,12 @@ impl ParquetFile {
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         self.rows += rows.num_rows() as u64;
         self.writer.write(rows).at_path(&self.path, "cannot be written")
+    }
+
+    /// Writes rows as a row group of their own, so that a reader may hold them alone.
+    pub fn write_group(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.write(rows)?;
+        self.writer.flush().at_path(&self.path, "cannot be written")
     }
 
     pub fn finish(self) -> Result<Written> {

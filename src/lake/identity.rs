@@ -52,6 +52,11 @@ pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Identity>> {
         .collect()
 }
 
+/// The identity of the row with this id.
+pub fn of_id(environment: &str, audit_id: &str) -> Identity {
+    xxh3_128_with_seed(audit_id.as_bytes(), xxh3_64(environment.as_bytes()))
+}
+
 fn of_content(rows: &RecordBatch, row: usize, seed: u64) -> Result<Identity> {
     let mut hasher = Xxh3::with_seed(seed);
     for (position, column) in rows.columns()[..schema::CONTENT].iter().enumerate() {

@@ -7,7 +7,7 @@ use super::file::Written;
 use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The layout this version writes. A lake of a newer layout is refused, never guessed at.
@@ -22,8 +22,14 @@ pub struct Manifest {
     pub generation: u64,
     pub audit: Vec<AuditFile>,
     pub names: Option<DataFile>,
+    #[serde(default)]
+    pub users: Option<DataFile>,
+    #[serde(default)]
+    pub organizations: Option<DataFile>,
     pub rejects: Vec<DataFile>,
     pub inputs: Vec<InputEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replays: Vec<ReplayEntry>,
 }
 
 /// One file of `audit/`.
@@ -58,8 +64,30 @@ pub struct InputEntry {
     /// xxh3-128 of the input's bytes: the same content is never read twice.
     pub hash: String,
     pub form: String,
+    /// Which table's rows it holds.
+    #[serde(default = "audit")]
+    pub table: String,
     /// The commit that brought it.
     pub generation: u64,
+    pub read: u64,
+    pub accepted: u64,
+    pub duplicate: u64,
+    pub rejected: u64,
+}
+
+/// What inputs held before there were side tables.
+fn audit() -> String {
+    "audit".to_owned()
+}
+
+/// A replay of rejects, with its books (L1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayEntry {
+    /// The commit that brought it.
+    pub generation: u64,
+    /// Rejects that were read again.
+    pub replayed: u64,
+    /// Records found in them: a reject may turn out to hold several.
     pub read: u64,
     pub accepted: u64,
     pub duplicate: u64,
@@ -84,8 +112,11 @@ impl Manifest {
             generation: 0,
             audit: Vec::new(),
             names: None,
+            users: None,
+            organizations: None,
             rejects: Vec::new(),
             inputs: Vec::new(),
+            replays: Vec::new(),
         }
     }
 
@@ -121,13 +152,18 @@ impl Manifest {
                 next.generation, self.generation
             ));
         }
-        let paths: BTreeSet<&str> = next.audit.iter().map(|audit| audit.file.path.as_str()).collect();
-        if paths.len() != next.audit.len() {
+        let by_path: BTreeMap<&str, &AuditFile> = next.audit.iter().map(|a| (a.file.path.as_str(), a)).collect();
+        if by_path.len() != next.audit.len() {
             return Err("a file is listed twice".to_owned());
         }
         for old in &self.audit {
-            if !next.audit.contains(old) {
-                return Err(format!("{} would be lost", old.file.path));
+            // A file may be replaced by one with later versions of its rows, never by fewer rows or by none.
+            let keeps = |audit: &AuditFile| {
+                let holds = |a: &AuditFile| (a.min_created_on_us, a.max_created_on_us, a.file.rows);
+                holds(audit) == holds(old)
+            };
+            if !by_path.get(old.file.path.as_str()).is_some_and(|audit| keeps(audit)) {
+                return Err(format!("rows of {} would be lost", old.file.path));
             }
         }
         for audit in &next.audit {
@@ -143,6 +179,31 @@ impl Manifest {
             if input.read != input.accepted + input.duplicate + input.rejected {
                 return Err(format!("the books of {} do not balance (L1)", input.name));
             }
+        }
+        self.check_rejects(next)
+    }
+
+    /// A reject stays until it is replayed: what the files hold changes by exactly what the books say (L1, L5).
+    fn check_rejects(&self, next: &Manifest) -> std::result::Result<(), String> {
+        let replays = next.replays.get(self.replays.len()..).unwrap_or_default();
+        let inputs = next.inputs.get(self.inputs.len()..).unwrap_or_default();
+        if replays
+            .iter()
+            .any(|books| books.read != books.accepted + books.duplicate + books.rejected)
+        {
+            return Err("the books of the replay do not balance (L1)".to_owned());
+        }
+        let lost = self.rejects.iter().find(|old| !next.rejects.contains(old));
+        if let (Some(lost), []) = (lost, replays) {
+            return Err(format!("{} would be lost", lost.path));
+        }
+        let rows = |manifest: &Manifest| manifest.rejects.iter().map(|file| file.rows).sum::<u64>();
+        let came = inputs.iter().map(|input| input.rejected).sum::<u64>()
+            + replays.iter().map(|books| books.rejected).sum::<u64>();
+        let went = replays.iter().map(|books| books.replayed).sum::<u64>();
+        if rows(self) + came != rows(next) + went {
+            let (before, after) = (rows(self), rows(next));
+            return Err(format!("{before} rejects + {came} − {went} cannot be {after} (L1)"));
         }
         Ok(())
     }
@@ -215,9 +276,16 @@ mod tests {
                 )]))
                 .is_err()
         );
-        let mut lost = next(vec![]);
-        lost.generation = 2;
-        assert!(next(vec![audit(good)]).check_next(&lost).is_err());
+        let after = |audit: Vec<AuditFile>| Manifest {
+            generation: 2,
+            ..next(audit)
+        };
+        assert!(next(vec![audit(good)]).check_next(&after(vec![])).is_err());
+        let (mut revised, mut shorter) = (audit(good), audit(good));
+        revised.file.hash = "other".to_owned();
+        shorter.file.rows = 2;
+        assert_eq!(next(vec![audit(good)]).check_next(&after(vec![revised])), Ok(()));
+        assert!(next(vec![audit(good)]).check_next(&after(vec![shorter])).is_err());
     }
 
     #[test]
@@ -228,6 +296,7 @@ mod tests {
             bytes: 0,
             hash: String::new(),
             form: "csv".into(),
+            table: "audit".into(),
             generation: 1,
             read: 3,
             accepted: 1,
@@ -235,6 +304,53 @@ mod tests {
             rejected: 0,
         });
         assert!(Manifest::empty().check_next(&unbalanced).is_err());
+    }
+
+    #[test]
+    fn a_reject_leaves_only_by_a_replay_whose_books_say_so_l1_l5() {
+        let file = |path: &str, rows| DataFile {
+            path: path.to_owned(),
+            rows,
+            bytes: 1,
+            hash: String::new(),
+        };
+        let old = Manifest {
+            rejects: vec![file("rejects/1", 5)],
+            ..Manifest::empty()
+        };
+        let replay = |replayed, accepted, rejected| ReplayEntry {
+            generation: 1,
+            replayed,
+            read: accepted + rejected,
+            accepted,
+            duplicate: 0,
+            rejected,
+        };
+        let next = |rejects: Vec<DataFile>, replays: Vec<ReplayEntry>| {
+            let next = Manifest {
+                generation: 1,
+                rejects,
+                replays,
+                ..Manifest::empty()
+            };
+            old.check_next(&next).is_ok()
+        };
+        assert!(next(vec![file("rejects/1", 5)], vec![]));
+        assert!(!next(vec![], vec![]), "lost");
+        assert!(!next(vec![file("rejects/2", 5)], vec![]), "replaced without a replay");
+        assert!(next(vec![file("rejects/2", 2)], vec![replay(5, 3, 2)]));
+        assert!(!next(vec![file("rejects/2", 1)], vec![replay(5, 3, 2)]), "one is lost");
+        assert!(next(vec![], vec![replay(5, 6, 0)]), "one held two records");
+        assert!(
+            !next(
+                vec![],
+                vec![ReplayEntry {
+                    read: 9,
+                    ..replay(5, 5, 0)
+                }]
+            ),
+            "unbalanced"
+        );
     }
 
     #[test]

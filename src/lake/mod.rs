@@ -14,8 +14,11 @@ mod file;
 pub mod identity;
 pub mod manifest;
 pub mod names;
+pub mod rejects;
+mod revise;
 mod scan;
 pub mod schema;
+pub mod side;
 mod sort;
 
 pub use commit::Writer;
@@ -23,8 +26,10 @@ pub use scan::{Accesses, Control};
 
 use crate::error::{Error, Result};
 use crate::record::Kind;
+use arrow::array::RecordBatch;
 use manifest::{AuditFile, Manifest};
 use names::Names;
+use side::Side;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -69,8 +74,21 @@ impl Lake {
         Some((first, last))
     }
 
+    /// What is known of users and organizations.
+    pub fn side(&self) -> Result<Side> {
+        commit::read_side(&self.root, &self.manifest)
+    }
+
     pub fn names(&self) -> Result<Names> {
         commit::read_names(&self.root, &self.manifest)
+    }
+
+    /// All rejects, in the order in which they were set aside, some MiB at a time; see [`rejects::RejectRow::of`].
+    pub fn rejects(&self) -> impl Iterator<Item = Result<RecordBatch>> {
+        self.manifest
+            .rejects
+            .iter()
+            .flat_map(|file| rejects::read(&self.root, file))
     }
 
     /// Files of one environment and kind, earliest first.

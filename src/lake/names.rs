@@ -5,6 +5,7 @@
 //! order of files does not matter (L2).
 
 use super::schema;
+use super::side::SideRow;
 use crate::error::Result;
 use crate::record::Record;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -30,6 +31,15 @@ impl Names {
             if let (Some(id), Some(name)) = person {
                 self.add(environment, id, name, record.created_on);
             }
+        }
+    }
+
+    /// Takes the name of a user from a row of that table, seen when it was exported.
+    pub fn see_user(&mut self, row: &SideRow) {
+        if let SideRow::User((environment, id), user) = row
+            && let Some(name) = &user.full_name
+        {
+            self.add(environment, id, name, user.exported_on);
         }
     }
 

@@ -185,7 +185,7 @@ impl Sorter {
     }
 
     /// Writes what is still held and merges the runs: one sorted file per partition, partitions in order.
-    pub fn finish(mut self) -> Result<Vec<StagedFile>> {
+    pub fn finish(&mut self) -> Result<Vec<StagedFile>> {
         if !self.rows.is_empty() {
             self.write_runs()?;
         }
@@ -211,28 +211,48 @@ fn with_partition(rows: &RecordBatch, partition: &Partition) -> Result<RecordBat
             rows.num_rows(),
         )))
     };
-    let mut columns = rows.columns().to_vec();
+    let mut columns = rows.columns()[..=schema::ENVIRONMENT].to_vec();
     columns.push(constant(partition.kind.name()));
     columns.push(constant(&instant::month_name(partition.month)));
     Ok(RecordBatch::try_new(schema::LAKE.clone(), columns)?)
 }
 
-/// One run while it is merged: the batch being read and the place in it.
-struct Cursor<R> {
-    path: PathBuf,
-    reader: R,
-    batch: RecordBatch,
-    row: usize,
+/// What rows are sorted by.
+pub fn key(rows: &RecordBatch, row: usize) -> (i64, Option<&str>) {
+    let on = rows
+        .column(schema::CREATED_ON)
+        .as_primitive::<TimestampMicrosecondType>();
+    let ids = rows.column(schema::AUDIT_ID).as_string::<i32>();
+    (on.value(row), ids.is_valid(row).then(|| ids.value(row)))
 }
 
-impl<R: RecordBatchReader> Cursor<R> {
+/// A place in a sorted file that is read from its first row to its last.
+pub struct Cursor {
+    path: PathBuf,
+    reader: Box<dyn RecordBatchReader + Send>,
+    pub batch: RecordBatch,
+    pub row: usize,
+}
+
+impl Cursor {
+    /// At the first row; `None` when there is none.
+    pub fn open(path: &Path, batch_rows: usize) -> Result<Option<Cursor>> {
+        let mut cursor = Cursor {
+            path: path.to_owned(),
+            reader: Box::new(file::read(path, &[], batch_rows)?),
+            batch: RecordBatch::new_empty(schema::LAKE.clone()),
+            row: 0,
+        };
+        Ok(cursor.next_batch()?.then_some(cursor))
+    }
+
     /// Moves to the next row; false at the end of the batch.
-    fn advance(&mut self) -> bool {
+    fn step(&mut self) -> bool {
         self.row += 1;
         self.row < self.batch.num_rows()
     }
 
-    /// Reads on; false at the end of the run.
+    /// Reads on; false at the end of the file.
     fn next_batch(&mut self) -> Result<bool> {
         self.row = 0;
         match self.reader.next() {
@@ -240,17 +260,24 @@ impl<R: RecordBatchReader> Cursor<R> {
                 self.batch = batch.at_path(&self.path, "cannot be read back")?;
                 Ok(true)
             }
-            None => Ok(false),
+            None => {
+                self.batch = self.batch.slice(0, 0);
+                Ok(false)
+            }
         }
     }
 
-    fn key(&self) -> (i64, Option<&str>) {
-        let on = self
-            .batch
-            .column(schema::CREATED_ON)
-            .as_primitive::<TimestampMicrosecondType>();
-        let ids = self.batch.column(schema::AUDIT_ID).as_string::<i32>();
-        (on.value(self.row), ids.is_valid(self.row).then(|| ids.value(self.row)))
+    /// Moves to the next row, reading on where need be.
+    pub fn advance(&mut self) -> Result<()> {
+        if !self.step() {
+            self.next_batch()?;
+        }
+        Ok(())
+    }
+
+    /// The key of the row it stands at; `None` behind the last.
+    pub fn key(&self) -> Option<(i64, Option<&str>)> {
+        (self.row < self.batch.num_rows()).then(|| key(&self.batch, self.row))
     }
 }
 
@@ -258,15 +285,7 @@ impl<R: RecordBatchReader> Cursor<R> {
 fn merge(path: &Path, runs: Vec<StagedFile>) -> Result<StagedFile> {
     let mut cursors = Vec::new();
     for run in &runs {
-        let mut cursor = Cursor {
-            path: run.path.clone(),
-            reader: file::read(&run.path, &[], CHUNK_ROWS / 2)?,
-            batch: RecordBatch::new_empty(schema::LAKE.clone()),
-            row: 0,
-        };
-        if cursor.next_batch()? {
-            cursors.push(cursor);
-        }
+        cursors.extend(Cursor::open(&run.path, CHUNK_ROWS / 2)?);
     }
     let mut file = ParquetFile::create(path, schema::LAKE.clone())?;
     while !cursors.is_empty() {
@@ -296,17 +315,17 @@ fn merge(path: &Path, runs: Vec<StagedFile>) -> Result<StagedFile> {
 }
 
 /// Writes rows in order until one cursor has used up its batch; says which.
-fn merge_until_a_batch_ends<R: RecordBatchReader>(cursors: &mut [Cursor<R>], file: &mut ParquetFile) -> Result<usize> {
+fn merge_until_a_batch_ends(cursors: &mut [Cursor], file: &mut ParquetFile) -> Result<usize> {
     let mut places = Vec::new();
     let mut order: Vec<usize> = (0..cursors.len()).collect();
-    let compare = |cursors: &[Cursor<R>], a: usize, b: usize| -> Ordering {
+    let compare = |cursors: &[Cursor], a: usize, b: usize| -> Ordering {
         cursors[a].key().cmp(&cursors[b].key()).then(a.cmp(&b))
     };
     order.sort_by(|&a, &b| compare(cursors, a, b));
     let exhausted = loop {
         let first = order[0];
         places.push((first, cursors[first].row));
-        if !cursors[first].advance() {
+        if !cursors[first].step() {
             break first;
         }
         // The moved cursor sinks to its place; runs rarely interleave, so it mostly stays.

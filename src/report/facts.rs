@@ -1,8 +1,9 @@
 //! What every report of one environment starts from: its log window, accesses, control rows and names, as plain slices.
 
-use super::options::Options;
+use super::options::{Intervals, Options};
 use crate::error::Result;
 use crate::lake::names::Names;
+use crate::lake::side::Side;
 use crate::lake::{Accesses, Control, Lake};
 use crate::record::ACTION_WEB;
 use rayon::prelude::*;
@@ -25,13 +26,20 @@ pub struct Facts {
     pub actor: Vec<u32>,
     pub is_web: Vec<bool>,
     pub control: Vec<Control>,
+    pub intervals: Intervals,
     /// Id → newest name.
     pub names: HashMap<String, String>,
 }
 
 impl Facts {
     /// Reads an environment; `None` when it has no row up to `as_of`.
-    pub fn load(lake: &Lake, names: &Names, environment: &str, options: &Options) -> Result<Option<Facts>> {
+    pub fn load(
+        lake: &Lake,
+        names: &Names,
+        side: &Side,
+        environment: &str,
+        options: &Options,
+    ) -> Result<Option<Facts>> {
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let Some((log_start, last)) = lake.window(environment).filter(|(first, _)| *first <= as_of) else {
             return Ok(None);
@@ -40,6 +48,7 @@ impl Facts {
             environment: environment.to_owned(),
             log_start,
             log_end: options.as_of.unwrap_or(last),
+            intervals: Intervals::of(side.organization(environment), options),
             control: lake.control_rows(environment, as_of)?,
             names: owned(names.newest(environment)),
             ..Facts::default()

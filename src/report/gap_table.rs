@@ -59,7 +59,7 @@ pub fn rows(lake: &Lake, facts: &Facts, sessions: &[Session], gaps: &[Gap], opti
         .zip(changes)
         .map(|(gap, changes_inside)| {
             let start = gap.window.start;
-            let before = start.saturating_sub(options.audit_interval_us);
+            let before = start.saturating_sub(facts.intervals.audit_interval_us);
             let up_to = |at: i64| last_seen.partition_point(|&on| on <= at) as i64;
             Row {
                 gap,

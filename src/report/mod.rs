@@ -75,11 +75,11 @@ pub fn compute(lake: &Lake, reports: &[Report], options: &Options) -> Result<Vec
 }
 
 fn environments(lake: &Lake, options: &Options) -> Result<Vec<Environment>> {
-    let names = lake.names()?;
+    let (names, side) = (lake.names()?, lake.side()?);
     let asked = |environment: &&str| options.environment.as_deref().is_none_or(|asked| asked == *environment);
     let mut environments = Vec::new();
     for environment in lake.environments().into_iter().filter(asked) {
-        let Some(facts) = Facts::load(lake, &names, environment, options)? else {
+        let Some(facts) = Facts::load(lake, &names, &side, environment, options)? else {
             continue;
         };
         let sessions = kernel::sessions(
@@ -87,7 +87,7 @@ fn environments(lake: &Lake, options: &Options) -> Result<Vec<Environment>> {
             &facts.actor,
             &facts.is_web,
             facts.actors.len(),
-            options.session_gap_us,
+            facts.intervals.session_gap_us,
         );
         let gaps = gaps::find(&facts);
         environments.push(Environment { facts, sessions, gaps });

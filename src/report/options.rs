@@ -2,11 +2,16 @@
 
 use crate::error::{Error, Result};
 use crate::instant::{self, MICROS_PER_SECOND};
+use crate::lake::Lake;
+use crate::lake::side::Organization;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 /// Dataverse's default `useraccessauditinginterval`.
 pub const DEFAULT_AUDIT_INTERVAL_US: i64 = 4 * 3600 * MICROS_PER_SECOND;
+
+/// A hundred years: beyond that, adding to an instant could overflow.
+const LONGEST_US: i64 = 36_525 * 86_400 * MICROS_PER_SECOND;
 
 /// Durations in microseconds, instants in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +25,33 @@ pub struct Options {
     pub tz: Tz,
     /// Rows after this instant are left out, and the log ends here.
     pub as_of: Option<i64>,
+    /// What to take instead of the environment's own.
+    pub audit_interval_us: Option<i64>,
+    pub session_gap_us: Option<i64>,
+}
+
+/// The two durations behind every session of an environment, in micros.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Intervals {
+    /// How often a user's access is logged at most.
     pub audit_interval_us: i64,
+    /// The longest pause within a session.
     pub session_gap_us: i64,
+}
+
+impl Intervals {
+    /// What was asked for, else what the organization says of itself, else Dataverse's default.
+    pub fn of(organization: Option<&Organization>, options: &Options) -> Intervals {
+        let hours = organization.and_then(|organization| organization.user_access_auditing_interval_h);
+        let own = hours.map(|hours| (i64::from(hours) * 3600 * MICROS_PER_SECOND).min(LONGEST_US));
+        let audit_interval_us = options.audit_interval_us.or(own).unwrap_or(DEFAULT_AUDIT_INTERVAL_US);
+        Intervals {
+            audit_interval_us,
+            session_gap_us: options
+                .session_gap_us
+                .unwrap_or(default_session_gap_us(audit_interval_us)),
+        }
+    }
 }
 
 impl Default for Options {
@@ -32,8 +62,8 @@ impl Default for Options {
             to: None,
             tz: Tz::UTC,
             as_of: None,
-            audit_interval_us: DEFAULT_AUDIT_INTERVAL_US,
-            session_gap_us: default_session_gap_us(DEFAULT_AUDIT_INTERVAL_US),
+            audit_interval_us: None,
+            session_gap_us: None,
         }
     }
 }
@@ -44,10 +74,17 @@ pub fn default_session_gap_us(audit_interval_us: i64) -> i64 {
 }
 
 impl Options {
-    /// The settings as texts, for a file's metadata.
-    pub fn settings(&self) -> Vec<(String, String)> {
+    /// The settings as texts, for a file's metadata; durations as they hold in each environment of the lake.
+    pub fn settings(&self, lake: &Lake) -> Result<Vec<(String, String)>> {
+        let side = lake.side()?;
+        let environments = lake.environments().into_iter();
+        let asked =
+            environments.filter(|environment| self.environment.as_deref().is_none_or(|asked| asked == *environment));
+        let intervals: Vec<(&str, Intervals)> = asked
+            .map(|environment| (environment, Intervals::of(side.organization(environment), self)))
+            .collect();
         let instant = |at: Option<i64>| at.map(instant::to_text);
-        let seconds = |us: i64| Some(format!("{}", us as f64 / MICROS_PER_SECOND as f64));
+        let seconds = |of: fn(&Intervals) -> i64| Some(seconds_by_environment(&intervals, of));
         let settings = [
             ("version", Some(env!("CARGO_PKG_VERSION").to_owned())),
             ("environment", self.environment.clone()),
@@ -55,13 +92,28 @@ impl Options {
             ("to", instant(self.to)),
             ("tz", Some(self.tz.name().to_owned())),
             ("as_of", instant(self.as_of)),
-            ("audit_interval_s", seconds(self.audit_interval_us)),
-            ("session_gap_s", seconds(self.session_gap_us)),
+            ("audit_interval_s", seconds(|intervals| intervals.audit_interval_us)),
+            ("session_gap_s", seconds(|intervals| intervals.session_gap_us)),
         ];
-        settings
+        let named = settings
             .into_iter()
-            .filter_map(|(name, value)| Some((format!("gatelog.{name}"), value?)))
-            .collect()
+            .filter_map(|(name, value)| Some((format!("gatelog.{name}"), value?)));
+        Ok(named.collect())
+    }
+}
+
+/// `14400` where all environments agree, else `contoso=14400 fabrikam=43200`.
+fn seconds_by_environment(intervals: &[(&str, Intervals)], of: fn(&Intervals) -> i64) -> String {
+    let seconds = |us: i64| format!("{}", us as f64 / MICROS_PER_SECOND as f64);
+    match intervals {
+        [(_, first), rest @ ..] if rest.iter().any(|(_, other)| of(other) != of(first)) => {
+            let each = intervals
+                .iter()
+                .map(|(environment, of_it)| format!("{environment}={}", seconds(of(of_it))));
+            each.collect::<Vec<_>>().join(" ")
+        }
+        [(_, first), ..] => seconds(of(first)),
+        [] => seconds(of(&Intervals::of(None, &Options::default()))),
     }
 }
 
@@ -88,10 +140,7 @@ pub fn parse_duration(text: &str) -> Result<i64> {
         total = total.checked_add(micros).ok_or_else(wrong)?;
         rest = &rest[digits + 1..];
     }
-    // A hundred years: beyond that, adding to an instant could overflow.
-    (total <= 36_525 * 86_400 * MICROS_PER_SECOND)
-        .then_some(total)
-        .ok_or_else(wrong)
+    (total <= LONGEST_US).then_some(total).ok_or_else(wrong)
 }
 
 /// Reads a date (its first instant in `tz`) or a time (in `tz` unless it says a zone).
@@ -113,8 +162,33 @@ mod tests {
 
     #[test]
     fn the_default_session_gap_is_one_and_a_half_audit_intervals() {
-        assert_eq!(Options::default().session_gap_us, 6 * 3600 * MICROS_PER_SECOND);
+        let default = Intervals::of(None, &Options::default());
+        assert_eq!(default.session_gap_us, 6 * 3600 * MICROS_PER_SECOND);
         assert_eq!(default_session_gap_us(MICROS_PER_SECOND), 1_500_000);
+    }
+
+    #[test]
+    fn intervals_are_those_asked_for_else_the_organization_s_else_the_default() {
+        let hours = |hours: i64| hours * 3600 * MICROS_PER_SECOND;
+        let of = |own: Option<i32>, asked: Option<i64>, gap: Option<i64>| {
+            let organization = Organization {
+                user_access_auditing_interval_h: own,
+                ..Organization::default()
+            };
+            let options = Options {
+                audit_interval_us: asked,
+                session_gap_us: gap,
+                ..Options::default()
+            };
+            let intervals = Intervals::of(Some(&organization), &options);
+            (intervals.audit_interval_us, intervals.session_gap_us)
+        };
+        assert_eq!(of(None, None, None), (hours(4), hours(6)));
+        assert_eq!(of(Some(12), None, None), (hours(12), hours(18)));
+        assert_eq!(of(Some(12), None, Some(hours(1))), (hours(12), hours(1)));
+        assert_eq!(of(Some(12), Some(hours(2)), None), (hours(2), hours(3)));
+        assert_eq!(of(Some(0), None, None), (0, 0));
+        assert_eq!(of(Some(i32::MAX), None, None), (LONGEST_US, LONGEST_US / 2 * 3));
     }
 
     #[test]

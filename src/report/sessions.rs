@@ -48,7 +48,7 @@ pub struct Judged<'a> {
 pub fn table(environments: &[Judged<'_>], options: &Options) -> Result<Table> {
     let mut batches = Vec::new();
     for judged in environments {
-        let limits = Limits::new(judged.facts, judged.gaps, options);
+        let limits = Limits::new(judged.facts, judged.gaps);
         let chunks: Vec<RecordBatch> = judged
             .sessions
             .par_chunks(CHUNK_SESSIONS)
@@ -123,13 +123,13 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(facts: &Facts, gaps: &[Gap], options: &Options) -> Limits {
+    fn new(facts: &Facts, gaps: &[Gap]) -> Limits {
         let effective = || gaps.iter().filter(|gap| gap.scope == Scope::Effective);
         Limits {
             log_start: facts.log_start,
             log_end: facts.log_end,
-            audit_interval_us: options.audit_interval_us,
-            session_gap_us: options.session_gap_us,
+            audit_interval_us: facts.intervals.audit_interval_us,
+            session_gap_us: facts.intervals.session_gap_us,
             gaps: effective().map(|gap| gap.window).collect(),
             gap_ends: effective().filter_map(|gap| gap.ended_on).collect(),
         }

@@ -83,7 +83,8 @@ fn refused_content() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("page.json.zst", vec![0x28, 0xB5, 0x2F, 0xFD, 1, 2], "zstd"),
         ("audits.xlsx", b"PK\x03\x04rest".to_vec(), "ZIP"),
         ("audits.parquet", b"PAR1rest".to_vec(), "Parquet"),
-        ("utf16.csv", b"\xFF\xFEa\0u\0".to_vec(), "UTF-16"),
+        ("utf32.csv", b"\xFF\xFE\0\0a\0\0\0".to_vec(), "UTF-32"),
+        ("old.xls", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".to_vec(), ".xls"),
         ("notes.txt", bytes("call the auditors back\n"), "no export"),
     ]
 }

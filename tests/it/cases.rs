@@ -1,7 +1,7 @@
 //! Runs every case of sample-data/ as its README says. The expected tables were worked out by hand and outside gatelog.
 
 use crate::support::{self, Ended, TABLES, gatelog};
-use gatelog::report::options::{Options, default_session_gap_us, parse_duration};
+use gatelog::report::options::{Options, parse_duration};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -78,8 +78,7 @@ impl Case {
             match name.as_str() {
                 "tz" => parsed.tz = value.parse().expect("a zone"),
                 "audit_interval" => {
-                    parsed.audit_interval_us = parse_duration(value).expect("a duration");
-                    parsed.session_gap_us = default_session_gap_us(parsed.audit_interval_us);
+                    parsed.audit_interval_us = Some(parse_duration(value).expect("a duration"));
                 }
                 _ => panic!("teach this test the option {name}"),
             }

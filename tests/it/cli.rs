@@ -34,7 +34,7 @@ fn golden(home: &Path, name: &str, command: &[&str], ended: &Ended) {
     );
 }
 
-fn check(home: &Path, name: &str, command: &[&str], code: i32) {
+pub fn check(home: &Path, name: &str, command: &[&str], code: i32) {
     let ended = gatelog(home, command);
     assert_eq!(ended.code, code, "{command:?}: {}", ended.stderr);
     if code != 0 {
@@ -59,7 +59,7 @@ fn help_is_what_a_newcomer_needs() {
     check(home.path(), "alone", &[], 2);
     check(home.path(), "help", &["--help"], 0);
     check(home.path(), "version", &["--version"], 0);
-    for command in ["ingest", "report", "generate", "demo"] {
+    for command in ["ingest", "rejects", "replay", "report", "generate", "demo"] {
         check(home.path(), &format!("help-{command}"), &[command, "--help"], 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Contract rules of the gaps report (design §4) that the unit tests of `src/report` do not show, end to end.
 
-use crate::logs::{Event, id};
+use crate::logs::{Event, HOUR, id};
 use crate::rules::{SERVICES, WEB, access, change, columns, control, on, plain, reports, within};
 use crate::support;
 use gatelog::report::options::Options;
@@ -248,7 +248,8 @@ fn gaps_actors_before_and_sessions_cut_look_back_one_audit_interval() {
     );
     assert_eq!(found, [["3", "2"], ["3", "2"]], "actors 1, 2, 4; last seen of 2 and 3");
     let options = Options {
-        audit_interval_us: on("09 12:00") - on("09 11:30"),
+        audit_interval_us: Some(on("09 12:00") - on("09 11:30")),
+        session_gap_us: Some(6 * HOUR),
         ..plain()
     };
     let found = columns(&reports(events, &options), "gaps", ["actors_before", "sessions_cut"]);

@@ -211,12 +211,13 @@ pub fn assert_manifest_tells_the_truth(lake: &Path) {
     assert!(!lake.join("staging").exists());
 
     let sum = |of: fn(&gatelog::lake::manifest::InputEntry) -> u64| manifest.inputs.iter().map(of).sum::<u64>();
+    let again = |of: fn(&gatelog::lake::manifest::ReplayEntry) -> u64| manifest.replays.iter().map(of).sum::<u64>();
     assert_eq!(
-        sum(|input| input.accepted),
+        sum(|input| input.accepted) + again(|replay| replay.accepted),
         manifest.audit.iter().map(|audit| audit.file.rows).sum::<u64>()
     );
     assert_eq!(
-        sum(|input| input.rejected),
+        sum(|input| input.rejected) + again(|replay| replay.rejected) - again(|replay| replay.replayed),
         manifest.rejects.iter().map(|file| file.rows).sum::<u64>()
     );
 }
@@ -317,8 +318,8 @@ fn report_files_carry_the_settings_they_were_made_with() {
         to: Some(at("2026-02-01T00:00:00Z")),
         as_of: Some(at("2026-01-15T00:00:00.000001Z")),
         tz: chrono_tz::Asia::Kolkata,
-        audit_interval_us: HOUR,
-        session_gap_us: HOUR / 2,
+        audit_interval_us: Some(HOUR),
+        session_gap_us: Some(HOUR / 2),
     };
     let said = |options: &Options| -> BTreeMap<String, String> {
         let out = home.path().join("reports");

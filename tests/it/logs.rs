@@ -3,6 +3,7 @@
 //! They are meant to be unkind: many events at equal times, exactly at the limits of a rule and a microsecond beside
 //! them, bursts of control rows, people and objects that are null, rows without an id.
 
+use crate::xml;
 use serde_json::{Value, json};
 
 /// SplitMix64: small, seeded, the same everywhere.
@@ -123,10 +124,12 @@ pub enum Form {
     Page,
     Lines,
     Csv,
+    Soap,
+    Fetch,
 }
 
 impl Form {
-    pub const ALL: [Form; 3] = [Form::Page, Form::Lines, Form::Csv];
+    pub const ALL: [Form; 5] = [Form::Page, Form::Lines, Form::Csv, Form::Soap, Form::Fetch];
 
     /// The events as one export of this form.
     pub fn write(self, events: &[Event]) -> String {
@@ -135,6 +138,8 @@ impl Form {
             Form::Page => format!("{{\"value\":[{}]}}\n", rows.collect::<Vec<_>>().join(",\n")),
             Form::Lines => rows.map(|row| row + "\n").collect(),
             Form::Csv => csv(events),
+            Form::Soap => xml::soap(events),
+            Form::Fetch => xml::fetch(events),
         }
     }
 }

@@ -3,14 +3,31 @@
 mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
+mod containers; // Synapse Link on disk: every row once, whatever part is named
 mod crash; // L4: kills before, within and after a commit
+mod encoded; // compressed, packed and UTF-16 exports are the same lake; what breaks off keeps its records
+mod every_form; // one log in every form that carries ids: the same reports
 mod gap_rules; // contract rules of the gaps report that no unit test shows
+mod headers; // the headers that tools write
+mod hostile; // the table of hostile and broken input: exit code, what is kept, what is rejected
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
+mod older; // lakes in which an older version set aside what this one understands
 mod oracle; // L8: reports equal their queries/*.sql on DuckDB
+mod packed; // the same table for bombs, damaged streams and archives
+mod pages; // OData JSON in every shape
 mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
 mod python; // a Python with DuckDB
+mod rejects; // what was set aside: listing it, and the limit of it
+mod replay; // what was set aside, read again
+mod replay_crash; // L4: kills of a replay
 mod rules; // contract rules of sessions and clients that no unit test shows
+mod side_tables; // users and organizations beside the log
 mod support; // what the tests share
+mod surroundings; // what happens around an input: links, names, pipes, files that grow, memory
+mod synapse; // headerless rows of Synapse Link, and a small writer of containers
 mod tidy; // headers, sizes, doors, and the direction of dependencies
+mod typed; // Parquet, workbooks and Delta tables, written by other programs
+mod versions; // later versions of a row, and deletions, as Synapse Link appends them
+mod xml; // SOAP and FetchXML exports, written and read

@@ -24,11 +24,14 @@ fn export(form: Form, copy: usize) -> (Vec<u8>, Vec<Range<usize>>) {
     let text = form.write(&events);
     let spans = (0..RECORDS)
         .map(|record| {
-            let of_id = text.find(&id(record)).expect("the id stands in the text");
+            let of_id = text
+                .to_ascii_lowercase()
+                .find(&id(record))
+                .expect("the id stands in the text");
             let line = text[..of_id].rfind('\n').map_or(0, |end| end + 1);
             let end = line + text[line..].find('\n').expect("every record ends its line");
             match form {
-                Form::Lines | Form::Csv => line..end,
+                Form::Lines | Form::Csv | Form::Soap | Form::Fetch => line..end,
                 Form::Page => {
                     let start = line + text[line..of_id].rfind('{').expect("a record begins");
                     start..line + text[line..end].rfind("\"}").map_or(0, |at| at + 2)

@@ -11,7 +11,7 @@ use arrow::compute::concat_batches;
 use gatelog::generate;
 use gatelog::ingest;
 use gatelog::instant;
-use gatelog::report::options::{Options, default_session_gap_us};
+use gatelog::report::options::Options;
 use gatelog::report::table::Table;
 use gatelog::write::{self, Format};
 use rayon::prelude::*;
@@ -150,8 +150,7 @@ fn generate_plan(seed: u64, start: &str, host: &str) -> generate::Plan {
 
 fn of_interval(audit_interval_us: i64) -> Options {
     Options {
-        audit_interval_us,
-        session_gap_us: default_session_gap_us(audit_interval_us),
+        audit_interval_us: Some(audit_interval_us),
         ..Options::default()
     }
 }
@@ -218,7 +217,7 @@ fn options_about(middle: i64) -> [(&'static str, Options); 8] {
         (
             "short sessions",
             Options {
-                session_gap_us: HOUR / 2,
+                session_gap_us: Some(HOUR / 2),
                 ..of_interval(12 * HOUR)
             },
         ),
@@ -242,6 +241,14 @@ fn l8_generated_logs_equal_their_sql() {
 
 const UNKIND_LAKES: u64 = 120;
 
+/// Hours, as an organization may say them.
+const INTERVALS: [&str; 6] = ["null", "0", "1", "4", "12", "2147483647"];
+
+fn organization(environment: Option<&str>, hours: &str) -> String {
+    let id = environment.map_or(1, str::len);
+    format!("{{\"organizationid\":\"{id}\",\"isauditenabled\":true,\"useraccessauditinginterval\":{hours}}}\n")
+}
+
 /// One unkind lake of one or two environments, and options that meet its limits.
 fn unkind(home: &Path, seed: u64) -> Compared {
     let chance = &mut Chance::new(seed);
@@ -263,9 +270,14 @@ fn unkind(home: &Path, seed: u64) -> Compared {
         let form = chance.pick(&Form::ALL);
         let file = support::write(&home.join(format!("log {seed}")), form.write(&events));
         let environment = Some((*environment).to_owned());
+        let mut exports = vec![file];
+        if chance.in_hundred(60) {
+            let row = organization(environment.as_deref(), chance.pick(&INTERVALS));
+            exports.push(support::write(&home.join(format!("organization {seed}")), row));
+        }
         support::ingest(&ingest::Plan {
             environment,
-            ..ingest::Plan::new(vec![file], lake.clone())
+            ..ingest::Plan::new(exports, lake.clone())
         });
     }
     let zones = [
@@ -289,8 +301,8 @@ fn unkind(home: &Path, seed: u64) -> Compared {
         to: to.filter(|to| from.is_none_or(|from| from < *to)),
         tz: chance.pick(&zones).parse().expect("a zone"),
         as_of,
-        audit_interval_us: unit,
-        session_gap_us: chance.pick(&[default_session_gap_us(unit), unit, unit / 2, 0]),
+        audit_interval_us: chance.in_hundred(50).then_some(unit),
+        session_gap_us: chance.pick(&[None, Some(unit), Some(unit / 2), Some(0)]),
     };
     Compared::new(home, &seed.to_string(), &lake, options)
 }

@@ -118,7 +118,7 @@ fn options() -> [Options; 2] {
     let berlin = Options {
         tz: chrono_tz::Europe::Berlin,
         as_of: Some(at("2026-03-29T16:00:00Z")),
-        session_gap_us: HOUR,
+        session_gap_us: Some(HOUR),
         ..Options::default()
     };
     [Options::default(), berlin]
@@ -158,10 +158,10 @@ fn files_of(home: &Path, seed: u64, count: usize) -> Vec<PathBuf> {
     let write = |(number, events): (usize, &Vec<Event>)| {
         let form = chance.pick(&Form::ALL);
         // Something to reject in each, so that rejects have an order to keep.
-        let broken = if form == Form::Page {
-            "{\"auditid\":\"x\"}"
-        } else {
-            "broken\n"
+        let broken = match form {
+            Form::Page => "{\"auditid\":\"x\"}",
+            Form::Soap | Form::Fetch => "<result/>\n",
+            Form::Lines | Form::Csv => "broken\n",
         };
         support::write(&home.join(format!("export-{number}")), form.write(events) + broken)
     };

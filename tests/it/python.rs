@@ -1,6 +1,7 @@
-//! A Python with DuckDB, for comparing with a second engine (L8) and for reading the lake as others do.
+//! A Python with DuckDB, for comparing with a second engine (L8) and for reading the lake as others do, and with the
+//! writers of typed exports.
 //!
-//! It needs Python 3.11 or newer and the one package that `tests/oracle/requirements.txt` pins. Both live in a virtual
+//! It needs Python 3.11 or newer and the packages that `tests/oracle/requirements.txt` pins. They live in a virtual
 //! environment that is made once below the target folder and kept until the pin changes.
 
 use crate::support;
@@ -37,7 +38,8 @@ fn make_environment(environment: &Path, requirements: &Path) -> PathBuf {
     let _ = fs::remove_dir_all(environment);
     let base = if cfg!(windows) { "python" } else { "python3" };
     let advice = "The oracle tests compare the reports with their SQL on DuckDB. They need Python 3.11 or newer with venv \
-                  and pip, and a package registry to install DuckDB from, once. Without: cargo test -- --skip oracle::";
+                  and pip, and a package registry to install DuckDB and the writers of typed exports from, once. Without: \
+                  cargo test -- --skip oracle:: --skip typed::";
     let run = |command: &mut Command| match command.output() {
         Ok(output) if output.status.success() => {}
         Ok(output) => panic!(

@@ -114,7 +114,8 @@ pub fn csvs(lake: &Path, options: &Options) -> BTreeMap<&'static str, String> {
 /// Writes every report as files, as `report --out` does.
 pub fn publish(lake: &Path, options: &Options, out: &Path, formats: &[Format]) {
     let tables = tables(lake, options);
-    write::write_all(out, &tables, &TABLES, formats, &options.settings()).expect("published");
+    let settings = options.settings(&Lake::open(lake).expect("a lake")).expect("settings");
+    write::write_all(out, &tables, &TABLES, formats, &settings).expect("published");
 }
 
 /// The bytes of every report file in every format.

@@ -1,0 +1,119 @@
+//! What gatelog cannot honestly read, told from a text or its header: the reason and the way out, or a note where it is
+//! read all the same.
+
+use super::csv::Layout;
+use super::fields::{Field, names_a_changed_field};
+use super::head::{Found, Table};
+use memchr::memmem;
+
+/// What holds the rows that gatelog needs.
+const EXPORT_THE_TABLE: &str = "export the Dataverse audit table, for example GET /api/data/v9.2/audits";
+
+/// Columns of which one must say what happened.
+const ACTIONS: [Field; 3] = [Field::Action, Field::ActionLabel, Field::ActionId];
+
+/// Of an export whose only times are those that people see.
+pub const FORMATTED_ONLY: (&str, &str) = (
+    "gives createdon only as formatted local time, which has no zone",
+    "export the raw createdon column too",
+);
+
+fn purview() -> Found {
+    refused(
+        "is a Microsoft Purview (unified) audit log, which has no user access events of Dataverse",
+        EXPORT_THE_TABLE,
+    )
+}
+
+/// Refuses an export whose times are spelled for people; `sentence` quotes the first of them.
+pub fn by_dates(sentence: &str) -> Found {
+    refused(
+        &format!("has times that say neither the order of day and month nor a zone: {sentence}"),
+        "say both with --date-order mdy (or dmy, ymd) and --source-tz ZONE, those of whoever exported it",
+    )
+}
+
+/// Refuses a text that is no export: by what it says, or by its first line.
+pub fn by_text(text: &[u8]) -> Found {
+    let holds = |name: &[u8]| memmem::find(text, name).is_some();
+    if holds(b"\"AuditDetails\"") || holds(b"AuditDetailCollection") {
+        return refused(
+            "is a RetrieveRecordChangeHistory answer, whose details carry no createdon",
+            EXPORT_THE_TABLE,
+        );
+    }
+    let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    if holds(b"\"CreationTime\"") || holds(b"\"AuditData\"") || memmem::find(first_line, b"AuditData").is_some() {
+        return purview();
+    }
+    if matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return refused(
+            "is JSON without the audit columns createdon and action",
+            "export the audit table with at least auditid, createdon, action, objectid and userid",
+        );
+    }
+    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let commas = |line: &[u8]| line.iter().filter(|&&byte| matches!(byte, b',' | b';' | b'\t')).count();
+    match (lines.next(), lines.next()) {
+        (Some(header), Some(row)) if commas(header) > 0 && commas(header) == commas(row) => unknown_header(header),
+        (Some(header), None | Some(b"")) if commas(header) > 0 => unknown_header(header),
+        _ => Found::Foreign,
+    }
+}
+
+fn unknown_header(header: &[u8]) -> Found {
+    let header = String::from_utf8_lossy(&header[..header.len().min(200)]).into_owned();
+    refused(
+        &format!("has a header gatelog does not know: {header}"),
+        "the header must name at least createdon and action, as the Web API or SQL spell them",
+    )
+}
+
+/// Why a header that gatelog knows is still not one of audit rows.
+pub fn by_columns(layout: &Layout) -> Option<Found> {
+    if layout.names.iter().any(|name| name.eq_ignore_ascii_case("auditdata")) {
+        return Some(purview());
+    }
+    let missing: Vec<&str> = [
+        (!layout.has(Field::CreatedOn) && !layout.has(Field::CreatedOnUtc)).then_some("createdon"),
+        ACTIONS.iter().all(|field| !layout.has(*field)).then_some("action"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if missing == ["createdon"] && layout.has(Field::CreatedOnFormatted) {
+        return Some(refused(FORMATTED_ONLY.0, FORMATTED_ONLY.1));
+    }
+    (!missing.is_empty()).then(|| {
+        refused(
+            &format!(
+                "has a header without {}: {}",
+                missing.join(" and "),
+                layout.names.join(", ")
+            ),
+            "export these columns too; without them a row says neither when nor what",
+        )
+    })
+}
+
+pub fn refused(reason: &str, hint: &str) -> Found {
+    Found::Refused {
+        reason: reason.to_owned(),
+        hint: hint.to_owned(),
+    }
+}
+
+/// What people should know of an export with these columns.
+pub fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
+    let mut notes = Vec::new();
+    if table == Table::Audit && !layout.identifies_people() {
+        notes.push(NAMES_ONLY.to_owned());
+    }
+    if layout.names.iter().any(|name| names_a_changed_field(name)) {
+        notes.push("it lists changes of fields, a row each; such an export cannot contain user access rows".to_owned());
+    }
+    notes
+}
+
+/// What is said of an export that names people without their ids.
+const NAMES_ONLY: &str = "it gives people by display name only: two of the same name count as one";

@@ -1,0 +1,370 @@
+//! One run: inputs → blocks → rows and rejects → lake, and the books of each input.
+//!
+//! While one wave of blocks is parsed, the wave before it is taken into the lake and the next one is read. Blocks are
+//! taken in order, so neither their size nor the number of threads changes anything (L2). Every record lands in exactly
+//! one counter of its input's [`Tally`], asserted before the commit (L1).
+
+use super::block::{Block, Parsed, State, Stop, parse};
+use super::discover::{Input, Place};
+use super::head::{Found, Known};
+use super::reject::Rejects;
+use super::source::{self, Ending, Reader};
+use super::{Fate, Outcome, Plan, Progress, Report, Tally};
+use crate::error::{Error, Result};
+use crate::lake::Writer;
+use crate::lake::manifest::InputEntry;
+use crate::lake::names::Names;
+use crate::lake::schema;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+use rayon::prelude::*;
+
+/// An input while its blocks are being taken.
+struct Open {
+    name: String,
+    form: &'static str,
+    table: &'static str,
+    environment: String,
+    /// First and last `created_on` so far.
+    window: Option<(i64, i64)>,
+    tally: Tally,
+    notes: Vec<String>,
+    bytes: u64,
+    hash: String,
+    /// Numbers (lines or records) before the next block.
+    numbers: u64,
+    state: State,
+    /// What the last block left unfinished, and where that begins.
+    carry: (Vec<u8>, u64),
+}
+
+/// A block in a wave, with what its input is known by once it ends.
+struct Queued {
+    input: usize,
+    block: Block,
+    /// With the input's last block.
+    ending: Option<Ending>,
+}
+
+pub struct Run<'p> {
+    plan: &'p Plan,
+    writer: Writer,
+    progress: &'p (dyn Fn(Progress) + Sync),
+    so_far: Progress,
+    opened: Vec<Open>,
+    reports: Vec<Report>,
+    /// For each opened input, its line in `reports`.
+    lines: Vec<usize>,
+    rejects: Rejects,
+    names: Names,
+}
+
+/// The inputs still to be read, and the one being read.
+struct Queue<I> {
+    inputs: I,
+    reader: Option<(usize, Reader)>,
+}
+
+impl<'p> Run<'p> {
+    pub fn open(plan: &'p Plan, inputs: &[Input], progress: &'p (dyn Fn(Progress) + Sync)) -> Result<Run<'p>> {
+        let mut so_far = Progress::default();
+        for input in inputs.iter().filter(|input| !matches!(input.place, Place::Settled(_))) {
+            so_far.bytes_total += source::size(input)?.unwrap_or(0);
+        }
+        Ok(Run {
+            plan,
+            writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes)?,
+            progress,
+            so_far,
+            opened: Vec::new(),
+            reports: Vec::new(),
+            lines: Vec::new(),
+            rejects: Rejects::default(),
+            names: Names::default(),
+        })
+    }
+
+    pub fn read_all(&mut self, inputs: impl Iterator<Item = Input> + Send) -> Result<()> {
+        let mut queue = Queue { inputs, reader: None };
+        let mut wave = self.read_wave(&mut queue)?;
+        let mut parsed_wave = Vec::new();
+        while !wave.is_empty() || !parsed_wave.is_empty() {
+            let (parsed, next) = rayon::join(
+                || {
+                    wave.par_iter()
+                        .map(|queued| parse(&queued.block))
+                        .collect::<Result<Vec<Parsed>>>()
+                },
+                || {
+                    self.take_wave(std::mem::take(&mut parsed_wave))?;
+                    self.read_wave(&mut queue)
+                },
+            );
+            parsed_wave = wave.into_iter().zip(parsed?).collect();
+            wave = next?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next blocks, enough to keep all cores busy, from one input or several.
+    fn read_wave(&mut self, queue: &mut Queue<impl Iterator<Item = Input>>) -> Result<Vec<Queued>> {
+        let wanted = 2 * rayon::current_num_threads();
+        let mut wave = Vec::new();
+        let mut held = 0;
+        let budget = wanted.saturating_mul(self.plan.block_bytes);
+        while held < budget && (wave.len() < wanted || held < budget / 2) {
+            if queue.reader.is_none() {
+                match queue.inputs.next() {
+                    Some(input) => queue.reader = self.open_input(&input)?,
+                    None => break,
+                }
+            }
+            let Some((input, reader)) = &mut queue.reader else {
+                continue;
+            };
+            let before = reader.bytes();
+            let block = reader.next_block(self.plan.block_bytes)?;
+            self.so_far.bytes_read += reader.bytes() - before;
+            let is_last = block.as_ref().is_none_or(|block| block.last);
+            if let Some(block) = block {
+                held += block.bytes.len();
+                wave.push(Queued {
+                    input: *input,
+                    ending: block.last.then(|| reader.ending()).transpose()?,
+                    block,
+                });
+            }
+            if is_last {
+                queue.reader = None;
+            }
+        }
+        Ok(wave)
+    }
+
+    /// Recognises an input; `None` when there is nothing to read in it.
+    fn open_input(&mut self, input: &Input) -> Result<Option<(usize, Reader)>> {
+        let partition = match &input.place {
+            Place::Settled(fate) => return Ok(self.note(input, fate.clone())),
+            Place::Synapse(partition) => Some(partition.clone()),
+            Place::Plain | Place::Delta(_) => None,
+        };
+        let size = source::size(input)?;
+        if size.is_some_and(|size| size > 0 && self.writer.knows_size(size))
+            && source::content_hash(input)?.is_some_and(|hash| self.writer.knows_content(&hash))
+        {
+            return Ok(self.note(input, Fate::AlreadyIngested));
+        }
+        let known = Known {
+            source: input.name().into(),
+            environment: self.plan.environment.as_deref().map(Into::into),
+            zone: self.plan.source_tz,
+            date_order: self.plan.date_order,
+            exported_on: match self.plan.exported_on {
+                Some(on) => on,
+                None => source::modified_on(input)?.unwrap_or(self.plan.now),
+            },
+            record_bytes: self.plan.record_bytes,
+            partition,
+        };
+        let (found, reader) = source::open(input, &known, &self.writer.staging())?;
+        let reader = match (found, reader) {
+            (Found::Export(_), Some(reader)) => reader,
+            (Found::Refused { reason, hint }, _) => return Ok(self.note(input, Fate::Refused { reason, hint })),
+            (Found::Foreign, _) if input.is_named => {
+                let reason = "is no export gatelog knows".to_owned();
+                let hint = "gatelog reads OData JSON, NDJSON and CSV exports of the audit table".to_owned();
+                return Ok(self.note(input, Fate::Refused { reason, hint }));
+            }
+            (Found::Foreign, _) => return Ok(self.note(input, Fate::PassedOver)),
+            (Found::Empty | Found::Export(_), _) => return Ok(self.note(input, Fate::Empty)),
+        };
+        self.so_far.bytes_read += reader.bytes();
+        let head = reader.head();
+        self.opened.push(Open {
+            name: input.name(),
+            form: head.form_name(),
+            table: head.table.name(),
+            environment: head.environment.to_string(),
+            window: None,
+            tally: Tally::default(),
+            notes: head.notes.clone(),
+            bytes: 0,
+            hash: String::new(),
+            numbers: head.body.1,
+            state: State::Begin,
+            carry: (Vec::new(), 0),
+        });
+        self.lines.push(self.reports.len());
+        self.note(input, Fate::Empty);
+        Ok(Some((self.opened.len() - 1, reader)))
+    }
+
+    fn note(&mut self, input: &Input, fate: Fate) -> Option<(usize, Reader)> {
+        let input = input.name();
+        self.reports.push(Report { input, fate });
+        None
+    }
+
+    fn take_wave(&mut self, wave: Vec<(Queued, Parsed)>) -> Result<()> {
+        for (queued, parsed) in wave {
+            self.take_block(queued, parsed)?;
+        }
+        (self.progress)(self.so_far);
+        Ok(())
+    }
+
+    /// Takes a block after all blocks before it. If it was parsed on a wrong guess, it is parsed again, on what the
+    /// blocks before it left.
+    fn take_block(&mut self, queued: Queued, parsed: Parsed) -> Result<()> {
+        let Queued { input, block, ending } = queued;
+        let open = &mut self.opened[input];
+        let (carry, carry_offset) = std::mem::take(&mut open.carry);
+        let (block, parsed) = if carry.is_empty() && (open.state == block.start) {
+            (block, parsed)
+        } else {
+            let offset = if carry.is_empty() { block.offset } else { carry_offset };
+            let bytes = [carry, block.bytes].concat();
+            let start = open.state.clone();
+            let again = Block {
+                bytes,
+                offset,
+                start,
+                ..block
+            };
+            let parsed = parse(&again)?;
+            (again, parsed)
+        };
+        let Stop { consumed, state } = parsed.stop;
+        open.state = state;
+        if consumed < block.bytes.len() {
+            open.carry = (block.bytes[consumed..].to_vec(), block.offset + consumed as u64);
+        }
+        let rows = parsed.rows.num_rows() as u64;
+        let before = open.numbers;
+        open.numbers += parsed.numbers;
+        open.window = union(open.window, window(&parsed.rows));
+        let accepted = self.writer.stage(parsed.rows, &parsed.identities)? as u64;
+        let mut rejects = parsed.rejects;
+        let mut deleted = 0;
+        for (identity, reject) in parsed.deletions {
+            match self.writer.delete(identity)? {
+                true => deleted += 1,
+                false => rejects.push(reject),
+            }
+        }
+        rejects.sort_by_key(|reject| reject.span.start);
+        let rejected = rejects.len() as u64;
+        let (side_rows, mut side_accepted) = (parsed.side.len() as u64, 0);
+        for row in parsed.side {
+            side_accepted += u64::from(self.writer.take_side(row)?);
+        }
+        let (rows, accepted) = (rows + side_rows, accepted + side_accepted);
+        let open = &mut self.opened[input];
+        open.tally.add(&Tally {
+            read: rows + deleted + rejected,
+            accepted,
+            duplicate: rows - accepted + deleted,
+            rejected,
+        });
+        if let Some(ending) = ending {
+            (open.bytes, open.hash) = (ending.bytes, ending.hash);
+            open.notes.extend(ending.note);
+        }
+        self.so_far.records_read += rows + deleted + rejected;
+        self.names.merge(parsed.names);
+        self.rejects.take(rejects, &block, before, &mut self.writer)
+    }
+
+    /// Closes the books and commits.
+    pub fn finish(mut self) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let generation = self.writer.next_generation();
+        let mut entries = Vec::new();
+        for (open, line) in self.opened.iter().zip(&self.lines) {
+            assert!(open.tally.balances(), "L1: the books of {} do not balance", open.name);
+            assert!(
+                open.carry.0.is_empty(),
+                "every byte of {} was understood or rejected",
+                open.name
+            );
+            outcome.total.add(&open.tally);
+            self.reports[*line].fate = Fate::Ingested {
+                form: open.form,
+                table: open.table,
+                environment: open.environment.clone(),
+                window: open.window,
+                tally: open.tally,
+                notes: open.notes.clone(),
+            };
+            entries.push(InputEntry {
+                name: open.name.clone(),
+                bytes: open.bytes,
+                hash: open.hash.clone(),
+                form: open.form.to_owned(),
+                table: open.table.to_owned(),
+                generation,
+                read: open.tally.read,
+                accepted: open.tally.accepted,
+                duplicate: open.tally.duplicate,
+                rejected: open.tally.rejected,
+            });
+        }
+        outcome.rejects = std::mem::take(&mut self.rejects.first);
+        outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
+        outcome.reports = std::mem::take(&mut self.reports);
+        let checked = self.check(&outcome);
+        if checked.is_err() || entries.is_empty() {
+            self.writer.abandon()?;
+            return checked.map(|()| outcome);
+        }
+        self.rejects.write_out(&mut self.writer)?;
+        self.writer.commit(self.names, entries)?;
+        Ok(outcome)
+    }
+
+    /// Whether the run may be committed at all.
+    fn check(&self, outcome: &Outcome) -> Result<()> {
+        let is_readable = |report: &Report| {
+            matches!(
+                report.fate,
+                Fate::Ingested { .. } | Fate::AlreadyIngested | Fate::Empty | Fate::Unfinished
+            )
+        };
+        let refusal = outcome.reports.iter().find_map(|report| match &report.fate {
+            Fate::Refused { reason, hint } => Some(Error::bad_input(reason).at(&report.input).hint(hint)),
+            _ => None,
+        });
+        if !outcome.reports.iter().any(is_readable) {
+            return Err(refusal.unwrap_or_else(|| {
+                Error::bad_input("holds no export gatelog knows")
+                    .at(&self.plan.paths[0])
+                    .hint("gatelog reads OData JSON, NDJSON and CSV exports of the audit table")
+            }));
+        }
+        if !self.plan.strict {
+            return Ok(());
+        }
+        match (refusal, outcome.rejects.first()) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Some(first)) => Err(Error::bad_input(format!("record {}: {}", first.record, first.sentence))
+                .at(&first.input)
+                .hint("mend the export, or leave out --strict to set bad records aside and keep the rest")),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// First and last `created_on` of staged rows.
+pub fn window(rows: &RecordBatch) -> Option<(i64, i64)> {
+    let on = rows
+        .column(schema::CREATED_ON)
+        .as_primitive::<TimestampMicrosecondType>();
+    arrow::compute::min(on).zip(arrow::compute::max(on))
+}
+
+pub fn union(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        _ => a.or(b),
+    }
+}

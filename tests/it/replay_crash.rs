@@ -1,0 +1,178 @@
+//! L4: a kill of a replay at any step loses no reject and doubles no row.
+//!
+//! The states are built from the outside, from a lake before a replay and the same lake after it; a last test kills the
+//! program itself at many moments.
+
+use crate::lake::assert_manifest_tells_the_truth;
+use crate::logs::{self, Chance, Form, HOUR, at};
+use crate::older::{replay, spoil, upgrade};
+use crate::support::{self, files};
+use gatelog::report::options::Options;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+struct Replayed {
+    home: tempfile::TempDir,
+    old: PathBuf,
+    new: PathBuf,
+    brought: Vec<String>,
+    removed: Vec<String>,
+}
+
+/// A lake whose rejects are understood now but for one, and what it becomes.
+fn replayed(rows: usize) -> Replayed {
+    let home = support::home();
+    let (old, new) = (home.path().join("old"), home.path().join("new"));
+    let mut events = Vec::new();
+    for seed in 0..rows as u64 / 20 + 1 {
+        events.extend(logs::unkind(
+            &mut Chance::new(seed),
+            at("2026-02-27T20:00:00Z"),
+            8 * HOUR,
+        ));
+    }
+    events.iter_mut().for_each(|event| event.id = None);
+    let log = spoil(&Form::Lines.write(&logs::with_ids(events))) + "broken\n";
+    let log = support::write(&home.path().join("log"), log);
+    support::ingest(&support::plan(&old, &[&log]));
+    upgrade(&old);
+    support::copy(&old, &new);
+    let outcome = replay(&new);
+    assert!(outcome.total.accepted > 3 && outcome.total.rejected == 1, "{outcome:?}");
+    let is_new = |name: &String| fs::read(old.join(name)).ok() != fs::read(new.join(name)).ok();
+    let names = |lake: &Path| {
+        files(lake)
+            .into_keys()
+            .filter(|name| !["manifest.json", "lock"].contains(&name.as_str()))
+    };
+    let brought: Vec<String> = names(&new).filter(is_new).collect();
+    let removed: Vec<String> = names(&old).filter(|name| !new.join(name).exists()).collect();
+    assert!(
+        brought.iter().any(|name| name.starts_with("rejects/")) && brought.len() >= 3,
+        "{brought:?}"
+    );
+    assert!(removed.len() == 1 && removed[0].starts_with("rejects/"), "{removed:?}");
+    Replayed {
+        home,
+        old,
+        new,
+        brought,
+        removed,
+    }
+}
+
+impl Replayed {
+    /// The lake after a crash: the commit was decided and its first `steps` steps were taken. They are the moves, the
+    /// manifest, the removals.
+    fn decided(&self, steps: usize) -> PathBuf {
+        let lake = self.home.path().join(format!("decided-{steps}"));
+        support::copy(&self.old, &lake);
+        let mut moves = Vec::new();
+        for (number, name) in self.brought.iter().enumerate() {
+            let staged = format!("staging/part-{number}.parquet");
+            let place = if number < steps { name } else { &staged };
+            support::write(&lake.join(place), fs::read(self.new.join(name)).expect("readable"));
+            moves.push([staged, name.clone()]);
+        }
+        let next = fs::read(self.new.join("manifest.json")).expect("it");
+        if steps > self.brought.len() {
+            support::write(&lake.join("manifest.json"), &next);
+        }
+        for name in self.removed.iter().take(steps.saturating_sub(self.brought.len() + 1)) {
+            fs::remove_file(lake.join(name)).expect("there");
+        }
+        let manifest: Value = serde_json::from_slice(&next).expect("JSON");
+        let intent = json!({"moves": moves, "removes": self.removed, "manifest": manifest});
+        support::write(&lake.join("commit.json"), intent.to_string());
+        lake
+    }
+}
+
+/// Name → content of all files that belong to a lake, the manifest as a value.
+fn content(lake: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut content: BTreeMap<_, _> = files(lake)
+        .into_iter()
+        .filter(|(name, _)| name != "lock")
+        .map(|(name, path)| (name, fs::read(path).expect("readable")))
+        .collect();
+    let manifest: Value = serde_json::from_slice(&content["manifest.json"]).expect("JSON");
+    content.insert("manifest.json".to_owned(), manifest.to_string().into_bytes());
+    content
+}
+
+#[test]
+fn l4_a_decided_replay_is_readable_at_each_step_and_finished_by_the_next_run() {
+    let states = replayed(0);
+    let reports = |lake: &Path| support::csvs(lake, &Options::default());
+    assert_ne!(reports(&states.old), reports(&states.new));
+    let manifest = states.brought.len() + 1;
+    for steps in 0..=manifest + states.removed.len() {
+        let lake = states.decided(steps);
+        let expected = if steps < manifest { &states.old } else { &states.new };
+        assert_eq!(reports(&lake), reports(expected), "{steps} steps");
+        let listed = support::gatelog(
+            &states.home.path().join("."),
+            &["rejects", "--format", "json", "--lake", &lake.to_string_lossy()],
+        );
+        let known = support::gatelog(
+            &states.home.path().join("."),
+            &["rejects", "--format", "json", "--lake", &expected.to_string_lossy()],
+        );
+        assert_eq!((listed.code, listed.stdout), (0, known.stdout), "{steps} steps");
+
+        // The next run replays again, which finds nothing more.
+        assert_eq!(replay(&lake).total.accepted, 0, "{steps} steps");
+        assert!(content(&lake) == content(&states.new), "{steps} steps");
+        assert_manifest_tells_the_truth(&lake);
+    }
+}
+
+#[test]
+fn l4_what_an_undecided_replay_staged_is_cleared_by_the_next_run() {
+    let states = replayed(0);
+    let lake = states.home.path().join("undecided");
+    support::copy(&states.old, &lake);
+    support::write(&lake.join("staging/rejects.parquet"), "half a fi");
+    support::write(&lake.join("staging/run-0000-00000.parquet"), "half a fi");
+    assert!(replay(&lake).total.accepted > 0);
+    assert!(content(&lake) == content(&states.new));
+}
+
+const KILLS: u32 = 12;
+
+#[test]
+fn l4_a_killed_replay_leaves_the_old_lake_or_the_new_one() {
+    let states = replayed(8_000);
+    let begun = |lake: &Path| {
+        let mut program = support::program(states.home.path());
+        program.args(["replay", "--max-rejects", "1", "--lake"]).arg(lake);
+        program.stderr(Stdio::null()).spawn().expect("started")
+    };
+    let whole = states.home.path().join("whole");
+    support::copy(&states.old, &whole);
+    let clock = Instant::now();
+    assert!(begun(&whole).wait().expect("ended").success());
+    let duration = clock.elapsed();
+    assert!(content(&whole) == content(&states.new));
+
+    for kill in 0..KILLS {
+        let lake = states.home.path().join(format!("killed-{kill}"));
+        support::copy(&states.old, &lake);
+        let mut program = begun(&lake);
+        std::thread::sleep(Duration::from_micros(
+            duration.as_micros() as u64 * u64::from(kill + 1) / u64::from(KILLS),
+        ));
+        program.kill().expect("it may have ended, which is fine");
+        program.wait().expect("ended");
+        let reports = support::csvs(&lake, &Options::default());
+        let is_one_of = [&states.old, &states.new].map(|state| reports == support::csvs(state, &Options::default()));
+        assert!(is_one_of.contains(&true), "kill {kill}");
+
+        assert!(begun(&lake).wait().expect("ended").success());
+        assert!(content(&lake) == content(&states.new), "kill {kill}");
+    }
+}
