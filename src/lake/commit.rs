@@ -232,8 +232,9 @@ impl Writer {
         if all_names != old_names || self.manifest.names.is_none() {
             next.manifest.names = Some(next.put_table(NAMES_FILE, &all_names.to_batch()?)?);
         }
-        if let Some(side) = self.side.take() {
-            next.put_side(&side)?;
+        let has_side_tables = self.manifest.users.is_some() && self.manifest.organizations.is_some();
+        if self.side.is_some() || !has_side_tables {
+            next.put_side(&self.side.take().unwrap_or_default())?;
         }
         next.manifest.inputs.extend(inputs);
         self.manifest.check_next(&next.manifest).map_err(|broken| {
@@ -300,13 +301,10 @@ impl Next {
         Ok(())
     }
 
+    /// Both, even if they are empty: who reads the lake need not ask whether they are there.
     fn put_side(&mut self, side: &Side) -> Result<()> {
-        if !side.users.is_empty() {
-            self.manifest.users = Some(self.put_table(USERS_FILE, &side.users_to_batch()?)?);
-        }
-        if !side.organizations.is_empty() {
-            self.manifest.organizations = Some(self.put_table(ORGANIZATIONS_FILE, &side.organizations_to_batch()?)?);
-        }
+        self.manifest.users = Some(self.put_table(USERS_FILE, &side.users_to_batch()?)?);
+        self.manifest.organizations = Some(self.put_table(ORGANIZATIONS_FILE, &side.organizations_to_batch()?)?);
         Ok(())
     }
 

@@ -202,7 +202,8 @@ pub fn assert_manifest_tells_the_truth(lake: &Path) {
         );
         named.insert(audit.file.path.clone());
     }
-    for said in manifest.rejects.iter().chain(&manifest.names) {
+    let tables = [&manifest.names, &manifest.users, &manifest.organizations];
+    for said in manifest.rejects.iter().chain(tables.into_iter().flatten()) {
         assert_truth(lake, said);
         named.insert(said.path.clone());
     }

@@ -95,11 +95,17 @@ fn parquet_by_duckdb_gives_the_lake_and_reports_of_the_same_ndjson() {
     let plain = plain(home.path());
     let folder = home.path().join("typed");
     write_typed("parquet", &plain.0, &folder);
-    let files = support::files(&folder);
+    let mut files = support::files(&folder);
+    let unread = files
+        .remove("unread.parquet")
+        .expect("a file with a codec gatelog lacks");
     assert_eq!(files.len(), 5, "{files:?}");
     for path in files.values() {
         assert_same(home.path(), path, "parquet", &plain);
     }
+    let plan = support::plan(&home.path().join("none"), &[&unread]);
+    let error = gatelog::ingest::ingest(&plan, &|_| {}).expect_err("refused");
+    assert!(error.fact.contains("Brotli"), "{error}");
 }
 
 #[test]

@@ -40,6 +40,7 @@ def parquet(rows, folder):
         ("nanoseconds", typed(names, "TIMESTAMP_NS"), "gzip"),
         ("floats", typed(names, "TIMESTAMP_MS", doubles), "lz4_raw"),
         ("texts", "*", "uncompressed"),
+        ("unread", "*", "brotli"),
     ]:
         query = f"SELECT {columns} FROM texts"
         db.execute(f"COPY ({query}) TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION {codec})")

@@ -15,7 +15,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::Type as PhysicalType;
+use parquet::basic::{Compression, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -34,6 +34,12 @@ pub fn open(file: File, partition: PartitionValues) -> Result<(Vec<String>, Rows
         ));
     }
     let metadata = metadata(&file).map_err(refuse)?;
+    if let Some(codec) = unread_codec(&metadata) {
+        return Err(Refusal::new(
+            format!("is a Parquet file compressed with {codec}, which gatelog does not read"),
+            "write it with zstd, snappy, gzip or lz4",
+        ));
+    }
     let named: Vec<(usize, String)> = metadata
         .schema()
         .fields()
@@ -59,6 +65,20 @@ pub fn open(file: File, partition: PartitionValues) -> Result<(Vec<String>, Rows
     let suffix = suffix.collect::<Vec<_>>().join(",");
     names.extend(constants.into_iter().map(|(name, _)| name));
     Ok((names, Box::new(move |pipe| write_rows(reader, keys, &suffix, pipe))))
+}
+
+/// A codec of the file that this build has no decoder for.
+fn unread_codec(metadata: &ArrowReaderMetadata) -> Option<&'static str> {
+    let chunks = metadata
+        .metadata()
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns());
+    chunks.into_iter().find_map(|chunk| match chunk.compression() {
+        Compression::BROTLI(_) => Some("Brotli"),
+        Compression::LZO => Some("LZO"),
+        _ => None,
+    })
 }
 
 fn refuse(cause: ParquetError) -> Refusal {
