@@ -160,6 +160,15 @@ pub struct Refusal {
     pub hint: String,
 }
 
+impl Refusal {
+    pub fn new(reason: impl Into<String>, hint: impl Into<String>) -> Refusal {
+        Refusal {
+            reason: reason.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
 impl From<Refusal> for Fate {
     fn from(Refusal { reason, hint }: Refusal) -> Fate {
         Fate::Refused { reason, hint }

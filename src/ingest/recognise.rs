@@ -41,7 +41,7 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
         if table == Table::Audit
             && let Some(refused) = refuse::by_columns(&layout)
         {
-            return Ok(refused);
+            return Ok(refused.into());
         }
         let notes = refuse::notes_of(&layout, table);
         let head = Head {

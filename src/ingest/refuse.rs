@@ -3,7 +3,7 @@
 
 use super::csv::Layout;
 use super::fields::{Field, names_a_changed_field};
-use super::head::{Found, Table};
+use super::head::{Found, Refusal, Table};
 use memchr::memmem;
 
 /// What holds the rows that gatelog needs.
@@ -18,8 +18,8 @@ pub const FORMATTED_ONLY: (&str, &str) = (
     "export the raw createdon column too",
 );
 
-fn purview() -> Found {
-    refused(
+fn purview() -> Refusal {
+    Refusal::new(
         "is a Microsoft Purview (unified) audit log, which has no user access events of Dataverse",
         EXPORT_THE_TABLE,
     )
@@ -44,7 +44,7 @@ pub fn by_text(text: &[u8]) -> Found {
     }
     let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     if holds(b"\"CreationTime\"") || holds(b"\"AuditData\"") || memmem::find(first_line, b"AuditData").is_some() {
-        return purview();
+        return purview().into();
     }
     if matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return refused(
@@ -70,7 +70,7 @@ fn unknown_header(header: &[u8]) -> Found {
 }
 
 /// Why a header that gatelog knows is still not one of audit rows.
-pub fn by_columns(layout: &Layout) -> Option<Found> {
+pub fn by_columns(layout: &Layout) -> Option<Refusal> {
     if layout.names.iter().any(|name| name.eq_ignore_ascii_case("auditdata")) {
         return Some(purview());
     }
@@ -82,11 +82,11 @@ pub fn by_columns(layout: &Layout) -> Option<Found> {
     .flatten()
     .collect();
     if missing == ["createdon"] && layout.has(Field::CreatedOnFormatted) {
-        return Some(refused(FORMATTED_ONLY.0, FORMATTED_ONLY.1));
+        return Some(Refusal::new(FORMATTED_ONLY.0, FORMATTED_ONLY.1));
     }
     (!missing.is_empty()).then(|| {
-        refused(
-            &format!(
+        Refusal::new(
+            format!(
                 "has a header without {}: {}",
                 missing.join(" and "),
                 layout.names.join(", ")

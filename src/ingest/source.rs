@@ -204,7 +204,7 @@ fn open_typed(
             };
             (Found::Export(head), Some(reader))
         }
-        Err(found) => (found, None),
+        Err(refusal) => (refusal.into(), None),
     })
 }
 

@@ -86,9 +86,12 @@ fn ingest(lake: &Path, folder: &Path) -> Outcome {
     })
 }
 
+/// Some columns of a row.
+type Said = [Option<String>; 7];
+
 /// What every form says of each row, and every report to the byte. Databases and drivers have no versions, and neither
 /// have they the data of changes as the cloud spells it.
-fn seen(lake: &Path) -> (Vec<[Option<String>; 7]>, BTreeMap<String, Vec<u8>>) {
+fn seen(lake: &Path) -> (Vec<Said>, BTreeMap<String, Vec<u8>>) {
     let columns = [
         "audit_id",
         "created_on",

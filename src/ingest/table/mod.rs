@@ -19,7 +19,7 @@ mod values;
 mod workbook;
 
 use super::csv::Layout;
-use super::head::{Form, Found, Head, Known, Refusal, Table};
+use super::head::{Form, Head, Known, Refusal, Table};
 use super::refuse;
 use delta::PartitionValues;
 pub use pipe::Pipe;
@@ -37,13 +37,6 @@ pub enum Kind {
 }
 
 impl Refusal {
-    fn new(reason: impl Into<String>, hint: impl Into<String>) -> Refusal {
-        Refusal {
-            reason: reason.into(),
-            hint: hint.into(),
-        }
-    }
-
     /// `what` with its article: "a damaged {what}".
     fn damaged(what: &str, cause: &dyn std::fmt::Display) -> Refusal {
         Refusal::new(
@@ -75,7 +68,12 @@ pub fn kind_of(file: &File) -> Option<Kind> {
 }
 
 /// Opens a typed file: what its rows are, and their text. `partition` is that of a Delta table's data file.
-pub fn open(kind: Kind, file: File, known: &Known, partition: Option<PartitionValues>) -> Result<(Head, Pipe), Found> {
+pub fn open(
+    kind: Kind,
+    file: File,
+    known: &Known,
+    partition: Option<PartitionValues>,
+) -> Result<(Head, Pipe), Refusal> {
     let known = known.clone();
     match kind {
         Kind::Parquet => {
@@ -104,8 +102,7 @@ pub fn open(kind: Kind, file: File, known: &Known, partition: Option<PartitionVa
         Kind::Other(what) => Err(Refusal::new(
             format!("is {what}, which gatelog does not read"),
             "save it as .xlsx without a password, or as CSV",
-        )
-        .into()),
+        )),
     }
 }
 
@@ -115,7 +112,7 @@ fn layout_of(names: Vec<String>) -> Layout {
 }
 
 /// The table whose rows such columns hold, if they can be read.
-fn accept(layout: &Layout) -> Result<Table, Found> {
+fn accept(layout: &Layout) -> Result<Table, Refusal> {
     let table = Table::with_columns(|field| layout.has(field));
     match refuse::by_columns(layout) {
         Some(refused) if table == Table::Audit => Err(refused),
