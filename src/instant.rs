@@ -9,6 +9,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
+/// The years 1 to 9999: what every reader of the lake can show.
+const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 /// Reads an instant; a text without a zone is local time in `zone`. `None` when it is not a valid time.
@@ -32,7 +34,7 @@ pub fn parse(text: &str, zone: Tz) -> Option<i64> {
     match rest {
         b"Z" | b"z" => Some(local),
         b"" => self::local(local, zone),
-        _ => Some(local - parse_offset(rest)?),
+        _ => Some(local - parse_offset(rest)?).filter(|on| YEARS.contains(on)),
     }
 }
 
@@ -40,7 +42,7 @@ pub fn parse(text: &str, zone: Tz) -> Option<i64> {
 fn local(local: i64, zone: Tz) -> Option<i64> {
     match zone {
         Tz::UTC => Some(local),
-        _ => from_local(local, zone),
+        _ => from_local(local, zone).filter(|on| YEARS.contains(on)),
     }
 }
 
@@ -361,6 +363,8 @@ mod tests {
             "2022-05-12T22:19:12X",
             "2022-05-12T22:19:12+99:00",
             "0000-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
             "2022-05-12Té2:19:12Z",
             "2022-05-1é2T22:19:12Z",
             "20220512221960",

@@ -1,11 +1,13 @@
 #![no_main]
-//! Times: no text makes the reader of instants panic, and what it reads, it writes and reads again.
+//! See `check.rs`.
 
-use gatelog::instant;
-use libfuzzer_sys::fuzz_target;
+#[path = "../check.rs"]
+#[allow(dead_code)]
+mod check;
 
-fuzz_target!(|text: &str| {
-    if let Some(micros) = instant::parse(text, chrono_tz::Tz::UTC) {
-        assert_eq!(instant::parse(&instant::to_text(micros), chrono_tz::Tz::UTC), Some(micros));
-    }
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let folder = std::env::temp_dir().join(format!("gatelog-fuzz-{}", std::process::id()));
+    check::spare_decoders();
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    check::instant(bytes, &folder);
 });

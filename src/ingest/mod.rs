@@ -18,9 +18,12 @@ mod expand;
 mod fields;
 mod head;
 mod headless;
+mod join;
 mod json;
 mod lines;
 mod normalize;
+#[doc(hidden)]
+pub mod probe;
 mod recognise;
 mod refuse;
 mod reject;

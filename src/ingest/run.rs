@@ -4,9 +4,10 @@
 //! taken in order, so neither their size nor the number of threads changes anything (L2). Every record lands in exactly
 //! one counter of its input's [`Tally`], asserted before the commit (L1).
 
-use super::block::{Block, Parsed, State, Stop, parse};
+use super::block::{Block, Parsed, parse};
 use super::discover::{Input, Place};
 use super::head::{Found, Known};
+use super::join::Joint;
 use super::reject::Rejects;
 use super::source::{self, Ending, Reader};
 use super::{Fate, Outcome, Plan, Progress, Report, Tally};
@@ -33,9 +34,7 @@ struct Open {
     hash: String,
     /// Numbers (lines or records) before the next block.
     numbers: u64,
-    state: State,
-    /// What the last block left unfinished, and where that begins.
-    carry: (Vec<u8>, u64),
+    joint: Joint,
 }
 
 /// A block in a wave, with what its input is known by once it ends.
@@ -191,8 +190,7 @@ impl<'p> Run<'p> {
             bytes: 0,
             hash: String::new(),
             numbers: head.body.1,
-            state: State::Begin,
-            carry: (Vec::new(), 0),
+            joint: Joint::new(),
         });
         self.lines.push(self.reports.len());
         self.note(input, Fate::Empty);
@@ -218,27 +216,7 @@ impl<'p> Run<'p> {
     fn take_block(&mut self, queued: Queued, parsed: Parsed) -> Result<()> {
         let Queued { input, block, ending } = queued;
         let open = &mut self.opened[input];
-        let (carry, carry_offset) = std::mem::take(&mut open.carry);
-        let (block, parsed) = if carry.is_empty() && (open.state == block.start) {
-            (block, parsed)
-        } else {
-            let offset = if carry.is_empty() { block.offset } else { carry_offset };
-            let bytes = [carry, block.bytes].concat();
-            let start = open.state.clone();
-            let again = Block {
-                bytes,
-                offset,
-                start,
-                ..block
-            };
-            let parsed = parse(&again)?;
-            (again, parsed)
-        };
-        let Stop { consumed, state } = parsed.stop;
-        open.state = state;
-        if consumed < block.bytes.len() {
-            open.carry = (block.bytes[consumed..].to_vec(), block.offset + consumed as u64);
-        }
+        let (block, parsed) = open.joint.join(block, parsed)?;
         let rows = parsed.rows.num_rows() as u64;
         let before = open.numbers;
         open.numbers += parsed.numbers;
@@ -283,7 +261,7 @@ impl<'p> Run<'p> {
         for (open, line) in self.opened.iter().zip(&self.lines) {
             assert!(open.tally.balances(), "L1: the books of {} do not balance", open.name);
             assert!(
-                open.carry.0.is_empty(),
+                open.joint.is_done(),
                 "every byte of {} was understood or rejected",
                 open.name
             );

@@ -7,6 +7,7 @@ mod containers; // Synapse Link on disk: every row once, whatever part is named
 mod crash; // L4: kills before, within and after a commit
 mod encoded; // compressed, packed and UTF-16 exports are the same lake; what breaks off keeps its records
 mod every_form; // one log in every form that carries ids: the same reports
+mod fuzz_smoke; // every fuzz target for a moment
 mod gap_rules; // contract rules of the gaps report that no unit test shows
 mod headers; // the headers that tools write
 mod hostile; // the table of hostile and broken input: exit code, what is kept, what is rejected

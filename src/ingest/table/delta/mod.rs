@@ -17,7 +17,7 @@ use crate::ingest::head::Refusal;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Component, Path, PathBuf};
 use versions::Versions;
 
@@ -127,7 +127,10 @@ pub fn live_files(folder: &Path) -> Result<std::result::Result<Vec<LiveFile>, Re
         let path = log.join(&name);
         let file = File::open(&path).at_path(&path, "cannot be read")?;
         for line in BufReader::new(file).lines() {
-            let line = line.at_path(&path, "cannot be read")?;
+            let line = match line {
+                Err(cause) if cause.kind() == io::ErrorKind::InvalidData => return Ok(Err(damaged(&name, &cause))),
+                line => line.at_path(&path, "cannot be read")?,
+            };
             if line.trim().is_empty() {
                 continue;
             }

@@ -123,6 +123,13 @@ fn an_incomplete_log_or_table_is_refused() {
         &table(&[], &[&[PROTOCOL, METADATA], &["{\"add\":{"]]),
         "damaged in 00000000000000000001.json",
     );
+    let home = table(&[], &[&[PROTOCOL, METADATA]]);
+    std::fs::write(
+        home.path().join("table").join(LOG).join("00000000000000000001.json"),
+        b"\xFF\n",
+    )
+    .unwrap();
+    assert_refused(&home, "damaged in 00000000000000000001.json");
 
     let home = table(&[], &[&[PROTOCOL, METADATA]]);
     log(&home, "00000000000000000002.json", "");
