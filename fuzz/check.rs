@@ -93,8 +93,11 @@ pub fn instant(bytes: &[u8], _: &Path) {
     }
 }
 
+/// What must hold of these bytes; the folder is one to work in.
+pub type Check = fn(&[u8], &Path);
+
 /// Each target by name.
-pub const TARGETS: [(&str, fn(&[u8], &Path)); 9] = [
+pub const TARGETS: [(&str, Check); 9] = [
     ("json", file),
     ("csv", csv),
     ("xml", file),

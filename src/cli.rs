@@ -30,6 +30,7 @@ const EXAMPLES: &str = "\
 Start with:
   gatelog demo                                 see it work on sample data
   gatelog ingest exports/ --lake lake          read a folder of exports
+  gatelog status --lake lake                   what the lake knows, and what it does not
   gatelog report --lake lake                   print all reports
   gatelog report sessions --format csv         one report, for a pipe
   gatelog report --out reports                 Parquet files for BI tools
@@ -39,10 +40,12 @@ Exit codes: 0 done · 1 failed · 2 usage · 3 bad input, nothing committed · 4
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Read exports (OData JSON, NDJSON, CSV) into the lake.
+    /// Read exports (JSON, CSV, Synapse Link, Delta, XML, Parquet, xlsx) into the lake.
     Ingest(IngestArgs),
     /// Compute reports from the lake; all of them when none is named.
     Report(ReportArgs),
+    /// What the lake knows of each environment, and what it does not.
+    Status(StatusArgs),
     /// List what ingest set aside, counted by code and by file.
     Rejects(RejectsArgs),
     /// Read what was set aside again, with the rules of this version.
@@ -120,6 +123,18 @@ impl IngestArgs {
             ..ingest::Plan::new(self.paths.clone(), self.lake.lake.clone())
         })
     }
+}
+
+#[derive(Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub lake: LakeArg,
+    /// Only this environment.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -37,6 +37,17 @@ pub fn counted(count: usize, noun: &str) -> String {
     )
 }
 
+/// A text in which nothing ends the line, colours it or turns its direction.
+pub fn one_line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut line, sign| {
+        match sign {
+            '"' | '\'' | '\\' => line.push(sign),
+            _ => line.extend(sign.escape_debug()),
+        }
+        line
+    })
+}
+
 /// The width to lay tables out for: the terminal's, else none, since a file has no edge.
 pub fn width() -> Option<u16> {
     comfy_table::Table::new().width()

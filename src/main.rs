@@ -4,13 +4,16 @@ mod cli;
 mod console;
 mod demo;
 mod rejects;
+mod status;
 
 use clap::Parser;
-use cli::{Cli, Command, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, Shape, Target};
+use cli::{Cli, Command, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, Shape, StatusArgs, Target};
 use gatelog::error::{AtPath, Error, Result};
 use gatelog::lake::Lake;
+use gatelog::report::status::Status;
 use gatelog::report::{self, Report};
 use gatelog::{generate, ingest, write};
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
+        Command::Status(args) => run_status(&args),
         Command::Rejects(args) => run_rejects(&args),
         Command::Replay(args) => run_replay(&args),
         Command::Generate(args) => run_generate(&args),
@@ -76,7 +80,7 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
     let (target, options) = (args.target()?, args.options()?);
     let lake = Lake::open(&args.lake.lake)?;
     if let Some(asked) = &options.environment {
-        known_environment(&lake, asked)?;
+        known_environment(lake.environments(), asked)?;
     }
     let tables = report::compute(&lake, &args.reports(), &options)?;
     match target {
@@ -113,8 +117,7 @@ fn publish(
     Ok(write::write_all(dir, tables, &names, formats, settings)?)
 }
 
-fn known_environment(lake: &Lake, asked: &str) -> Result<()> {
-    let known = lake.environments();
+fn known_environment(known: BTreeSet<&str>, asked: &str) -> Result<()> {
     if known.contains(asked) {
         return Ok(());
     }
@@ -125,6 +128,23 @@ fn known_environment(lake: &Lake, asked: &str) -> Result<()> {
         known.join(", ")
     };
     Err(Error::usage(format!("the lake has no environment {asked:?}")).hint(format!("it has: {known}")))
+}
+
+fn run_status(args: &StatusArgs) -> Result<u8> {
+    let lake = Lake::open(&args.lake.lake)?;
+    let only = args.environment.as_deref();
+    if let Some(asked) = only {
+        let known = report::status::environments(&lake, &lake.side()?);
+        known_environment(known.iter().map(String::as_str).collect(), asked)?;
+    }
+    let found = Status::of(&lake, only)?;
+    print(|out| match args.json {
+        true => serde_json::to_writer(&mut *out, &found)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out)),
+        false => status::show(&found, out),
+    })?;
+    Ok(0)
 }
 
 fn run_generate(args: &GenerateArgs) -> Result<u8> {

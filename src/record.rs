@@ -70,6 +70,9 @@ pub struct Record<'a> {
     pub sink_modified_on: Option<i64>,
 }
 
+/// How the id of somebody begins who is known by display name only.
+pub const NAME_ONLY: &str = "name:";
+
 impl Record<'_> {
     pub fn kind(&self) -> Kind {
         Kind::of(self.action)

@@ -4,6 +4,7 @@
 //! escaped; for pipes they are text where they are UTF-8, else hexadecimal, so that nothing is lost.
 
 use crate::cli::{Listing, Shape};
+use crate::console::one_line;
 use gatelog::error::{Error, Result};
 use gatelog::ingest::header_line;
 use gatelog::lake::Lake;
@@ -210,17 +211,6 @@ fn excerpt(raw: &[u8]) -> String {
     }
 }
 
-/// A text in which nothing ends the line, colours it or turns its direction.
-fn one_line(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut line, sign| {
-        match sign {
-            '"' | '\'' | '\\' => line.push(sign),
-            _ => line.extend(sign.escape_debug()),
-        }
-        line
-    })
-}
-
 /// All that is known of a reject.
 #[derive(Serialize)]
 struct Whole<'a> {
@@ -235,12 +225,15 @@ struct Whole<'a> {
     source_tz: Option<&'a str>,
     form: Option<&'a str>,
     header: Option<&'a str>,
+    date_order: Option<&'a str>,
+    /// Micros since 1970.
+    exported_on: Option<i64>,
     /// Exactly one of the two is set.
     raw: Option<&'a str>,
     raw_hex: Option<String>,
 }
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 15] = [
     "source",
     "record",
     "byte_offset",
@@ -252,6 +245,8 @@ const COLUMNS: [&str; 13] = [
     "source_tz",
     "form",
     "header",
+    "date_order",
+    "exported_on",
     "raw",
     "raw_hex",
 ];
@@ -277,6 +272,8 @@ impl<'a> Whole<'a> {
             source_tz: row.source_tz,
             form: row.form,
             header: row.header,
+            date_order: row.date_order,
+            exported_on: row.exported_on,
             raw,
             raw_hex: raw.is_none().then(|| hex(row.raw)),
         }
@@ -345,6 +342,6 @@ mod tests {
         assert!(json.ends_with("\"raw\":null,\"raw_hex\":\"ff00\"}"));
         let mut csv = Vec::new();
         write_csv(&row, &mut csv).unwrap();
-        assert_eq!(csv, b"a,1,,c,s,,,,,,,,ff00\n");
+        assert_eq!(csv, b"a,1,,c,s,,,,,,,,,,ff00\n");
     }
 }

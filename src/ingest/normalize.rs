@@ -5,14 +5,11 @@
 
 use super::fields::{FIELD_COUNT, Field};
 use crate::instant::{self, DateOrder};
-use crate::record::{ACTIONS, Kind, OPERATIONS, Record};
+use crate::record::{ACTIONS, Kind, NAME_ONLY, OPERATIONS, Record};
 use chrono_tz::Tz;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
-
-/// How the id of somebody begins who is known by display name only.
-pub const NAME_ONLY: &str = "name:";
 
 /// One raw row: a text per field, as found.
 #[derive(Debug, Clone)]

@@ -20,6 +20,9 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use rayon::prelude::*;
 
+const WHAT_IS_READ: &str = "gatelog reads audit, systemuser and organization exports: JSON, CSV, Synapse Link and Delta folders, XML, \
+                            Parquet and xlsx";
+
 /// An input while its blocks are being taken.
 struct Open {
     name: String,
@@ -171,7 +174,7 @@ impl<'p> Run<'p> {
             (Found::Refused { reason, hint }, _) => return Ok(self.note(input, Fate::Refused { reason, hint })),
             (Found::Foreign, _) if input.is_named => {
                 let reason = "is no export gatelog knows".to_owned();
-                let hint = "gatelog reads OData JSON, NDJSON and CSV exports of the audit table".to_owned();
+                let hint = WHAT_IS_READ.to_owned();
                 return Ok(self.note(input, Fate::Refused { reason, hint }));
             }
             (Found::Foreign, _) => return Ok(self.note(input, Fate::PassedOver)),
@@ -316,7 +319,7 @@ impl<'p> Run<'p> {
             return Err(refusal.unwrap_or_else(|| {
                 Error::bad_input("holds no export gatelog knows")
                     .at(&self.plan.paths[0])
-                    .hint("gatelog reads OData JSON, NDJSON and CSV exports of the audit table")
+                    .hint(WHAT_IS_READ)
             }));
         }
         if !self.plan.strict {

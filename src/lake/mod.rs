@@ -74,6 +74,11 @@ impl Lake {
         Some((first, last))
     }
 
+    /// What the lake holds, and how it came there.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     /// What is known of users and organizations.
     pub fn side(&self) -> Result<Side> {
         commit::read_side(&self.root, &self.manifest)

@@ -7,7 +7,7 @@ use crate::record::Kind;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Access rows of one stretch of a file, with actors as numbers into a dictionary of its own.
 #[derive(Debug, Default)]
@@ -60,6 +60,24 @@ impl Lake {
         found.retain(|row| row.created_on <= as_of);
         found.sort();
         Ok(found)
+    }
+
+    /// The ids of all actors of an environment.
+    pub fn actors(&self, environment: &str) -> Result<BTreeSet<String>> {
+        let kinds = [Kind::Access, Kind::Control, Kind::Change];
+        let stretches = kinds.map(|kind| self.stretches(environment, kind, i64::MAX));
+        let stretches = stretches.into_iter().collect::<Result<Vec<_>>>()?.concat();
+        let found = stretches.into_par_iter().map(|(audit, group)| {
+            let path = self.root.join(&audit.file.path);
+            let mut found = BTreeSet::new();
+            for rows in file::read_row_group(&path, group, &["actor_id"], "actor_id")? {
+                let rows = rows.at_path(&path, "cannot be read")?;
+                let ids = rows.column(0).as_dictionary::<Int32Type>().values();
+                found.extend(ids.as_string::<i32>().iter().flatten().map(str::to_owned));
+            }
+            Ok(found)
+        });
+        Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// How many change rows lie strictly inside each of the windows `(start, end)`.

@@ -13,6 +13,7 @@ mod gaps;
 pub mod kernel;
 pub mod options;
 mod sessions;
+pub mod status;
 pub mod table;
 
 use crate::error::Result;

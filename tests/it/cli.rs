@@ -59,7 +59,7 @@ fn help_is_what_a_newcomer_needs() {
     check(home.path(), "alone", &[], 2);
     check(home.path(), "help", &["--help"], 0);
     check(home.path(), "version", &["--version"], 0);
-    for command in ["ingest", "rejects", "replay", "report", "generate", "demo"] {
+    for command in ["ingest", "status", "rejects", "replay", "report", "generate", "demo"] {
         check(home.path(), &format!("help-{command}"), &[command, "--help"], 0);
     }
 }
@@ -168,6 +168,60 @@ fn reports_for_people_and_pipes() {
         0,
     );
     assert_eq!(support::files(&home.path().join("reports")).len(), 9);
+}
+
+/// Wren by id, Robin by name, users and an organization whose names would act on a terminal, and a row without a time.
+#[test]
+fn status_says_what_is_known_and_what_is_not() {
+    let home = with_lake();
+    check(home.path(), "status", &["status"], 0);
+
+    let (wren, lark) = (logs::id('a', 1), logs::id('a', 2));
+    let write = |name: &str, text: &str| support::write(&home.path().join("in").join(name), text);
+    write(
+        "names.csv",
+        "Created On,Action,Operation,User,Entity\n2026-03-01 08:00:00,User Access via Web,Access,Robin Sample,User\n\
+         2026-03-02 08:00:00,User Access via Web,Access,Robin Sample,User\nnever,User Access via Web,Access,Robin Sample,User\n",
+    );
+    write(
+        "ids.csv",
+        &format!("createdon,action,objectid\n2026-03-03T08:00:00Z,64,{wren}\n"),
+    );
+    write(
+        "users.csv",
+        &format!("systemuserid,fullname,isdisabled\n{wren},Wren Sample,0\n{lark},Lark\u{202E} Sample,1\n"),
+    );
+    write(
+        "organization.csv",
+        &format!(
+            "organizationid,name,isauditenabled,isuseraccessauditenabled,useraccessauditinginterval,auditretentionperiodv2\n\
+             {lark},Sample\u{1B}[31m,true,0,12,-1\n"
+        ),
+    );
+    let ingest = [
+        "ingest",
+        "in",
+        "--environment",
+        "mixed",
+        "--exported-on",
+        "2026-03-04",
+        "--max-rejects=1",
+    ];
+    assert_eq!(gatelog(home.path(), &ingest).code, 0);
+    check(home.path(), "status-of-all", &["status"], 0);
+    check(
+        home.path(),
+        "status-json",
+        &["status", "--environment", "mixed", "--json"],
+        0,
+    );
+    check(
+        home.path(),
+        "status-unknown-environment",
+        &["status", "--environment", "mixt"],
+        2,
+    );
+    check(home.path(), "status-no-lake", &["status", "--lake", "nowhere"], 1);
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn mutated(chance: &mut Chance, seed: &[u8], other: &[u8]) -> Vec<u8> {
 
 #[test]
 fn mutations_of_the_seeds_are_understood_or_rejected_whatever_the_blocks_l1_l2() {
+    check::spare_decoders();
     for (number, (target, run)) in check::TARGETS.into_iter().enumerate() {
         let chance = &mut Chance::new(number as u64);
         let seeds: Vec<Vec<u8>> = support::files(&support::repository().join("fuzz/seeds").join(target))

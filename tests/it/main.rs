@@ -3,6 +3,7 @@
 mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
+mod conformance; // what the grammars of JSON and CSV accept and reject, case by case
 mod containers; // Synapse Link on disk: every row once, whatever part is named
 mod crash; // L4: kills before, within and after a commit
 mod encoded; // compressed, packed and UTF-16 exports are the same lake; what breaks off keeps its records

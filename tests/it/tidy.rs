@@ -289,7 +289,7 @@ fn the_changelog_speaks_of_this_version() {
 fn hints_and_texts_name_only_options_that_exist() {
     let home = support::home();
     let help = |command: &str| support::gatelog(home.path(), &[command, "--help"]).stdout;
-    let known: String = ["ingest", "rejects", "replay", "report", "generate", "demo"]
+    let known: String = ["ingest", "status", "rejects", "replay", "report", "generate", "demo"]
         .map(help)
         .concat();
     let mut found = 0;

@@ -1,0 +1,139 @@
+//! How `gatelog status` reads for people: what is known of each environment, then, as notes, what is not.
+
+use crate::console::one_line;
+use gatelog::report::status::{Environment, Inputs, Organization, Origin, Status, Users};
+use indicatif::HumanCount;
+use std::io::{self, Write};
+
+/// Shows all of it.
+pub fn show(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    for environment in &status.environments {
+        show_environment(environment, out)?;
+    }
+    writeln!(out, "inputs of the whole lake")?;
+    for inputs in &status.inputs {
+        writeln!(out, "  {}", line_of_inputs(inputs))?;
+    }
+    let rejects: Vec<String> = status
+        .rejects
+        .iter()
+        .map(|(code, count)| format!("{} {code}", HumanCount(*count)))
+        .collect();
+    match rejects.is_empty() {
+        true => writeln!(out, "rejects: none"),
+        false => writeln!(out, "rejects: {}; see `gatelog rejects`", rejects.join(", ")),
+    }
+}
+
+fn show_environment(environment: &Environment, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", one_line(&environment.environment))?;
+    let log = match (&environment.first_created_on, &environment.last_created_on) {
+        (Some(first), Some(last)) => format!(
+            "{first} to {last}: {} access, {} control, {} change",
+            HumanCount(environment.access_rows),
+            HumanCount(environment.control_rows),
+            HumanCount(environment.change_rows)
+        ),
+        _ => "no rows".to_owned(),
+    };
+    writeln!(out, "  log           {log}")?;
+    let by_name = match environment.actors_by_name_only {
+        0 => String::new(),
+        count => format!(", {} of them known by display name only", HumanCount(count)),
+    };
+    writeln!(out, "  actors        {}{by_name}", HumanCount(environment.actors))?;
+    if let Some(users) = &environment.users {
+        writeln!(out, "  users         {}", line_of_users(users))?;
+    }
+    if let Some(organization) = &environment.organization {
+        writeln!(out, "  organization  {}", line_of_organization(organization))?;
+    }
+    let origin = match environment.audit_interval_is_from {
+        Origin::Organization => "the organization's own",
+        Origin::Default => "Dataverse's default",
+    };
+    writeln!(
+        out,
+        "  interval      {} h, {origin}",
+        environment.audit_interval_s / 3600.0
+    )?;
+    for note in notes(environment) {
+        writeln!(out, "  note: {note}")?;
+    }
+    writeln!(out)
+}
+
+fn line_of_users(users: &Users) -> String {
+    format!(
+        "{} known, {} disabled, {} deleted, {} never seen in the log; exported {}",
+        HumanCount(users.known),
+        HumanCount(users.disabled),
+        HumanCount(users.deleted),
+        HumanCount(users.never_seen),
+        users.exported_on
+    )
+}
+
+fn line_of_organization(organization: &Organization) -> String {
+    let switch = |is_on: Option<bool>| match is_on {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "not said",
+    };
+    let retention = match organization.audit_retention_period_days {
+        Some(-1) => "forever".to_owned(),
+        Some(days) => format!("{days} days"),
+        None => "not said".to_owned(),
+    };
+    format!(
+        "{}auditing {}, user access {}, retention {retention}; exported {}",
+        organization
+            .name
+            .as_deref()
+            .map_or(String::new(), |name| format!("{}: ", one_line(name))),
+        switch(organization.is_audit_enabled),
+        switch(organization.is_user_access_audit_enabled),
+        organization.exported_on
+    )
+}
+
+fn line_of_inputs(inputs: &Inputs) -> String {
+    format!(
+        "{} of {}: {} input{}, {} read = {} accepted + {} duplicate + {} rejected",
+        inputs.form,
+        inputs.table,
+        HumanCount(inputs.inputs),
+        if inputs.inputs == 1 { "" } else { "s" },
+        HumanCount(inputs.read),
+        HumanCount(inputs.accepted),
+        HumanCount(inputs.duplicate),
+        HumanCount(inputs.rejected)
+    )
+}
+
+/// What is not known, and what would tell.
+fn notes(environment: &Environment) -> Vec<&'static str> {
+    let unknown = [
+        (
+            environment.actors_by_name_only > 0,
+            "people known by display name only: two of one name count as one, a renamed one counts twice",
+        ),
+        (
+            environment.access_rows == 0 && environment.first_created_on.is_some(),
+            "no access rows: user access auditing was off, or the export leaves them out",
+        ),
+        (
+            environment.users.is_none(),
+            "no systemuser export: who never logged in, or is disabled, is not known",
+        ),
+        (
+            environment.organization.is_none(),
+            "no organization export: the audit interval and whether auditing is on now are not known",
+        ),
+    ];
+    unknown
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, note)| note)
+        .collect()
+}
