@@ -9,6 +9,10 @@ use memchr::memmem;
 /// What holds the rows that gatelog needs.
 const EXPORT_THE_TABLE: &str = "export the Dataverse audit table, for example GET /api/data/v9.2/audits";
 
+/// What a header must have for gatelog to know its table.
+pub const NAME_THE_COLUMNS: &str = "name at least createdon and action for audit rows, systemuserid for users, or \
+                                    organizationid and isauditenabled for organizations, as the Web API or SQL spell them";
+
 /// Columns of which one must say what happened.
 const ACTIONS: [Field; 3] = [Field::Action, Field::ActionLabel, Field::ActionId];
 
@@ -65,7 +69,7 @@ fn unknown_header(header: &[u8]) -> Found {
     let header = String::from_utf8_lossy(&header[..header.len().min(200)]).into_owned();
     refused(
         &format!("has a header gatelog does not know: {header}"),
-        "the header must name at least createdon and action, as the Web API or SQL spell them",
+        NAME_THE_COLUMNS,
     )
 }
 
