@@ -150,7 +150,7 @@ fn ingest_tells_what_became_of_each_input() {
 fn ingest_of_a_mixed_folder_says_of_each_input_what_it_is_and_whose() {
     let home = support::home();
     let exports = home.path().join("exports");
-    for case in ["side-tables", "synapse-link"] {
+    for case in ["users-and-organization", "synapse-link"] {
         support::copy(
             &support::repository().join(format!("sample-data/{case}/input")),
             &exports,

@@ -9,7 +9,7 @@ use gatelog::report::status::{Environment, Origin, Status};
 fn sample_lake() -> (tempfile::TempDir, Lake) {
     let home = support::home();
     let (folder, path) = (
-        support::repository().join("sample-data/side-tables"),
+        support::repository().join("sample-data/users-and-organization"),
         home.path().join("lake"),
     );
     let case = Case::read(&folder);
