@@ -111,13 +111,17 @@ pub fn refused(reason: &str, hint: &str) -> Found {
 pub fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
     let mut notes = Vec::new();
     if table == Table::Audit && !layout.identifies_people() {
-        notes.push(NAMES_ONLY.to_owned());
+        let names_people = layout.has(Field::UserName) || layout.has(Field::ObjectName);
+        notes.push(if names_people { NAMES_ONLY } else { NOBODY }.to_owned());
     }
     if layout.names.iter().any(|name| names_a_changed_field(name)) {
         notes.push("it lists changes of fields, a row each; such an export cannot contain user access rows".to_owned());
     }
     notes
 }
+
+/// What is said of an export without any column of people.
+const NOBODY: &str = "it has no column that says who: its accesses count, and belong to nobody's sessions";
 
 /// What is said of an export that names people without their ids.
 const NAMES_ONLY: &str = "it gives people by display name only: two of the same name count as one";

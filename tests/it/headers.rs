@@ -186,6 +186,12 @@ fn of_names() -> Vec<Family> {
             &[("action", "113"), ("user_id", "name:Robin Sample"), ("kind", "control")],
             NAMES_ONLY,
         ),
+        family(
+            "no people at all",
+            "createdon,action\n2026-02-06T11:55:00Z,64\n",
+            &[("action", "64")],
+            Some("no column that says who"),
+        ),
     ]
 }
 
