@@ -6,7 +6,7 @@
 
 use super::block::{Block, Parsed, parse};
 use super::discover::{Input, Place};
-use super::head::{Found, Known};
+use super::head::{Found, Known, Table};
 use super::join::Joint;
 use super::reject::Rejects;
 use super::source::{self, Ending, Reader};
@@ -29,6 +29,7 @@ struct Open {
     form: &'static str,
     table: &'static str,
     environment: String,
+    exported_on: Option<i64>,
     /// First and last `created_on` so far.
     window: Option<(i64, i64)>,
     tally: Tally,
@@ -150,21 +151,24 @@ impl<'p> Run<'p> {
             Place::Synapse(partition) => Some(partition.clone()),
             Place::Plain | Place::Delta(_) => None,
         };
+        let exported_on = match self.plan.exported_on {
+            Some(on) => on,
+            None => source::modified_on(input)?.unwrap_or(self.plan.now),
+        };
+        let environment = self.plan.environment.as_deref();
         let size = source::size(input)?;
+        let is_known = |hash: String| self.writer.knows_content(&hash, environment, exported_on);
         if size.is_some_and(|size| size > 0 && self.writer.knows_size(size))
-            && source::content_hash(input)?.is_some_and(|hash| self.writer.knows_content(&hash))
+            && source::content_hash(input)?.is_some_and(is_known)
         {
             return Ok(self.note(input, Fate::AlreadyIngested));
         }
         let known = Known {
             source: input.name().into(),
-            environment: self.plan.environment.as_deref().map(Into::into),
+            environment: environment.map(Into::into),
             zone: self.plan.source_tz,
             date_order: self.plan.date_order,
-            exported_on: match self.plan.exported_on {
-                Some(on) => on,
-                None => source::modified_on(input)?.unwrap_or(self.plan.now),
-            },
+            exported_on,
             record_bytes: self.plan.record_bytes,
             partition,
         };
@@ -187,6 +191,7 @@ impl<'p> Run<'p> {
             form: head.form_name(),
             table: head.table.name(),
             environment: head.environment.to_string(),
+            exported_on: (head.table != Table::Audit).then_some(head.exported_on),
             window: None,
             tally: Tally::default(),
             notes: head.notes.clone(),
@@ -283,6 +288,8 @@ impl<'p> Run<'p> {
                 hash: open.hash.clone(),
                 form: open.form.to_owned(),
                 table: open.table.to_owned(),
+                environment: Some(open.environment.clone()),
+                exported_on_us: open.exported_on,
                 generation,
                 read: open.tally.read,
                 accepted: open.tally.accepted,

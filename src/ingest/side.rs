@@ -32,7 +32,7 @@ fn user(raw: &mut Raw<'_>, environment: &str, head: &Head) -> Result<SideRow, Fa
     let key = key(raw, Field::SystemUserId, "systemuserid", environment)?;
     let user = User {
         exported_on: head.exported_on,
-        version_number: integer(raw, Field::VersionNumber, "versionnumber")?,
+        version_number: version(raw)?,
         modified_on: time(raw, Field::ModifiedOn, "modifiedon", head.zone)?,
         full_name: text(raw, Field::FullName),
         domain_name: text(raw, Field::DomainName),
@@ -54,7 +54,7 @@ fn organization(raw: &mut Raw<'_>, environment: &str, head: &Head) -> Result<Sid
     }
     let organization = Organization {
         exported_on: head.exported_on,
-        version_number: integer(raw, Field::VersionNumber, "versionnumber")?,
+        version_number: version(raw)?,
         modified_on: time(raw, Field::ModifiedOn, "modifiedon", head.zone)?,
         name: text(raw, Field::Name),
         is_audit_enabled: flag(raw, Field::IsAuditEnabled, "isauditenabled")?,
@@ -86,6 +86,27 @@ fn time(raw: &mut Raw<'_>, field: Field, name: &str, zone: Tz) -> Result<Option<
         understood(&text).ok_or_else(|| fault("time-invalid", format!("{name} {text:?} is not a time gatelog knows")))
     });
     read.transpose()
+}
+
+/// A version number; on premises it is a row version, which SQL Server shows in hexadecimal.
+fn version(raw: &mut Raw<'_>) -> Result<Option<i64>, Fault> {
+    let Some(text) = raw.take(Field::VersionNumber) else {
+        return Ok(None);
+    };
+    let is_hexadecimal = |digits: &&str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = match text.trim().split_at_checked(2) {
+        Some(("0x" | "0X", digits)) => Some(digits)
+            .filter(is_hexadecimal)
+            .and_then(|digits| i64::from_str_radix(digits, 16).ok()),
+        _ => whole_number(&text),
+    };
+    let invalid = || {
+        fault(
+            "number-invalid",
+            format!("versionnumber {text:?} is not a whole number in range"),
+        )
+    };
+    number.ok_or_else(invalid).map(Some)
 }
 
 /// A two-option choice: a number, a truth value, or the label of `isdisabled` and the like.
@@ -190,6 +211,27 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(user_of(&[(Field::AccessMode, text)]).access_mode, mode, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_version_may_be_a_row_version_of_sql_server() {
+        for (text, version) in [
+            ("7001", 7001),
+            ("7001.0", 7001),
+            ("0x0000000000001B59", 7001),
+            ("0XFF", 255),
+        ] {
+            assert_eq!(
+                user_of(&[(Field::VersionNumber, text)]).version_number,
+                Some(version),
+                "{text}"
+            );
+        }
+        for text in ["0x", "0x+1", "0x-1", "0xFFFFFFFFFFFFFFFF", "1B59"] {
+            let id = (Field::SystemUserId, "1");
+            let fault = normalize(raw(&[id, (Field::VersionNumber, text)]), "e", &head(Table::SystemUser));
+            assert_eq!(fault.unwrap_err().code, "number-invalid", "{text}");
         }
     }
 

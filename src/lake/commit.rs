@@ -99,8 +99,10 @@ impl Writer {
         self.manifest.inputs.iter().any(|input| input.bytes == bytes)
     }
 
-    pub fn knows_content(&self, hash: &str) -> bool {
-        self.manifest.inputs.iter().any(|input| input.hash == hash)
+    /// Whether this content has nothing new to say, of this environment if one is given, as of the time of its export.
+    pub fn knows_content(&self, hash: &str, environment: Option<&str>, exported_on: i64) -> bool {
+        let is_same = |input: &InputEntry| input.hash == hash && input.covers(environment, exported_on);
+        self.manifest.inputs.iter().any(is_same)
     }
 
     /// The number the next commit will have.

@@ -67,12 +67,28 @@ pub struct InputEntry {
     /// Which table's rows it holds.
     #[serde(default = "audit")]
     pub table: String,
+    /// Whose rows they are, unless a row says otherwise.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// When a side table was exported: of an export of later, the same content says that it still held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exported_on_us: Option<i64>,
     /// The commit that brought it.
     pub generation: u64,
     pub read: u64,
     pub accepted: u64,
     pub duplicate: u64,
     pub rejected: u64,
+}
+
+impl InputEntry {
+    /// Whether the same content has nothing new to say. Rows of the log are what they are, but a side table tells the
+    /// state of an environment at a time.
+    pub fn covers(&self, environment: Option<&str>, exported_on: i64) -> bool {
+        self.exported_on_us.is_none_or(|known| {
+            known >= exported_on && (environment.is_none() || environment == self.environment.as_deref())
+        })
+    }
 }
 
 /// What inputs held before there were side tables.
@@ -296,6 +312,8 @@ mod tests {
             bytes: 0,
             hash: String::new(),
             form: "csv".into(),
+            environment: None,
+            exported_on_us: None,
             table: "audit".into(),
             generation: 1,
             read: 3,

@@ -1,7 +1,7 @@
 //! What the lake knows of users and organizations beside their audit rows: the newest state of each that was exported.
 //!
 //! A state is a whole row of an export. Which of two is the newer is decided by the time of their export, then by
-//! version number, then by what they say, so that merging is a maximum and neither the order of files nor that of runs
+//! whether it says that the row is gone, then by version number, then by what they say, so that merging is a maximum and neither the order of files nor that of runs
 //! matters (L2, L9). Two organizations in one environment are both kept; the newer one's settings hold.
 
 use super::schema;
@@ -17,6 +17,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct User {
     pub exported_on: i64,
+    /// What the source has deleted stays deleted; its row often has no version number.
+    pub deleted_in_source: bool,
     pub version_number: Option<i64>,
     pub modified_on: Option<i64>,
     pub full_name: Option<String>,
@@ -27,7 +29,6 @@ pub struct User {
     pub application_id: Option<String>,
     pub is_licensed: Option<bool>,
     pub created_on: Option<i64>,
-    pub deleted_in_source: bool,
 }
 
 /// A row of `organization`.
@@ -271,6 +272,23 @@ mod tests {
         assert!(!side.take(user(9, "Jane")));
         assert!(!side.take(user(7, "Jan")), "an older state");
         assert!(side.take(user(10, "Janet")));
+    }
+
+    #[test]
+    fn what_an_export_says_is_deleted_is_so_whatever_its_version_number() {
+        let mut deleted = user(5, "Jane");
+        let mut live = user(5, "Jane");
+        if let (SideRow::User(_, deleted), SideRow::User(_, live)) = (&mut deleted, &mut live) {
+            (deleted.deleted_in_source, live.version_number) = (true, Some(7));
+        }
+        for rows in [[&live, &deleted], [&deleted, &live]] {
+            let mut side = Side::default();
+            for row in rows {
+                side.take(row.clone());
+            }
+            assert!(side.users.values().all(|user| user.deleted_in_source));
+            assert!(side.take(user(6, "Jane")), "a later export knows better");
+        }
     }
 
     #[test]

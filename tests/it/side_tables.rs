@@ -3,8 +3,9 @@
 
 use crate::logs::{self, Event, Form, at};
 use crate::support::{self, ENVIRONMENT, Row, parquet_rows};
-use gatelog::ingest::{Outcome, Plan, Tally};
+use gatelog::ingest::{Fate, Outcome, Plan, Tally};
 use gatelog::report::options::Options;
+use std::fs;
 use std::path::Path;
 
 const WREN: &str = "aaaaaaaa-0000-4000-8000-000000000001";
@@ -285,4 +286,58 @@ fn an_audit_export_that_mentions_users_is_still_an_audit_export() {
     );
     ingest_at(home.path(), "2026-03-01T00:00:00Z", "log", &text);
     assert_eq!(support::lake_rows(&home.path().join("lake"), "audit").len(), 1);
+}
+
+/// The time of a file decides when nothing else is said; the same content of a later time says that it still held.
+#[test]
+fn the_same_export_of_a_later_time_or_another_environment_is_read_again() {
+    let home = support::home();
+    let text = |name: &str| format!("systemuserid,fullname\n{WREN},{name}\n");
+    let states = [
+        ("2026-03-01T00:00:00Z", "Wren Sample"),
+        ("2026-03-02T00:00:00Z", "Wren Finch"),
+        ("2026-03-03T00:00:00Z", "Wren Sample"),
+    ];
+    for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0], [0, 2, 1]] {
+        let home = support::home();
+        for place in order {
+            let (on, name) = states[place];
+            ingest_at(home.path(), on, &format!("users-{place}"), &text(name));
+        }
+        let found = users(home.path());
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0]["full_name"].as_str(), found[0]["exported_on"].as_str()),
+            ("Wren Sample", states[2].0),
+            "{order:?}"
+        );
+    }
+    let [first, .., last] = states.map(|state| state.0);
+    ingest_at(home.path(), last, "users", &text("Wren Sample"));
+    for on in [last, first] {
+        let again = ingest_at(home.path(), on, "users", &text("Wren Sample"));
+        assert_eq!(again.reports[0].fate, Fate::AlreadyIngested, "{on}");
+    }
+    let file = home.path().join("users");
+    let elsewhere = Plan {
+        environment: Some("contoso".to_owned()),
+        exported_on: Some(at(first)),
+        ..support::plan(&home.path().join("lake"), &[&file])
+    };
+    assert_eq!(support::ingest(&elsewhere).total.accepted, 1);
+    assert_eq!(support::ingest(&elsewhere).reports[0].fate, Fate::AlreadyIngested);
+    assert_eq!(users(home.path()).len(), 2);
+}
+
+#[test]
+fn without_a_time_given_that_of_the_file_is_when_it_was_exported() {
+    use std::time::{Duration, UNIX_EPOCH};
+    let home = support::home();
+    let text = format!("systemuserid,fullname\n{WREN},Wren\n");
+    let file = support::write(&home.path().join("users"), text);
+    let open = fs::File::options().write(true).open(&file).expect("it is there");
+    open.set_modified(UNIX_EPOCH + Duration::from_secs(1_770_000_000))
+        .expect("a time");
+    support::ingest(&support::plan(&home.path().join("lake"), &[&file]));
+    assert_eq!(at(&users(home.path())[0]["exported_on"]), 1_770_000_000 * 1_000_000);
 }
