@@ -46,6 +46,8 @@ pub enum Field {
     SystemUserId,
     FullName,
     DomainName,
+    /// What names people to others where they have no domain name.
+    InternalEmail,
     IsDisabled,
     AccessMode,
     ApplicationId,
@@ -173,6 +175,7 @@ fn spelled(name: &str) -> Option<Field> {
         "systemuserid" => Field::SystemUserId,
         "fullname" => Field::FullName,
         "domainname" => Field::DomainName,
+        "internalemailaddress" => Field::InternalEmail,
         "isdisabled" => Field::IsDisabled,
         "accessmode" => Field::AccessMode,
         "applicationid" => Field::ApplicationId,

@@ -35,7 +35,7 @@ fn user(raw: &mut Raw<'_>, environment: &str, head: &Head) -> Result<SideRow, Fa
         version_number: version(raw)?,
         modified_on: time(raw, Field::ModifiedOn, "modifiedon", head.zone)?,
         full_name: text(raw, Field::FullName),
-        domain_name: text(raw, Field::DomainName),
+        domain_name: text(raw, Field::DomainName).or_else(|| text(raw, Field::InternalEmail)),
         is_disabled: flag(raw, Field::IsDisabled, "isdisabled")?,
         access_mode: access_mode(raw)?,
         application_id: id(raw, Field::ApplicationId),
@@ -233,6 +233,17 @@ mod tests {
             let fault = normalize(raw(&[id, (Field::VersionNumber, text)]), "e", &head(Table::SystemUser));
             assert_eq!(fault.unwrap_err().code, "number-invalid", "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_stands_for_a_domain_name_that_is_missing() {
+        let address = (Field::InternalEmail, "wren@example.com");
+        let named = |values: &[(Field, &'static str)]| user_of(values).domain_name;
+        assert_eq!(named(&[address]).as_deref(), Some("wren@example.com"));
+        assert_eq!(
+            named(&[address, (Field::DomainName, "CONTOSO\\wren")]).as_deref(),
+            Some("CONTOSO\\wren")
+        );
     }
 
     #[test]

@@ -244,9 +244,24 @@ const UNKIND_LAKES: u64 = 120;
 /// Hours, as an organization may say them.
 const INTERVALS: [&str; 6] = ["null", "0", "1", "4", "12", "2147483647"];
 
-fn organization(environment: Option<&str>, hours: &str) -> String {
-    let id = environment.map_or(1, str::len);
-    format!("{{\"organizationid\":\"{id}\",\"isauditenabled\":true,\"useraccessauditinginterval\":{hours}}}\n")
+/// Organizations of one environment, of which the newest must be told by whatever they differ in.
+fn organizations(chance: &mut Chance) -> String {
+    let row = |chance: &mut Chance| {
+        let number = |chance: &mut Chance| chance.pick(&["null", "0", "7"]);
+        let truth = |chance: &mut Chance| chance.pick(&["null", "false", "true"]);
+        format!(
+            "{{\"organizationid\":\"{}\",\"versionnumber\":{},\"modifiedon\":{},\"name\":{},\"isauditenabled\":{},\
+             \"isuseraccessauditenabled\":{},\"useraccessauditinginterval\":{}}}\n",
+            chance.below(3),
+            number(chance),
+            chance.pick(&["null", "\"2026-01-01T00:00:00Z\""]),
+            chance.pick(&["null", "\"Größe\"", "\"Z\""]),
+            truth(chance),
+            truth(chance),
+            chance.pick(&INTERVALS),
+        )
+    };
+    (0..1 + chance.below(4)).map(|_| row(chance)).collect()
 }
 
 /// One unkind lake of one or two environments, and options that meet its limits.
@@ -272,8 +287,8 @@ fn unkind(home: &Path, seed: u64) -> Compared {
         let environment = Some((*environment).to_owned());
         let mut exports = vec![file];
         if chance.in_hundred(60) {
-            let row = organization(environment.as_deref(), chance.pick(&INTERVALS));
-            exports.push(support::write(&home.join(format!("organization {seed}")), row));
+            let rows = organizations(chance);
+            exports.push(support::write(&home.join(format!("organization {seed}")), rows));
         }
         support::ingest(&ingest::Plan {
             environment,
