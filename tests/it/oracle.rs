@@ -244,24 +244,26 @@ const UNKIND_LAKES: u64 = 120;
 /// Hours, as an organization may say them.
 const INTERVALS: [&str; 6] = ["null", "0", "1", "4", "12", "2147483647"];
 
-/// Organizations of one environment, of which the newest must be told by whatever they differ in.
+/// Organizations of one environment, alike in the first columns by which the newest is told and unlike in the rest.
 fn organizations(chance: &mut Chance) -> String {
-    let row = |chance: &mut Chance| {
-        let number = |chance: &mut Chance| chance.pick(&["null", "0", "7"]);
-        let truth = |chance: &mut Chance| chance.pick(&["null", "false", "true"]);
-        format!(
-            "{{\"organizationid\":\"{}\",\"versionnumber\":{},\"modifiedon\":{},\"name\":{},\"isauditenabled\":{},\
-             \"isuseraccessauditenabled\":{},\"useraccessauditinginterval\":{}}}\n",
-            chance.below(3),
-            number(chance),
-            chance.pick(&["null", "\"2026-01-01T00:00:00Z\""]),
-            chance.pick(&["null", "\"Größe\"", "\"Z\""]),
-            truth(chance),
-            truth(chance),
-            chance.pick(&INTERVALS),
-        )
+    let columns: [(&str, &[&str]); 6] = [
+        ("versionnumber", &["null", "0", "7"]),
+        ("modifiedon", &["null", "\"2026-01-01T00:00:00Z\""]),
+        ("name", &["null", "\"Größe\"", "\"Z\""]),
+        ("isauditenabled", &["null", "false", "true"]),
+        ("isuseraccessauditenabled", &["null", "false", "true"]),
+        ("useraccessauditinginterval", &INTERVALS),
+    ];
+    let alike = chance.below(columns.len());
+    let row = |id: usize| {
+        let mut row = format!("{{\"organizationid\":\"{id}\"");
+        for (place, (name, values)) in columns.iter().enumerate() {
+            let value = if place < alike { values[0] } else { chance.pick(values) };
+            row += &format!(",\"{name}\":{value}");
+        }
+        row + "}\n"
     };
-    (0..1 + chance.below(4)).map(|_| row(chance)).collect()
+    (0..3).map(row).collect()
 }
 
 /// One unkind lake of one or two environments, and options that meet its limits.
