@@ -1,8 +1,9 @@
 //! What the lake knows of users and organizations beside their audit rows: the newest state of each that was exported.
 //!
 //! A state is a whole row of an export. Which of two is the newer is decided by the time of their export, then by
-//! whether it says that the row is gone, then by version number, then by what they say, so that merging is a maximum and neither the order of files nor that of runs
-//! matters (L2, L9). Two organizations in one environment are both kept; the newer one's settings hold.
+//! whether it says that the row is gone, then by version number, then by what they say, so that merging is a maximum
+//! and neither the order of files nor that of runs matters (L2, L9). Two organizations in one environment are both
+//! kept; the newer one's settings hold.
 
 use super::schema;
 use crate::error::Result;
