@@ -133,8 +133,7 @@ fn annotation(name: &str, annotation: &str) -> Option<Field> {
 
 /// All other spellings, compared without case and punctuation.
 fn spelled(name: &str) -> Option<Field> {
-    // A column of a linked table, `user.createdon`, is not the audit row's own.
-    if name.contains(['.', '/']) || name.contains("_x002e_") {
+    if is_of_linked_table(name) || name.contains('/') {
         return None;
     }
     let mut plain = plain(name);
@@ -188,8 +187,13 @@ fn spelled(name: &str) -> Option<Field> {
     })
 }
 
-/// A column name without case, blanks and punctuation.
-fn plain(name: &str) -> String {
+/// A column of a linked table, `user.createdon`, is not the audit row's own.
+fn is_of_linked_table(name: &str) -> bool {
+    name.contains('.') || name.contains("_x002e_")
+}
+
+/// A name or a label without case, blanks and punctuation; letters of other languages stay, and so tell it apart.
+pub fn plain(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
@@ -199,6 +203,9 @@ fn plain(name: &str) -> String {
 /// What a column of a tool's own making means, where no column of the table itself says it: the headers of Panopticon,
 /// XrmToolBox's Audit History Extractor and its kin, CRMUserAudit, the Power Platform ToolBox and Audit Summary views.
 pub fn tool_field_of(name: &str) -> Option<Field> {
+    if is_of_linked_table(name) {
+        return None;
+    }
     Some(match plain(name).as_str() {
         "changeddateutc" => Field::CreatedOnUtc,
         "date" | "datetime" | "changeddate" | "fecha" => Field::CreatedOn,
@@ -211,6 +218,14 @@ pub fn tool_field_of(name: &str) -> Option<Field> {
         "user" | "username" | "changedby" | "usuario" => Field::UserName,
         _ => return None,
     })
+}
+
+/// Whether these are the columns of the Power Platform ToolBox's list of accesses, whose `User` is the name of the row's
+/// *object*: of an access that is the person, of a switch of auditing it is whatever was switched.
+pub fn is_list_of_accesses(names: &[String]) -> bool {
+    let mut names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    names.sort_unstable();
+    names == ["action", "datetime", "operation", "user"]
 }
 
 /// Whether a column names a changed field: such exports have a row for each of them.

@@ -317,8 +317,15 @@ fn people_known_by_name_only_have_sessions_and_gaps_of_their_own() {
                 2026-02-06T11:55:00Z,Access,User Access via Web,Wren Sample\n\
                 2026-02-06T12:55:00Z,Access,User Access via Web Services,Wren Sample\n\
                 2026-02-06T11:55:00Z,Access,User Access via Web,Robin Sample\n\
-                2026-02-07T00:00:00Z,Access,User Access Audit Stopped,Heron Sample\n";
+                2026-02-07T00:00:00Z,Access,User Access Audit Stopped,Contoso\n";
     ingest(home.path(), text, |plan| plan);
+    let who_switched = "Action,User,Operation,Related Object,Object Type,Date\n\
+                        UserAccessAuditStopped,Heron Sample,Access,,,2026-02-08 00:00:00\n";
+    let file = support::write(&home.path().join("other"), who_switched);
+    support::ingest(&Plan {
+        environment: Some("other".to_owned()),
+        ..support::plan(&home.path().join("lake"), &[&file])
+    });
     let reports = support::csvs(&home.path().join("lake"), &Default::default());
     let actors: Vec<&str> = reports["sessions"]
         .lines()
@@ -326,10 +333,11 @@ fn people_known_by_name_only_have_sessions_and_gaps_of_their_own() {
         .map(|line| line.split(',').nth(1).expect("an actor"))
         .collect();
     assert_eq!(actors, ["name:Robin Sample", "name:Wren Sample"]);
+    let gaps = &reports["gaps"];
+    assert!(gaps.contains("name:Heron Sample,Heron Sample"), "{gaps}");
     assert!(
-        reports["gaps"].contains("name:Heron Sample,Heron Sample"),
-        "{}",
-        reports["gaps"]
+        gaps.contains("sample,user_access") && !gaps.contains("Contoso"),
+        "{gaps}"
     );
 }
 
