@@ -276,6 +276,52 @@ mod tests {
         }
     }
 
+    /// The columns of the table, in the spellings of Web API and Synapse Link, SQL, CData and people.
+    #[test]
+    fn every_column_of_the_table_means_one_field_in_every_spelling() {
+        #[rustfmt::skip]
+        let columns = [
+            (Field::AuditId, "auditid AuditId AUDITID audit_id?Audit Id"),
+            (Field::CreatedOn, "createdon CreatedOn created_on?Created On"),
+            (Field::Action, "action Action ACTION"),
+            (Field::Operation, "operation Operation"),
+            (Field::ObjectId, "_objectid_value objectid ObjectId ObjectId_Id object_id?Object Id"),
+            (Field::ObjectType, "objecttypecode ObjectTypeCode object_type_code object_type?Object Type Code"),
+            (Field::ObjectIdTarget, "objectid_entitytype objectidtype ObjectId_LogicalName"),
+            (Field::ObjectName, "objectidname ObjectIdName ObjectId_Name object_name"),
+            (Field::UserId, "_userid_value userid UserId UserId_Id user_id?User Id"),
+            (Field::UserName, "useridname UserIdName UserId_Name user_name"),
+            (Field::CallingUserId, "_callinguserid_value callinguserid CallingUserId CallingUserId_Id calling_user_id"),
+            (Field::CallingUserName, "callinguseridname CallingUserIdName CallingUserId_Name calling_user_name"),
+            (Field::RegardingObjectId, "_regardingobjectid_value regardingobjectid RegardingObjectId RegardingObjectId_Id"),
+            (Field::RegardingObjectName, "regardingobjectidname RegardingObjectIdName regarding_object_name"),
+            (Field::TransactionId, "transactionid TransactionId transaction_id?Transaction Id"),
+            (Field::AttributeMask, "attributemask AttributeMask"),
+            (Field::ChangeData, "changedata ChangeData change_data"),
+            (Field::AdditionalInfo, "additionalinfo AdditionalInfo"),
+            (Field::UserAdditionalInfo, "useradditionalinfo UserAdditionalInfo"),
+            (Field::TimeToLive, "timetoliveinseconds TimeToLiveInSeconds time_to_live_s"),
+            (Field::VersionNumber, "versionnumber VersionNumber"),
+            (Field::RowId, "Id id"),
+            (Field::SinkModifiedOn, "SinkModifiedOn sinkmodifiedon"),
+            (Field::IsDelete, "IsDelete isdelete deleted_in_source"),
+            (Field::ActionLabel, "actionname ActionName action@OData.Community.Display.V1.FormattedValue"),
+            (Field::OperationLabel, "operationname operation@OData.Community.Display.V1.FormattedValue"),
+        ];
+        for (field, spellings) in columns {
+            let (words, spaced) = spellings.split_once('?').unwrap_or((spellings, ""));
+            for name in words.split(' ').chain(Some(spaced).filter(|name| !name.is_empty())) {
+                assert_eq!(field_of(name), Some(field), "{name}");
+            }
+        }
+        for name in "SinkCreatedOn PartitionId callinguserid_entitytype regardingobjectid_entitytype \
+                     userid_entitytype CallingUserId_LogicalName objecttypecodename fieldname oldvalue Audit.Id"
+            .split_whitespace()
+        {
+            assert_eq!(field_of(name).or_else(|| tool_field_of(name)), None, "{name}");
+        }
+    }
+
     #[test]
     fn a_formatted_time_is_never_taken_for_a_time() {
         assert_eq!(
@@ -288,6 +334,8 @@ mod tests {
     fn envelope_annotations_and_foreign_columns_mean_nothing() {
         for name in [
             "user.createdon",
+            "object.name",
+            "user_x002e_name",
             "a_x002e_createdon",
             "Date/Time",
             "@odata.etag",
