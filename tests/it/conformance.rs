@@ -122,10 +122,13 @@ fn json_that_the_grammar_rejects_is_rejected_alone() {
     }
 }
 
+/// A column and what stands in it, or the code of a reject.
+type Told = Result<(&'static str, Option<&'static str>), &'static str>;
+
 /// What the grammar leaves open, or allows and a column cannot hold: further members of a row; what then stands in its
 /// column, or the code of its reject.
 #[rustfmt::skip]
-const OPEN: &[(&str, Result<(&str, Option<&str>), &str>)] = &[
+const OPEN: &[(&str, Told)] = &[
     ("\"changedata\":\"\\ud800\"", Err("syntax")),
     ("\"changedata\":\"a\\udc00b\"", Err("syntax")),
     ("\"changedata\":\"\\udc00\\ud800\"", Err("syntax")),
