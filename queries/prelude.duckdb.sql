@@ -1,4 +1,4 @@
--- DuckDB's side of the reports: two functions that Spark names otherwise, and the lake as three views.
+-- DuckDB's side of the reports: two functions that Spark names otherwise, and the lake as four views.
 -- The harness puts the lake's folder where {lake} stands. Everything else is in the reports themselves.
 
 SET TimeZone = 'UTC';
@@ -9,4 +9,5 @@ CREATE OR REPLACE MACRO local_date(instant, zone) AS CAST(timezone(zone, CAST(in
 -- environment, kind and month stand in the files, so the folder names are not read.
 CREATE OR REPLACE VIEW audit AS SELECT * FROM read_parquet('{lake}/audit/**/*.parquet', hive_partitioning = false);
 CREATE OR REPLACE VIEW names AS SELECT * FROM read_parquet('{lake}/names.parquet');
+CREATE OR REPLACE VIEW users AS SELECT * FROM read_parquet('{lake}/users.parquet');
 CREATE OR REPLACE VIEW organizations AS SELECT * FROM read_parquet('{lake}/organizations.parquet');

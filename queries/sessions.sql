@@ -21,12 +21,17 @@ log_window AS (
 ),
 -- [end]
 -- [shared: names]
+-- The newest name of each id; of equally new ones, that of the user's newest exported state.
 newest_name AS (
   SELECT environment, id, name
   FROM (
     SELECT environment, id, name,
-      row_number() OVER (PARTITION BY environment, id ORDER BY seen_on DESC NULLS LAST, name DESC) AS age
-    FROM names
+      row_number() OVER (PARTITION BY environment, id ORDER BY seen_on DESC NULLS LAST, is_state DESC, name DESC) AS age
+    FROM (
+      SELECT environment, id, name, seen_on, 0 AS is_state FROM names
+      UNION ALL
+      SELECT environment, user_id, full_name, exported_on, 1 FROM users
+    ) AS named
     WHERE name IS NOT NULL
   ) AS aged
   WHERE age = 1

@@ -70,7 +70,7 @@ pub struct IngestArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     lake: LakeArg,
-    /// The environment all rows belong to [default: the host in @odata.context, else "default"].
+    /// The environment all rows belong to [default: the host in @odata.context, else the Synapse Link container, else "default"].
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
     /// Zone of times that carry none, an IANA name.

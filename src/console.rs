@@ -1,7 +1,7 @@
 //! What the program says to people, on standard error; standard output carries only what was asked for.
 
 use gatelog::error::Error;
-use gatelog::ingest::{Fate, Outcome, Progress, Tally};
+use gatelog::ingest::{DEFAULT_ENVIRONMENT, Fate, Outcome, Progress, Tally};
 use gatelog::{generate, instant};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -167,6 +167,33 @@ pub fn inventory(outcome: &Outcome) {
         eprintln!("hint: all are kept whole; see them with `gatelog rejects`");
     }
     eprintln!("total: {}", books(&outcome.total));
+}
+
+/// Says it when one log may have become two, in environments of their own.
+pub fn unnamed_environment(outcome: &Outcome) {
+    let Some(count) = unnamed_beside_named(outcome) else {
+        return;
+    };
+    let (name, their) = if count == 1 {
+        ("names", "its")
+    } else {
+        ("name", "their")
+    };
+    eprintln!(
+        "note: {} {name} no environment; {their} rows stand apart from the others, in {DEFAULT_ENVIRONMENT:?}\n\
+         hint: if they belong to one of the others, ingest them into a new lake with --environment NAME",
+        counted(count, "input")
+    );
+}
+
+/// How many inputs that name no environment came with inputs that do; `None` if they are all alike.
+fn unnamed_beside_named(outcome: &Outcome) -> Option<usize> {
+    let environments = outcome.reports.iter().filter_map(|report| match &report.fate {
+        Fate::Ingested { environment, .. } => Some(environment.as_str()),
+        _ => None,
+    });
+    let (unnamed, named): (Vec<&str>, Vec<&str>) = environments.partition(|&name| name == DEFAULT_ENVIRONMENT);
+    (!unnamed.is_empty() && !named.is_empty()).then_some(unnamed.len())
 }
 
 fn books(tally: &Tally) -> String {

@@ -48,6 +48,7 @@ fn run_ingest(args: &IngestArgs) -> Result<u8> {
     bar.clear();
     let outcome = outcome?;
     console::inventory(&outcome);
+    console::unnamed_environment(&outcome);
     if args.json {
         print(|out| writeln!(out, "{}", console::outcome_json(&outcome)))?;
     }

@@ -391,11 +391,11 @@ impl std::fmt::Display for Skipped {
         };
         let (tables, folders) = (list(&self.tables), list(&self.folders));
         match (tables.is_empty(), folders.is_empty()) {
-            (true, _) => write!(f, "folders without rows of their own: {folders}"),
-            (_, true) => write!(f, "other tables: {tables}"),
+            (true, _) => write!(f, "only folders without rows of their own ({folders})"),
+            (_, true) => write!(f, "only other tables ({tables})"),
             _ => write!(
                 f,
-                "other tables: {tables}; folders without rows of their own: {folders}"
+                "only other tables ({tables}) and folders without rows of their own ({folders})"
             ),
         }
     }

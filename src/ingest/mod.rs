@@ -41,6 +41,7 @@ use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use head::DEFAULT_ENVIRONMENT;
 pub use reject::{MaxRejects, RejectNote, header_line};
 pub use replay::{Replay, replay};
 

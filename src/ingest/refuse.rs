@@ -9,6 +9,10 @@ use memchr::memmem;
 /// What holds the rows that gatelog needs.
 const EXPORT_THE_TABLE: &str = "export the Dataverse audit table, for example GET /api/data/v9.2/audits";
 
+/// What a header must have for gatelog to know its table.
+pub const NAME_THE_COLUMNS: &str = "name at least createdon and action for audit rows, systemuserid for users, or \
+                                    organizationid and isauditenabled for organizations, as the Web API or SQL spell them";
+
 /// Columns of which one must say what happened.
 const ACTIONS: [Field; 3] = [Field::Action, Field::ActionLabel, Field::ActionId];
 
@@ -65,7 +69,7 @@ fn unknown_header(header: &[u8]) -> Found {
     let header = String::from_utf8_lossy(&header[..header.len().min(200)]).into_owned();
     refused(
         &format!("has a header gatelog does not know: {header}"),
-        "the header must name at least createdon and action, as the Web API or SQL spell them",
+        NAME_THE_COLUMNS,
     )
 }
 
@@ -160,8 +164,8 @@ pub fn refused(reason: &str, hint: &str) -> Found {
 pub fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
     let mut notes = Vec::new();
     if table == Table::Audit && !layout.identifies_people() {
-        let has_names = layout.has(Field::UserName) || layout.has(Field::ObjectName);
-        notes.push(if has_names { NAMES_ONLY } else { NOBODY }.to_owned());
+        let names_people = layout.has(Field::UserName) || layout.has(Field::ObjectName);
+        notes.push(if names_people { NAMES_ONLY } else { NOBODY }.to_owned());
     }
     if layout.names.iter().any(|name| names_a_changed_field(name)) {
         notes.push("it lists changes of fields, a row each; such an export cannot contain user access rows".to_owned());
@@ -169,8 +173,8 @@ pub fn notes_of(layout: &Layout, table: Table) -> Vec<String> {
     notes
 }
 
-/// What is said of an export without a column for anybody.
-const NOBODY: &str = "it says of nobody who it was: its accesses belong to no session";
+/// What is said of an export without any column of people.
+const NOBODY: &str = "it has no column that says who: its accesses count, and belong to nobody's sessions";
 
 /// What is said of an export that names people without their ids.
 const NAMES_ONLY: &str = "it gives people by display name only: two of the same name count as one";

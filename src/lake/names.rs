@@ -5,7 +5,7 @@
 //! order of files does not matter (L2).
 
 use super::schema;
-use super::side::SideRow;
+use super::side::{Side, SideRow};
 use crate::error::Result;
 use crate::record::Record;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -63,12 +63,19 @@ impl Names {
             .map(|((environment, id, name), seen_on)| (environment.as_str(), id.as_str(), name.as_str(), *seen_on))
     }
 
-    /// The name of each id of an environment: the newest, of equally new ones the last in byte order.
-    pub fn newest(&self, environment: &str) -> HashMap<&str, &str> {
+    /// The name of each id of an environment: the newest; of equally new ones that of the user's newest exported state,
+    /// else the last in byte order.
+    pub fn newest<'a>(&'a self, environment: &str, side: &'a Side) -> HashMap<&'a str, &'a str> {
         let mut newest: HashMap<&str, (i64, &str)> = HashMap::new();
         for (_, id, name, seen_on) in self.iter().filter(|entry| entry.0 == environment) {
             let best = newest.entry(id).or_insert((seen_on, name));
             *best = (*best).max((seen_on, name));
+        }
+        for ((_, id), user) in side.users.iter().filter(|((of, _), _)| of == environment) {
+            let state = user.full_name.as_deref().map(|name| (user.exported_on, name));
+            if let Some(state) = state.filter(|state| newest.get(id.as_str()).is_none_or(|best| best.0 <= state.0)) {
+                newest.insert(id, state);
+            }
         }
         newest.into_iter().map(|(id, (_, name))| (id, name)).collect()
     }
@@ -106,6 +113,7 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
+    use super::super::side::User;
     use super::*;
 
     #[test]
@@ -114,7 +122,31 @@ mod tests {
         names.add("e", "1", "Jane", 5);
         names.add("e", "1", "jane", 5);
         names.add("f", "1", "other", 9);
-        assert_eq!(names.newest("e").get("1"), Some(&"jane"));
+        assert_eq!(names.newest("e", &Side::default()).get("1"), Some(&"jane"));
+    }
+
+    #[test]
+    fn of_equally_new_names_the_newest_exported_state_counts() {
+        let mut names = Names::default();
+        names.add("e", "1", "jane", 5);
+        let state = |exported_on: i64| {
+            let user = User {
+                exported_on,
+                full_name: Some("Jane".to_owned()),
+                ..User::default()
+            };
+            let mut side = Side::default();
+            side.take(SideRow::User(("e".to_owned(), "1".to_owned()), user));
+            side
+        };
+        for (exported_on, name) in [(4, "jane"), (5, "Jane"), (6, "Jane")] {
+            assert_eq!(
+                names.newest("e", &state(exported_on)).get("1"),
+                Some(&name),
+                "{exported_on}"
+            );
+        }
+        assert_eq!(names.newest("f", &state(9)).get("1"), None);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Facts {
             log_end: options.as_of.unwrap_or(last),
             intervals: Intervals::of(side.organization(environment), options),
             control: lake.control_rows(environment, as_of)?,
-            names: owned(names.newest(environment)),
+            names: owned(names.newest(environment, side)),
             ..Facts::default()
         };
         facts.take_accesses(lake.accesses(environment, as_of)?);

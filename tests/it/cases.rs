@@ -1,10 +1,11 @@
 //! Runs every case of sample-data/ as its README says. The expected tables were worked out by hand and outside gatelog.
 
 use crate::support::{self, Ended, TABLES, gatelog};
+use gatelog::lake::Lake;
 use gatelog::report::options::{Options, parse_duration};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,10 @@ pub struct Case {
     pub orders: Vec<Vec<usize>>,
     #[serde(default)]
     ingest_options: BTreeMap<String, String>,
+    #[serde(default)]
+    run_options: Vec<BTreeMap<String, String>>,
+    #[serde(default)]
+    not_read: BTreeSet<String>,
     pub options: BTreeMap<String, String>,
     books: Vec<Books>,
     rejects: Vec<Reject>,
@@ -53,12 +58,25 @@ impl Case {
             lake.to_string_lossy().into_owned(),
         ];
         arguments.extend(options(&self.ingest_options));
+        arguments.extend(self.run_options.get(run).into_iter().flat_map(options));
         arguments.extend(
             self.runs[run]
                 .iter()
                 .map(|path| folder.join(path).to_string_lossy().into_owned()),
         );
         gatelog(lake.parent().expect("a lake in a folder"), &arguments)
+    }
+
+    /// The files of `input/` that are read by some run.
+    pub fn inputs_read(&self, folder: &Path) -> BTreeSet<PathBuf> {
+        let not_read: BTreeSet<PathBuf> = self.not_read.iter().map(|path| folder.join(path)).collect();
+        let inputs: BTreeSet<PathBuf> = support::files(&folder.join("input")).into_values().collect();
+        assert!(
+            not_read.is_subset(&inputs),
+            "{}: not_read names files",
+            folder.display()
+        );
+        inputs.difference(&not_read).cloned().collect()
     }
 
     /// The reports with the case's options; `extra` says in which form.
@@ -139,6 +157,20 @@ fn rejects(lake: &Path) -> Vec<Reject> {
     rejects
 }
 
+/// The names of all inputs of a lake.
+fn inputs_of(lake: &Path) -> Vec<String> {
+    let lake = Lake::open(lake).expect("a lake");
+    lake.manifest().inputs.iter().map(|input| input.name.clone()).collect()
+}
+
+/// A file, or all files below a folder.
+fn files_at(path: PathBuf) -> Vec<PathBuf> {
+    match path.is_dir() {
+        true => support::files(&path).into_values().collect(),
+        false => vec![path],
+    }
+}
+
 fn each_case(check: impl Fn(&Path, &Case, &Path)) {
     for folder in support::sample_cases() {
         let home = support::home();
@@ -155,6 +187,10 @@ fn l1_books_rejects_and_tables_are_those_of_the_case_and_l3_ingesting_again_adds
             (case.runs.len(), case.runs.len()),
             "{name}: a value per run"
         );
+        assert!(
+            [0, case.runs.len()].contains(&case.run_options.len()),
+            "{name}: options for each run or none"
+        );
         for run in 0..case.runs.len() {
             let ended = case.ingest(folder, run, lake);
             assert_eq!(total(&ended), case.books[run], "{name}, run {run}");
@@ -164,6 +200,12 @@ fn l1_books_rejects_and_tables_are_those_of_the_case_and_l3_ingesting_again_adds
         expected.sort();
         assert_eq!(rejects(lake).iter().collect::<Vec<_>>(), expected, "{name}");
         case.compare_tables(folder, lake, "as written");
+        let read: BTreeSet<PathBuf> = inputs_of(lake).into_iter().map(PathBuf::from).collect();
+        assert_eq!(
+            read,
+            case.inputs_read(folder),
+            "{name}: what was read, and nothing else"
+        );
 
         let manifest = fs::read(lake.join("manifest.json")).expect("a manifest");
         for run in 0..case.runs.len() {
@@ -208,11 +250,20 @@ fn every_case_says_what_it_shows_and_is_listed() {
             list.contains(&format!("[{name}]({name})")),
             "sample-data/README.md does not list {name}"
         );
-        let inputs: Vec<PathBuf> = support::files(&folder.join("input")).into_values().collect();
         let case = Case::read(&folder);
-        let mut used: Vec<PathBuf> = case.runs.iter().flatten().map(|path| folder.join(path)).collect();
+        let inputs: Vec<PathBuf> = support::files(&folder.join("input")).into_values().collect();
+        let named = case.runs.iter().flatten().map(|path| folder.join(path));
+        let mut used: Vec<PathBuf> = named.flat_map(files_at).collect();
         used.sort();
         assert_eq!(inputs, used, "{name}: every input is ingested, once");
-        assert!(folder.join("README.md").is_file(), "{name} has no README.md");
+        let text = fs::read_to_string(folder.join("README.md")).expect("every case has a README.md");
+        for path in &case.not_read {
+            // Below the folder in `input/` that is ingested as a whole.
+            let below = path.splitn(3, '/').nth(2).expect("a file in a folder of input/");
+            assert!(
+                text.contains(&format!("`{below}`")),
+                "{name}: README.md says why {below} is not read"
+            );
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! They live in `golden/`. `UPDATE_GOLDEN=1 cargo test --release --test it cli` writes them anew; read the difference.
 
+use crate::encoded;
 use crate::logs::{self, Event, Form, at};
 use crate::support::{self, Ended, gatelog};
 use gatelog::lake::Writer;
@@ -143,6 +144,47 @@ fn ingest_tells_what_became_of_each_input() {
         ],
         0,
     );
+}
+
+#[test]
+fn ingest_of_a_mixed_folder_says_of_each_input_what_it_is_and_whose() {
+    let home = support::home();
+    let exports = home.path().join("exports");
+    for case in ["users-and-organization", "synapse-link"] {
+        support::copy(
+            &support::repository().join(format!("sample-data/{case}/input")),
+            &exports,
+        );
+    }
+    for (name, text) in [
+        ("f-contacts.csv", "contactid,fullname\n1,Wren Sample\n"),
+        (
+            "g-tool.csv",
+            "Date/Time,Operation,Action,User\n2026-03-02 08:00:00,Access,User Access via Web,Wren Sample\n",
+        ),
+        ("h-page.xml", "<feed><entry/></feed>"),
+        ("i-notes.txt", "call Wren\n"),
+    ] {
+        support::write(&exports.join(name), text);
+    }
+    let page = fs::read(exports.join("c-fabrikam.json")).expect("a page");
+    support::write(&exports.join("j-page.json.gz"), encoded::gzip(&page));
+    let members: [(&str, &[u8]); 2] = [("page.json", &page), ("read me.txt", b"call Wren\n")];
+    support::write(&exports.join("k-pages.zip"), encoded::zip(&members));
+    check(home.path(), "ingest-mixed", &["ingest", "exports"], 4);
+
+    // All of one environment: nothing stands apart.
+    let users = ["ingest", "--lake", "other", "exports/d-users.csv"];
+    assert!(!gatelog(home.path(), &users).stderr.contains("environment"));
+    let named = [
+        "ingest",
+        "--lake",
+        "third",
+        "--environment=one",
+        "exports/d-users.csv",
+        "exports/a-contoso.json",
+    ];
+    assert!(!gatelog(home.path(), &named).stderr.contains("environment"));
 }
 
 #[test]

@@ -69,8 +69,8 @@ fn every_row_of_a_container_is_read_once_and_what_is_left_out_is_said_in_one_lin
         // Beside the rows there is one user.
         assert_tally(outcome.total, events.len() + 1, events.len() + 1);
         let skipped = fates(&outcome, NAME);
-        let reason = "other tables: account; folders without rows of their own: \
-            Changelog, Microsoft.Athena.TrickleFeedService, OptionsetMetadata, audit/Snapshot";
+        let reason = "only other tables (account) and folders without rows of their own \
+            (Changelog, Microsoft.Athena.TrickleFeedService, OptionsetMetadata, audit/Snapshot)";
         assert_eq!(
             skipped,
             [&Fate::Skipped {
@@ -253,7 +253,7 @@ fn no_file_of_a_delta_table_is_read_as_if_it_were_an_export() {
     write(&root.join("Changelog/changelog.info"), "");
     let outcome = ingest(home.path(), &[&root]);
     assert_tally(outcome.total, events.len(), events.len());
-    let reason = "other tables: account_partitioned; folders without rows of their own: Changelog".to_owned();
+    let reason = "only other tables (account_partitioned) and folders without rows of their own (Changelog)".to_owned();
     assert_eq!(fates(&outcome, NAME), [&Fate::Skipped { reason }]);
     assert_eq!(fates(&outcome, "deltalake/audit_partitioned").len(), 1);
     assert_eq!(outcome.reports.len(), 3, "{:?}", outcome.reports);

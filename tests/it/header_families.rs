@@ -206,5 +206,11 @@ fn of_names() -> Vec<Family> {
             "action: 113|operation: 4|object_name: Contoso|object_type: organization|user_id: name:Robin Sample|user_name: Robin Sample|actor_id: name:Robin Sample|actor_name: Robin Sample",
             NAMES_ONLY,
         ),
+        family(
+            "no people at all",
+            "createdon,action\n2026-02-06T11:55:00Z,64\n",
+            "action: 64",
+            Some("no column that says who"),
+        ),
     ]
 }

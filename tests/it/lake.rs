@@ -1,5 +1,6 @@
 //! The lake as other programs find it (contract: design §3 *Lake*), and what the report files say of themselves.
 
+use crate::cases::Case;
 use crate::logs::{self, Chance, Form, HOUR, at};
 use crate::python::python;
 use crate::support::{self, Row, files, parquet_rows};
@@ -213,8 +214,12 @@ pub fn assert_manifest_tells_the_truth(lake: &Path) {
 
     let sum = |of: fn(&gatelog::lake::manifest::InputEntry) -> u64| manifest.inputs.iter().map(of).sum::<u64>();
     let again = |of: fn(&gatelog::lake::manifest::ReplayEntry) -> u64| manifest.replays.iter().map(of).sum::<u64>();
+    let of_audit = |input: &gatelog::lake::manifest::InputEntry| match input.table.as_str() {
+        "audit" => input.accepted,
+        _ => 0,
+    };
     assert_eq!(
-        sum(|input| input.accepted) + again(|replay| replay.accepted),
+        sum(of_audit) + again(|replay| replay.accepted),
         manifest.audit.iter().map(|audit| audit.file.rows).sum::<u64>()
     );
     assert_eq!(
@@ -235,7 +240,7 @@ fn l5_the_manifest_tells_the_truth() {
     );
     let inputs: Vec<_> = support::sample_cases()
         .iter()
-        .flat_map(|case| files(&case.join("input")).into_values())
+        .flat_map(|case| Case::read(case).inputs_read(case))
         .collect();
     for path in inputs {
         let bytes = fs::read(&path).expect("readable");
@@ -322,9 +327,9 @@ fn report_files_carry_the_settings_they_were_made_with() {
         audit_interval_us: Some(HOUR),
         session_gap_us: Some(HOUR / 2),
     };
-    let said = |options: &Options| -> BTreeMap<String, String> {
+    let said = |lake: &Path, options: &Options| -> BTreeMap<String, String> {
         let out = home.path().join("reports");
-        support::publish(&lake, options, &out, &[Format::Parquet]);
+        support::publish(lake, options, &out, &[Format::Parquet]);
         let per_file = files(&out).into_values().map(|path| {
             let pairs = metadata(&path)
                 .file_metadata()
@@ -353,10 +358,18 @@ fn report_files_carry_the_settings_they_were_made_with() {
         ("audit_interval_s", "14400"),
         ("session_gap_s", "21600"),
     ];
+    let one_interval = home.path().join("one interval");
+    let log = support::repository().join("sample-data/minimal/input");
+    support::ingest(&Plan::new(vec![log], one_interval.clone()));
     assert_eq!(
-        said(&Options::default()),
+        said(&one_interval, &Options::default()),
         expected(&plain),
         "what was not asked for is not there"
+    );
+    let of_each = &said(&lake, &Options::default())["gatelog.audit_interval_s"];
+    assert!(
+        of_each.contains("contoso.crm4.dynamics.com=43200 ") && of_each.contains("fabrikam.crm11.dynamics.com=14400"),
+        "{of_each}"
     );
     let all = [
         version,
@@ -368,5 +381,5 @@ fn report_files_carry_the_settings_they_were_made_with() {
         ("audit_interval_s", "3600"),
         ("session_gap_s", "1800"),
     ];
-    assert_eq!(said(&options), expected(&all));
+    assert_eq!(said(&lake, &options), expected(&all));
 }

@@ -28,6 +28,7 @@ mod replay; // what was set aside, read again
 mod replay_crash; // L4: kills of a replay
 mod rules; // contract rules of sessions and clients that no unit test shows
 mod side_tables; // users and organizations beside the log
+mod status; // what is known of each environment, number by number
 mod support; // what the tests share
 mod surroundings; // what happens around an input: links, names, pipes, files that grow, memory
 mod synapse; // headerless rows of Synapse Link, and a small writer of containers

@@ -31,6 +31,9 @@ EMPTY = {
         "action": "INTEGER", "object_id": "VARCHAR", "user_id": "VARCHAR", "actor_id": "VARCHAR",
     },
     "names.parquet": {"environment": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "seen_on": "TIMESTAMPTZ"},
+    "users.parquet": {
+        "environment": "VARCHAR", "user_id": "VARCHAR", "full_name": "VARCHAR", "exported_on": "TIMESTAMPTZ",
+    },
     "organizations.parquet": {
         "environment": "VARCHAR", "organization_id": "VARCHAR", "name": "VARCHAR", "is_audit_enabled": "BOOLEAN",
         "is_user_access_audit_enabled": "BOOLEAN", "user_access_auditing_interval_h": "INTEGER",

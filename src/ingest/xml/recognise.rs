@@ -111,6 +111,6 @@ fn names(text: &[u8], column: &str) -> bool {
 fn without_columns() -> Found {
     refused(
         "is XML without rows that have the audit columns createdon and action",
-        "gatelog reads SOAP EntityCollections and FetchXML results of the audit table",
+        "gatelog reads SOAP EntityCollections and FetchXML results of the tables audit, systemuser and organization",
     )
 }

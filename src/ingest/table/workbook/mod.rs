@@ -109,7 +109,7 @@ fn refuse_sheets(names: &[String]) -> Refusal {
             "is a workbook in which no sheet has a header gatelog knows; its sheets: {}",
             list(names)
         ),
-        "a header must name at least createdon and action, as the Web API or SQL spell them",
+        refuse::NAME_THE_COLUMNS,
     )
 }
 
