@@ -82,10 +82,10 @@ impl DateOrder {
         }
     }
 
+    pub const ALL: [DateOrder; 3] = [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd];
+
     pub fn of(name: &str) -> Option<DateOrder> {
-        [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd]
-            .into_iter()
-            .find(|order| order.name() == name)
+        DateOrder::ALL.into_iter().find(|order| order.name() == name)
     }
 }
 
@@ -94,7 +94,8 @@ impl DateOrder {
 /// unless AM or PM stands behind it. The time is local in `zone`.
 pub fn parse_ordered(text: &str, order: DateOrder, zone: Tz) -> Option<i64> {
     let (day, rest) = text.trim().split_once([' ', 'T', ','])?;
-    let parts: Vec<&str> = day.split(['/', '.', '-']).collect();
+    let separator = day.chars().find(|sign| matches!(sign, '/' | '.' | '-'))?;
+    let parts: Vec<&str> = day.split(separator).collect();
     let &[first, second, third] = parts.as_slice() else {
         return None;
     };
@@ -107,17 +108,16 @@ pub fn parse_ordered(text: &str, order: DateOrder, zone: Tz) -> Option<i64> {
     let year = (year.len() == 4).then(|| digits(year.as_bytes())).flatten()?;
     let day = date(year, short(month)?, short(day)?)?;
 
-    let rest: String = rest
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '.')
-        .flat_map(char::to_lowercase)
-        .collect();
-    let (clock, is_afternoon) = match (rest.strip_suffix("am"), rest.strip_suffix("pm")) {
-        (Some(clock), _) => (clock, Some(false)),
-        (_, Some(clock)) => (clock, Some(true)),
-        _ => (rest.as_str(), None),
+    let rest = rest.to_lowercase();
+    let (clock, half) = rest.split_at(rest.find(char::is_alphabetic).unwrap_or(rest.len()));
+    let half: String = half.chars().filter(|c| !c.is_whitespace() && *c != '.').collect();
+    let is_afternoon = match half.as_str() {
+        "" => None,
+        "am" => Some(false),
+        "pm" => Some(true),
+        _ => return None,
     };
-    let parts: Vec<&str> = clock.split(':').collect();
+    let parts: Vec<&str> = clock.trim().split(':').collect();
     let (hour, minute, second) = match parts.as_slice() {
         [hour, minute] => (short(hour)?, short(minute)?, 0),
         [hour, minute, second] => (short(hour)?, short(minute)?, short(second)?),
@@ -392,7 +392,10 @@ mod tests {
         let noon = |text| parse_ordered(text, Mdy, Tz::UTC).map(to_text);
         assert_eq!(noon("2/6/2026 12:00:00 AM").as_deref(), Some("2026-02-06T00:00:00Z"));
         assert_eq!(noon("2/6/2026 12:30 PM").as_deref(), Some("2026-02-06T12:30:00Z"));
-        assert_eq!(noon("2/6/2026 3:19 PM").as_deref(), Some("2026-02-06T15:19:00Z"));
+        assert_eq!(
+            noon("2/6/2026 3:19\u{202F}p. m.").as_deref(),
+            Some("2026-02-06T15:19:00Z")
+        );
         for text in [
             "13/6/2026 11:55",
             "2/6/26 11:55",
@@ -401,6 +404,11 @@ mod tests {
             "2/6/2026 0:10 AM",
             "2/6/2026 11",
             "2/30/2026 11:55",
+            "2/6.2026 11:55",
+            "2/6/2026 11:55:5.1",
+            "2/6/2026 11.5:5",
+            "2/6/2026 a.m. 11:55",
+            "2/6/2026 11:55 am pm",
             "",
         ] {
             assert_eq!(noon(text), None, "{text}");

@@ -5,7 +5,7 @@
 //! reading goes on with the next line, so an unclosed quote costs one line and not the rest of the file.
 
 use super::block::{Block, Sink, Stop};
-use super::fields::{Field, field_of, tool_field_of};
+use super::fields::{Field, field_of, is_list_of_accesses, tool_field_of};
 use super::lines::{Line, Lines};
 use super::normalize::{Fault, Raw, fault};
 use crate::instant;
@@ -117,6 +117,12 @@ fn fields_of(names: &[String]) -> Vec<Option<Field>> {
         if fields[place].is_none() {
             fields[place] = tool_field_of(name).filter(|field| !fields.contains(&Some(*field)));
         }
+    }
+    if is_list_of_accesses(names) {
+        fields
+            .iter_mut()
+            .filter(|field| **field == Some(Field::UserName))
+            .for_each(|field| *field = Some(Field::ObjectName));
     }
     fields
 }

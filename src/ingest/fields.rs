@@ -135,8 +135,7 @@ fn annotation(name: &str, annotation: &str) -> Option<Field> {
 
 /// All other spellings, compared without case and punctuation.
 fn spelled(name: &str) -> Option<Field> {
-    // A column of a linked table, `user.createdon`, is not the audit row's own.
-    if name.contains(['.', '/']) || name.contains("_x002e_") {
+    if is_of_linked_table(name) || name.contains('/') {
         return None;
     }
     let mut plain = plain(name);
@@ -191,8 +190,13 @@ fn spelled(name: &str) -> Option<Field> {
     })
 }
 
-/// A column name without case, blanks and punctuation.
-fn plain(name: &str) -> String {
+/// A column of a linked table, `user.createdon`, is not the audit row's own.
+fn is_of_linked_table(name: &str) -> bool {
+    name.contains('.') || name.contains("_x002e_")
+}
+
+/// A name or a label without case, blanks and punctuation; letters of other languages stay, and so tell it apart.
+pub fn plain(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
@@ -202,6 +206,9 @@ fn plain(name: &str) -> String {
 /// What a column of a tool's own making means, where no column of the table itself says it: the headers of Panopticon,
 /// XrmToolBox's Audit History Extractor and its kin, CRMUserAudit, the Power Platform ToolBox and Audit Summary views.
 pub fn tool_field_of(name: &str) -> Option<Field> {
+    if is_of_linked_table(name) {
+        return None;
+    }
     Some(match plain(name).as_str() {
         "changeddateutc" => Field::CreatedOnUtc,
         "date" | "datetime" | "changeddate" | "fecha" => Field::CreatedOn,
@@ -216,6 +223,14 @@ pub fn tool_field_of(name: &str) -> Option<Field> {
     })
 }
 
+/// Whether these are the columns of the Power Platform ToolBox's list of accesses, whose `User` is the name of the row's
+/// *object*: of an access that is the person, of a switch of auditing it is whatever was switched.
+pub fn is_list_of_accesses(names: &[String]) -> bool {
+    let mut names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    names.sort_unstable();
+    names == ["action", "datetime", "operation", "user"]
+}
+
 /// Whether a column names a changed field: such exports have a row for each of them.
 pub fn names_a_changed_field(name: &str) -> bool {
     matches!(plain(name).as_str(), "attributename" | "attribute" | "campo")
@@ -225,42 +240,49 @@ pub fn names_a_changed_field(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// The columns of the table, in the spellings of Web API and Synapse Link, SQL, CData and people.
     #[test]
-    fn every_spelling_of_a_column_means_the_same_field() {
-        for (field, names) in [
-            (
-                Field::ObjectId,
-                &[
-                    "_objectid_value",
-                    "objectid",
-                    "ObjectId",
-                    "ObjectId_Id",
-                    "Object Id",
-                    "object_id",
-                ][..],
-            ),
-            (Field::AuditId, &["auditid", "AuditId", "Audit Id", "AUDITID"]),
-            (
-                Field::UserName,
-                &[
-                    "_userid_value@OData.Community.Display.V1.FormattedValue",
-                    "useridname",
-                    "UserId_Name",
-                ],
-            ),
-            (
-                Field::ObjectIdTarget,
-                &[
-                    "_objectid_value@Microsoft.Dynamics.CRM.lookuplogicalname",
-                    "objectid_entitytype",
-                ],
-            ),
-            (Field::CreatedOn, &["createdon", "CreatedOn"]),
-            (Field::SinkModifiedOn, &["SinkModifiedOn", "sinkmodifiedon"]),
-        ] {
-            for name in names {
+    fn every_column_of_the_table_means_one_field_in_every_spelling() {
+        #[rustfmt::skip]
+        let columns = [
+            (Field::AuditId, "auditid AuditId AUDITID audit_id?Audit Id"),
+            (Field::CreatedOn, "createdon CreatedOn created_on?Created On"),
+            (Field::Action, "action Action ACTION"),
+            (Field::Operation, "operation Operation"),
+            (Field::ObjectId, "_objectid_value objectid ObjectId ObjectId_Id object_id?Object Id"),
+            (Field::ObjectType, "objecttypecode ObjectTypeCode object_type_code object_type?Object Type Code"),
+            (Field::ObjectIdTarget, "objectid_entitytype objectidtype ObjectId_LogicalName _objectid_value@Microsoft.Dynamics.CRM.lookuplogicalname"),
+            (Field::ObjectName, "objectidname ObjectIdName ObjectId_Name object_name"),
+            (Field::UserId, "_userid_value userid UserId UserId_Id user_id?User Id"),
+            (Field::UserName, "useridname UserIdName UserId_Name user_name _userid_value@OData.Community.Display.V1.FormattedValue"),
+            (Field::CallingUserId, "_callinguserid_value callinguserid CallingUserId CallingUserId_Id calling_user_id"),
+            (Field::CallingUserName, "callinguseridname CallingUserIdName CallingUserId_Name calling_user_name"),
+            (Field::RegardingObjectId, "_regardingobjectid_value regardingobjectid RegardingObjectId RegardingObjectId_Id"),
+            (Field::RegardingObjectName, "regardingobjectidname RegardingObjectIdName regarding_object_name"),
+            (Field::TransactionId, "transactionid TransactionId transaction_id?Transaction Id"),
+            (Field::AttributeMask, "attributemask AttributeMask"),
+            (Field::ChangeData, "changedata ChangeData change_data"),
+            (Field::AdditionalInfo, "additionalinfo AdditionalInfo"),
+            (Field::UserAdditionalInfo, "useradditionalinfo UserAdditionalInfo"),
+            (Field::TimeToLive, "timetoliveinseconds TimeToLiveInSeconds time_to_live_s"),
+            (Field::VersionNumber, "versionnumber VersionNumber"),
+            (Field::RowId, "Id id"),
+            (Field::SinkModifiedOn, "SinkModifiedOn sinkmodifiedon"),
+            (Field::IsDelete, "IsDelete isdelete deleted_in_source"),
+            (Field::ActionLabel, "actionname ActionName action@OData.Community.Display.V1.FormattedValue"),
+            (Field::OperationLabel, "operationname operation@OData.Community.Display.V1.FormattedValue"),
+        ];
+        for (field, spellings) in columns {
+            let (words, spaced) = spellings.split_once('?').unwrap_or((spellings, ""));
+            for name in words.split(' ').chain(Some(spaced).filter(|name| !name.is_empty())) {
                 assert_eq!(field_of(name), Some(field), "{name}");
             }
+        }
+        for name in "SinkCreatedOn PartitionId callinguserid_entitytype regardingobjectid_entitytype \
+                     userid_entitytype CallingUserId_LogicalName objecttypecodename fieldname oldvalue Audit.Id"
+            .split_whitespace()
+        {
+            assert_eq!(field_of(name).or_else(|| tool_field_of(name)), None, "{name}");
         }
     }
 
@@ -276,6 +298,8 @@ mod tests {
     fn envelope_annotations_and_foreign_columns_mean_nothing() {
         for name in [
             "user.createdon",
+            "object.name",
+            "user_x002e_name",
             "a_x002e_createdon",
             "Date/Time",
             "@odata.etag",

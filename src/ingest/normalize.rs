@@ -3,7 +3,7 @@
 //! `NULL`, `nan` and the empty text are null. GUIDs are lower-cased and lose their braces. An integer action wins over
 //! its label; a label is understood in English, in any spelling. What cannot be understood is a [`Fault`], not a guess.
 
-use super::fields::{FIELD_COUNT, Field};
+use super::fields::{FIELD_COUNT, Field, plain};
 use crate::instant::{self, DateOrder};
 use crate::record::{ACTIONS, Kind, NAME_ONLY, OPERATIONS, Record};
 use chrono_tz::Tz;
@@ -70,9 +70,13 @@ pub fn normalize(mut raw: Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result
     let action = action(&mut raw)?;
     let object_id = raw.take(Field::ObjectId).map(guid);
     let object_target = raw.take(Field::ObjectIdTarget);
-    let object_type = raw.take(Field::ObjectType).or(object_target).map(object_type);
-    let object_name = raw.take(Field::ObjectName);
-    let user_name = raw.take(Field::UserName);
+    let table = raw.take(Field::ObjectType);
+    // Databases on-premises, which number their tables, have one letter of room for an object's name: it says nothing.
+    let has_room_for_names = table.as_deref().is_none_or(|table| whole_number(table).is_none());
+    let object_name =
+        name(&mut raw, Field::ObjectName).filter(|name| has_room_for_names || name.chars().nth(1).is_some());
+    let object_type = table.or(object_target).map(object_type);
+    let user_name = name(&mut raw, Field::UserName);
     let row_id = raw.take(Field::RowId);
     let mut record = Record {
         audit_id: raw.take(Field::AuditId).or(row_id).map(guid),
@@ -114,6 +118,11 @@ fn name_only_ids(record: &mut Record<'_>) {
     if let (true, None, Some(name)) = (is_person, &record.object_id, &record.object_name) {
         record.object_id = id(name);
     }
+}
+
+/// A name, unless it is blank.
+fn name<'a>(raw: &mut Raw<'a>, field: Field) -> Option<Cow<'a, str>> {
+    raw.take(field).filter(|name| !name.trim().is_empty())
 }
 
 fn created_on(raw: &mut Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i64, Fault> {
@@ -253,19 +262,12 @@ fn object_type(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// A label without case, blanks and punctuation.
-pub fn plain(label: &str) -> String {
-    label
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
-}
-
 static ACTION_LABELS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
     let other_spellings = [
         ("Access via Web", 64),
         ("Access via Web Services", 65),
+        ("Audit Started", 112),
+        ("Audit Stopped", 113),
         ("Audit Change At Organization Level", 104),
         ("IPFirewallAcesDenied", 118),
         ("IPFirewallAccesDenied", 118),
@@ -319,7 +321,13 @@ mod tests {
             ("Access via Web", 64),
             ("User Access via Web Services", 65),
             ("User Access Audit Started", 112),
+            ("Audit Started", 112),
+            ("Audit Stopped", 113),
+            ("Audit Enabled", 107),
+            ("Audit Change At Organization Level", 104),
             ("IPFirewallAcccesDenied", 118),
+            ("IPFirewallAccesDenied", 118),
+            ("IPFirewallAcesAllowed", 119),
         ] {
             assert_eq!(record(&[(Field::Action, text)]).action, action, "{text}");
         }

@@ -10,6 +10,7 @@ use super::refuse::{self, refused};
 use super::reject::Reject;
 use super::{headless, json, table, xml};
 use crate::error::Result;
+use crate::instant::DateOrder;
 use memchr::memmem;
 use std::cmp::Reverse;
 use std::fs::File;
@@ -44,12 +45,13 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
             return Ok(refused.into());
         }
         let notes = refuse::notes_of(&layout, table);
+        let is_for_people = refuse::spells_times_for_people(&layout);
         let head = Head {
             table,
             notes,
             ..head(Form::Csv(Arc::new(layout)), (start + length, lines))
         };
-        return Ok(match unordered_dates(&text[length..], whole, &head)? {
+        return Ok(match unordered_dates(&text[length..], whole, &head, is_for_people)? {
             Some(sentence) => refuse::by_dates(&sentence),
             None => Found::Export(head),
         });
@@ -61,16 +63,30 @@ pub fn recognise(bytes: &[u8], whole: bool, known: &Known) -> Result<Found> {
     })
 }
 
-/// The first fault, if no time of a tool's own export is understood: it was spelled for people, in an order that only
-/// they know.
-fn unordered_dates(rows: &[u8], whole: bool, head: &Head) -> Result<Option<String>> {
-    if head.date_order.is_some() || head.notes.is_empty() {
+/// The first fault, if no time is understood because it was spelled for people, in an order that only they know: a tool
+/// wrote it so, or some order would explain it.
+fn unordered_dates(rows: &[u8], whole: bool, head: &Head, is_for_people: bool) -> Result<Option<String>> {
+    if head.date_order.is_some() {
         return Ok(None);
     }
+    let (rows, whole) = match rows.get(..SAMPLE_BYTES) {
+        Some(sample) => (sample, false),
+        None => (rows, whole),
+    };
+    let unread = |trial: &Trial| trial.about_time().count();
     let trial = Trial::of(rows, whole, head.clone())?;
-    let is_about_time = |reject: &Reject| reject.reason.code == "created-on-invalid";
-    let first = trial.rejects.first().map(|reject| reject.reason.sentence.clone());
-    Ok(first.filter(|_| trial.rows == 0 && trial.rejects.iter().all(is_about_time)))
+    let Some(first) = trial.about_time().next().filter(|_| !trial.understands_times()) else {
+        return Ok(None);
+    };
+    let mut is_explained = is_for_people;
+    for order in DateOrder::ALL {
+        let ordered = Head {
+            date_order: Some(order),
+            ..head.clone()
+        };
+        is_explained = is_explained || unread(&Trial::of(rows, whole, ordered)?) < unread(&trial);
+    }
+    Ok(is_explained.then(|| first.reason.sentence.clone()))
 }
 
 /// How much of a text usually shows its form.
@@ -156,6 +172,24 @@ impl Trial {
 
     fn quality(&self) -> (usize, Reverse<usize>) {
         (self.rows, Reverse(self.rejects.len()))
+    }
+
+    /// Rejects for a time that is none.
+    fn about_time(&self) -> impl Iterator<Item = &Reject> {
+        self.rejects
+            .iter()
+            .filter(|reject| reject.reason.code == "created-on-invalid")
+    }
+
+    /// Whether the time of some row is understood, even if what comes after it is not.
+    fn understands_times(&self) -> bool {
+        let is_beyond_time = |reject: &Reject| {
+            matches!(
+                reject.reason.code,
+                "action-missing" | "action-invalid" | "number-invalid"
+            )
+        };
+        self.rows > 0 || self.rejects.iter().any(is_beyond_time)
     }
 
     fn is_clean_page_without_rows(&self) -> bool {

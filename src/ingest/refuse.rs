@@ -2,7 +2,7 @@
 //! read all the same.
 
 use super::csv::Layout;
-use super::fields::{Field, names_a_changed_field};
+use super::fields::{Field, field_of, names_a_changed_field, plain, tool_field_of};
 use super::head::{Found, Refusal, Table};
 use memchr::memmem;
 
@@ -95,9 +95,62 @@ pub fn by_columns(layout: &Layout) -> Option<Refusal> {
                 missing.join(" and "),
                 layout.names.join(", ")
             ),
-            "export these columns too; without them a row says neither when nor what",
+            match tool_like(&layout.names) {
+                Some(tool) => format!(
+                    "it resembles an export of {tool}, perhaps of a newer version: name its columns as gatelog knows them"
+                ),
+                None => "export these columns too; without them a row says neither when nor what".to_owned(),
+            },
         )
     })
+}
+
+/// Tools, and the columns of their making.
+const TOOLS: [(&str, &str); 6] = [
+    (
+        "Audit History Extractor",
+        "RecordId,EntityId,OldValue,NewValue,EntityName,AttributeName,RecordKeyValue,Username,LookupOldValue,LookupNewValue",
+    ),
+    (
+        "AuditHistoryExtractorPro",
+        "Fecha,Entidad,RegistroId,RegistroNombre,Accion,OperacionId,Operacion,Usuario,DetalleIncompleto,Campo,ValorAnterior,ValorNuevo",
+    ),
+    (
+        "Panopticon",
+        "Changed Date (UTC),Table,Record,Record Id,Event,Changed By,Changed Fields,Field,Old Value,New Value",
+    ),
+    ("CRMUserAudit", "User,Related Object,Object Type,Date"),
+    (
+        "Power Platform ToolBox",
+        "Date/Time,User,Table,Record,Changed By,Attribute,Old Value,New Value",
+    ),
+    ("the Audit Summary view", "Changed Date,Event,Changed By,Record,Entity"),
+];
+
+/// The tool of whose columns a header has most, at least three.
+fn tool_like(names: &[String]) -> Option<&'static str> {
+    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    let shared = |columns: &str| {
+        columns
+            .split(',')
+            .filter(|column| names.contains(&plain(column)))
+            .count()
+    };
+    TOOLS
+        .iter()
+        .map(|(tool, columns)| (shared(columns), *tool))
+        .filter(|(count, _)| *count >= 3)
+        .max_by_key(|(count, _)| *count)
+        .map(|(_, tool)| tool)
+}
+
+/// Whether a tool wrote this that spells times as its user sees them.
+pub fn spells_times_for_people(layout: &Layout) -> bool {
+    let is_own_time = |name: &String| field_of(name).is_none() && tool_field_of(name) == Some(Field::CreatedOn);
+    layout
+        .names
+        .iter()
+        .any(|name| is_own_time(name) || names_a_changed_field(name))
 }
 
 pub fn refused(reason: &str, hint: &str) -> Found {

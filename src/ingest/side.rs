@@ -3,9 +3,9 @@
 //! What makes `audit` rows readable beside their own columns: names, who is disabled or no person, and how often access
 //! is logged at all. The same rules of spelling hold as for audit rows; a row without its id is a [`Fault`].
 
-use super::fields::Field;
+use super::fields::{Field, plain};
 use super::head::{Head, Table};
-use super::normalize::{Fault, Raw, fault, guid, integer, plain, whole_number};
+use super::normalize::{Fault, Raw, fault, guid, integer, whole_number};
 use crate::instant;
 use crate::lake::side::{Key, Organization, SideRow, User};
 use chrono_tz::Tz;

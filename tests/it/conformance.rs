@@ -122,6 +122,58 @@ fn json_that_the_grammar_rejects_is_rejected_alone() {
     }
 }
 
+/// A column and what stands in it, or the code of a reject.
+type Told = Result<(&'static str, Option<&'static str>), &'static str>;
+
+/// What the grammar leaves open, or allows and a column cannot hold: further members of a row; what then stands in its
+/// column, or the code of its reject.
+#[rustfmt::skip]
+const OPEN: &[(&str, Told)] = &[
+    ("\"changedata\":\"\\ud800\"", Err("syntax")),
+    ("\"changedata\":\"a\\udc00b\"", Err("syntax")),
+    ("\"changedata\":\"\\udc00\\ud800\"", Err("syntax")),
+    ("\"changedata\":\"\\ud800abc\"", Err("syntax")),
+    ("\"\\ud800\":1", Err("syntax")),
+    ("\"x\":\"\\ud800\"", Ok(("change_data", None))),
+    ("\"changedata\":\"a\",\"changedata\":\"b\"", Ok(("change_data", Some("b")))),
+    ("\"action\":65", Ok(("action", Some("65")))),
+    ("\"\\u0061ction\":65", Ok(("action", Some("65")))),
+    ("\"\":\"x\"", Ok(("change_data", None))),
+    ("\"versionnumber\":9223372036854775807", Ok(("version_number", Some("9223372036854775807")))),
+    ("\"versionnumber\":9223372036854775808", Err("number-invalid")),
+    ("\"versionnumber\":9007199254740993.0", Ok(("version_number", Some("9007199254740993")))),
+    ("\"x\":123456789012345678901234567890", Ok(("version_number", None))),
+    ("\"x\":1e400", Ok(("version_number", None))),
+    ("\"operation\":-0", Ok(("operation", Some("0")))),
+    ("\"operation\":4e0", Err("number-invalid")),
+    ("\"operation\":true", Err("number-invalid")),
+];
+
+#[test]
+fn what_the_grammar_of_json_leaves_open_is_decided_alike_in_lines_and_pages() {
+    for (members, expected) in OPEN {
+        let rows = [row(1), row_with(2, &format!(",{members}")), row(3)];
+        for (form, bytes) in [
+            ("lines", lines(&rows)),
+            ("page", page(&rows)),
+            ("BOM", ["\u{FEFF}".as_bytes(), &lines(&rows)].concat()),
+        ] {
+            let (books, codes, rows) = ingested("x", &bytes);
+            match expected {
+                Err(code) => assert_eq!(
+                    (books, codes),
+                    (tally(2, 1), vec![(*code).to_owned()]),
+                    "{members} in {form}"
+                ),
+                Ok((column, value)) => {
+                    assert_eq!((books, codes), (tally(3, 0), vec![]), "{members} in {form}");
+                    assert_eq!(rows[1].get(*column).map(String::as_str), *value, "{members} in {form}");
+                }
+            }
+        }
+    }
+}
+
 /// What is wrong outside of any value. Commas and brackets that are only too many or too few between whole records leave
 /// no doubt about any of them, and are passed over; whatever else stands there is set aside.
 #[test]

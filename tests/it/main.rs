@@ -10,6 +10,8 @@ mod encoded; // compressed, packed and UTF-16 exports are the same lake; what br
 mod every_form; // one log in every form that carries ids: the same reports
 mod fuzz_smoke; // every fuzz target for a moment
 mod gap_rules; // contract rules of the gaps report that no unit test shows
+mod header_edges; // headers of tools at their edges
+mod header_families; // a small export per family of headers, and what it says
 mod headers; // the headers that tools write
 mod hostile; // the table of hostile and broken input: exit code, what is kept, what is rejected
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
