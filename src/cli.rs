@@ -91,8 +91,8 @@ pub struct IngestArgs {
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
-    /// MiB of rows to hold in memory before they are written out.
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    /// About how much memory to take, in MiB, whatever the size of the inputs.
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     memory: u32,
     /// Bytes read at once; only speed depends on it.
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, hide = true, value_parser = clap::value_parser!(u32).range(1..))]

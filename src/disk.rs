@@ -1,78 +1,214 @@
 //! The only door through which gatelog changes files.
 //!
 //! A file under its final name is always whole: it is written beside its target, synced, renamed, and the folder is
-//! synced after it. A crash can leave a temporary file behind, never half a target. Everything that creates, renames
-//! or removes goes through here, so that one place can be tested against failing disks.
+//! synced after it. A crash can leave a temporary file behind, never half a target. Everything that creates, writes,
+//! renames or removes goes through a [`Disk`], so that one place can be tested against failing disks: [`Faults`] sees
+//! each step before it happens and may let it fail, or let a write come to an end too early.
 
 use crate::error::{AtPath, Error, Kind, Result};
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Creates a folder and its parents.
-pub fn create_dir(dir: &Path) -> Result<()> {
-    fs::create_dir_all(dir).at_path(dir, "cannot create the folder")
+/// What is about to happen to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    CreateDir,
+    Create,
+    /// So many bytes at the end of a file.
+    Write(usize),
+    Sync,
+    SyncDir,
+    /// Onto this path, from beside it.
+    Rename,
+    /// With another folder.
+    Exchange,
+    Remove,
 }
 
-/// Creates a file for writing; the caller finishes it with [`sync`].
-pub fn create(path: &Path) -> Result<File> {
-    if let Some(dir) = path.parent() {
-        create_dir(dir)?;
+/// Stands between gatelog and the disk.
+pub trait Faults: Send + Sync {
+    /// An error is what the step ends with, and nothing has happened. Of a [`Step::Write`] the number says how many
+    /// bytes reach the file.
+    fn before(&self, step: Step, path: &Path) -> io::Result<usize>;
+}
+
+/// The disk, as it is or with faults.
+#[derive(Clone, Default)]
+pub struct Disk {
+    faults: Option<Arc<dyn Faults>>,
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = if self.faults.is_some() {
+            "Disk (with faults)"
+        } else {
+            "Disk"
+        };
+        f.write_str(name)
     }
-    File::create(path).at_path(path, "cannot create the file")
 }
 
-/// Creates a file without a name, for reading and writing, that goes when it is closed.
+impl Disk {
+    pub fn with_faults(faults: Arc<dyn Faults>) -> Disk {
+        Disk { faults: Some(faults) }
+    }
+
+    fn before(&self, step: Step, path: &Path) -> io::Result<usize> {
+        match (&self.faults, step) {
+            (Some(faults), _) => faults.before(step, path),
+            (None, Step::Write(bytes)) => Ok(bytes),
+            (None, _) => Ok(0),
+        }
+    }
+
+    fn step<T>(&self, step: Step, path: &Path, happen: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.before(step, path)?;
+        happen()
+    }
+
+    /// Creates a folder and its parents.
+    pub fn create_dir(&self, dir: &Path) -> Result<()> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        self.step(Step::CreateDir, dir, || fs::create_dir_all(dir))
+            .at_path(dir, "cannot create the folder")
+    }
+
+    /// Creates a file for writing; the caller finishes it with [`Target::sync`].
+    pub fn create(&self, path: &Path) -> Result<Target> {
+        if let Some(dir) = path.parent() {
+            self.create_dir(dir)?;
+        }
+        let file = self
+            .step(Step::Create, path, || File::create(path))
+            .at_path(path, "cannot create the file")?;
+        Ok(Target {
+            disk: self.clone(),
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    /// Waits until a folder's entries are on the disk.
+    pub fn sync_dir(&self, dir: &Path) -> Result<()> {
+        // Windows cannot open a folder as a file; its renames are durable through the journal.
+        if cfg!(windows) {
+            return Ok(());
+        }
+        self.step(Step::SyncDir, dir, || File::open(dir)?.sync_all())
+            .at_path(dir, "the folder cannot be synced to the disk")
+    }
+
+    /// Moves a finished file or folder to its final name. Replaces a file that stands there, in one step.
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.step(Step::Rename, to, || fs::rename(from, to))
+            .at_path(to, "cannot be put in place")
+    }
+
+    /// Swaps two folders: in one step where system and file system can, else with an instant at which neither is there.
+    pub fn exchange(&self, staged: &Path, target: &Path) -> Result<()> {
+        self.step(Step::Exchange, target, || match exchange(staged, target)? {
+            true => Ok(()),
+            false => {
+                let aside = staged.with_extension("old");
+                fs::rename(target, &aside)?;
+                fs::rename(staged, target)?;
+                fs::rename(&aside, staged)
+            }
+        })
+        .at_path(target, "cannot be replaced")
+    }
+
+    /// Replaces a small file as a whole: readers see the old text or the new one.
+    pub fn replace(&self, path: &Path, text: &[u8]) -> Result<()> {
+        let beside = path.with_extension("tmp");
+        self.write(&beside, text)?;
+        self.rename(&beside, path)?;
+        self.sync_dir(path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Writes and syncs a small file.
+    pub fn write(&self, path: &Path, text: &[u8]) -> Result<()> {
+        let mut file = self.create(path)?;
+        file.write_all(text).at_path(path, "cannot be written")?;
+        file.sync()
+    }
+
+    /// Removes a file; one that is already gone is fine.
+    pub fn remove_file(&self, path: &Path) -> Result<()> {
+        gone(self.step(Step::Remove, path, || fs::remove_file(path))).at_path(path, "cannot be removed")
+    }
+
+    /// Removes a folder with all it holds; one that is already gone is fine.
+    pub fn remove_dir(&self, dir: &Path) -> Result<()> {
+        gone(self.step(Step::Remove, dir, || fs::remove_dir_all(dir))).at_path(dir, "cannot be removed")
+    }
+}
+
+/// Removing what is already gone is fine.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Swaps two folders in one step; `false` where system or file system cannot.
+#[cfg(target_os = "linux")]
+pub fn exchange(staged: &Path, target: &Path) -> io::Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, staged, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn exchange(_staged: &Path, _target: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// A file being written.
+pub struct Target {
+    disk: Disk,
+    path: PathBuf,
+    file: File,
+}
+
+impl Target {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until the file's bytes are on the disk.
+    pub fn sync(&self) -> Result<()> {
+        self.disk
+            .step(Step::Sync, &self.path, || self.file.sync_all())
+            .at_path(&self.path, "cannot be synced to the disk")
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let reach = self.disk.before(Step::Write(bytes.len()), &self.path)?;
+        self.file.write(&bytes[..reach])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Creates a file without a name, for reading and writing, that goes when it is closed. It is no part of any lake.
 pub fn unnamed(dir: &Path) -> Result<File> {
-    create_dir(dir)?;
+    fs::create_dir_all(dir).at_path(dir, "cannot create the folder")?;
     tempfile::tempfile_in(dir).at_path(dir, "cannot create a file")
-}
-
-/// Waits until a file's bytes are on the disk.
-pub fn sync(file: &File, path: &Path) -> Result<()> {
-    file.sync_all().at_path(path, "cannot be synced to the disk")
-}
-
-/// Waits until a folder's entries are on the disk.
-pub fn sync_dir(dir: &Path) -> Result<()> {
-    // Windows cannot open a folder as a file; its renames are durable through the journal.
-    if cfg!(windows) {
-        return Ok(());
-    }
-    File::open(dir)
-        .and_then(|folder| folder.sync_all())
-        .at_path(dir, "the folder cannot be synced to the disk")
-}
-
-/// Moves a finished file to its final name. Replaces what stands there, in one step.
-pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).at_path(to, "cannot be put in place")
-}
-
-/// Replaces a small file as a whole: readers see the old text or the new one.
-pub fn replace(path: &Path, text: &[u8]) -> Result<()> {
-    let beside = path.with_extension("tmp");
-    let mut file = create(&beside)?;
-    file.write_all(text).at_path(&beside, "cannot be written")?;
-    sync(&file, &beside)?;
-    rename(&beside, path)?;
-    sync_dir(path.parent().unwrap_or(Path::new(".")))
-}
-
-/// Removes a file; one that is already gone is fine.
-pub fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(cause).at_path(path, "cannot be removed"),
-        _ => Ok(()),
-    }
-}
-
-/// Removes a folder with all it holds; one that is already gone is fine.
-pub fn remove_dir(dir: &Path) -> Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(cause).at_path(dir, "cannot be removed"),
-        _ => Ok(()),
-    }
 }
 
 /// A writer's exclusive hold on a lake. The system releases it when the process ends, however it ends.
@@ -84,7 +220,7 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock in `dir` or says who holds it. `owner` is written into the file for people to read.
     pub fn take(dir: &Path, owner: &str) -> Result<Lock> {
-        create_dir(dir)?;
+        fs::create_dir_all(dir).at_path(dir, "cannot create the folder")?;
         let path: PathBuf = dir.join("lock");
         let mut file = File::options()
             .create(true)

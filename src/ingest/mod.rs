@@ -35,6 +35,7 @@ mod synapse;
 mod table;
 mod xml;
 
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::instant::DateOrder;
 use chrono_tz::Tz;
@@ -66,10 +67,11 @@ pub struct Plan {
     pub owner: String,
     /// About how much is read and parsed at once, per core.
     pub block_bytes: usize,
-    /// How much of the rows is held before they are written out.
+    /// About how much memory the run may take, whatever the size of its inputs.
     pub memory_bytes: usize,
     /// No audit record comes near this size; what does is broken. It bounds how far a missing quote can reach.
     pub record_bytes: usize,
+    pub disk: Disk,
 }
 
 impl Plan {
@@ -85,8 +87,9 @@ impl Plan {
             strict: false,
             owner: "gatelog".to_owned(),
             block_bytes: 4 << 20,
-            memory_bytes: 256 << 20,
+            memory_bytes: 512 << 20,
             record_bytes: 64 << 20,
+            disk: Disk::default(),
         }
     }
 }

@@ -8,8 +8,9 @@ use super::block::Block;
 use super::head::{Form, Head, Table};
 use crate::error::Result;
 use crate::instant::DateOrder;
-use crate::lake::Writer;
-use crate::lake::rejects::{RejectRow, RejectRows};
+use crate::lake::identity::Identity;
+use crate::lake::rejects::{RejectRow, RejectRows, RejectSink};
+use crate::lake::{Settled, Writer};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -50,46 +51,57 @@ pub struct Rejects {
     rows: RejectRows,
     pub first: Vec<RejectNote>,
     pub by_code: BTreeMap<String, u64>,
-    /// The header of the last input, which a reject needs and its `Head` does not spell out.
-    header: Option<(Arc<Head>, Option<String>)>,
+    headers: Headers,
+}
+
+/// The header of the last input, which a reject needs and its `Head` does not spell out.
+#[derive(Default)]
+struct Headers {
+    last: Option<(Arc<Head>, Option<String>)>,
+}
+
+impl Headers {
+    fn of(&mut self, head: &Arc<Head>) -> Option<&str> {
+        if !matches!(&self.last, Some((last, _)) if Arc::ptr_eq(last, head)) {
+            self.last = Some((head.clone(), head.form.header()));
+        }
+        self.last.as_ref().and_then(|(_, header)| header.as_deref())
+    }
+}
+
+/// The row of a reject of a block; `before` is what its number counts on from.
+fn row_of<'a>(reject: &'a Reject, block: &'a Block, before: u64, header: Option<&'a str>) -> RejectRow<'a> {
+    let head = &block.head;
+    RejectRow {
+        source: &head.source,
+        record: (reject.record + before) as i64,
+        byte_offset: (head.typed.is_none()).then_some((block.offset + reject.span.start as u64) as i64),
+        code: reject.reason.code,
+        sentence: &reject.reason.sentence,
+        table: Some(head.table.name()),
+        environment: Some(&reject.reason.environment),
+        environment_is_given: Some(head.environment_is_given),
+        source_tz: Some(head.zone.name()),
+        form: Some(head.form.name()),
+        header,
+        date_order: head.date_order.map(DateOrder::name),
+        exported_on: (head.table != Table::Audit).then_some(head.exported_on),
+        raw: &block.bytes[reject.span.clone()],
+    }
 }
 
 impl Rejects {
     /// Takes the rejects of a block; `before` is what their numbers count on from.
-    pub fn take(&mut self, rejects: Vec<Reject>, block: &Block, before: u64, writer: &mut Writer) -> Result<()> {
-        if rejects.is_empty() {
-            return Ok(());
-        }
-        let head = &block.head;
-        let header = match self.header.take() {
-            Some((last, header)) if Arc::ptr_eq(&last, head) => header,
-            _ => head.form.header(),
-        };
+    pub fn take(&mut self, rejects: Vec<Reject>, block: &Block, before: u64, sink: &mut impl RejectSink) -> Result<()> {
         for reject in rejects {
-            let row = RejectRow {
-                source: &head.source,
-                record: (reject.record + before) as i64,
-                byte_offset: (head.typed.is_none()).then_some((block.offset + reject.span.start as u64) as i64),
-                code: reject.reason.code,
-                sentence: &reject.reason.sentence,
-                table: Some(head.table.name()),
-                environment: Some(&reject.reason.environment),
-                environment_is_given: Some(head.environment_is_given),
-                source_tz: Some(head.zone.name()),
-                form: Some(head.form.name()),
-                header: header.as_deref(),
-                date_order: head.date_order.map(DateOrder::name),
-                exported_on: (head.table != Table::Audit).then_some(head.exported_on),
-                raw: &block.bytes[reject.span],
-            };
-            self.push(&row, writer)?;
+            let header = self.headers.of(&block.head).map(str::to_owned);
+            self.push(&row_of(&reject, block, before, header.as_deref()), sink)?;
         }
-        self.header = Some((head.clone(), header));
         Ok(())
     }
 
     /// Takes one reject that counts.
-    pub fn push(&mut self, row: &RejectRow<'_>, writer: &mut Writer) -> Result<()> {
+    pub fn push(&mut self, row: &RejectRow<'_>, sink: &mut impl RejectSink) -> Result<()> {
         if self.first.len() < SHOWN {
             self.first.push(RejectNote {
                 input: row.source.to_owned(),
@@ -102,21 +114,89 @@ impl Rejects {
             Some(count) => *count += 1,
             None => drop(self.by_code.insert(row.code.to_owned(), 1)),
         }
-        self.keep(row, writer)
+        self.keep(row, sink)
     }
 
     /// Takes one reject that is only kept.
-    pub fn keep(&mut self, row: &RejectRow<'_>, writer: &mut Writer) -> Result<()> {
+    pub fn keep(&mut self, row: &RejectRow<'_>, sink: &mut impl RejectSink) -> Result<()> {
         self.rows.push(row);
         match self.rows.is_full() {
-            true => self.write_out(writer),
+            true => self.write_out(sink),
             false => Ok(()),
         }
     }
 
     /// Stages what is still held.
+    pub fn write_out(&mut self, sink: &mut impl RejectSink) -> Result<()> {
+        sink.reject(&self.rows.take()?)
+    }
+}
+
+/// Deletions whose row may be known by the end of the run, with the rejects they are if it is not.
+#[derive(Default)]
+pub struct Doubts {
+    rows: RejectRows,
+    /// Whose they are, by the number the caller gives, with their ordinals; in the order of the rows.
+    stretches: Vec<(usize, Range<u64>)>,
+    headers: Headers,
+}
+
+impl Doubts {
+    /// Takes the deletions of a block.
+    pub fn take(
+        &mut self,
+        owner: usize,
+        deletions: Vec<(Identity, Reject)>,
+        block: &Block,
+        before: u64,
+        writer: &mut Writer,
+    ) -> Result<()> {
+        for (identity, reject) in deletions {
+            let header = self.headers.of(&block.head).map(str::to_owned);
+            self.push(
+                owner,
+                identity,
+                &row_of(&reject, block, before, header.as_deref()),
+                writer,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Takes one deletion.
+    pub fn push(&mut self, owner: usize, identity: Identity, row: &RejectRow<'_>, writer: &mut Writer) -> Result<()> {
+        let ordinal = writer.delete(identity)?;
+        match self.stretches.last_mut() {
+            Some((last, stretch)) if *last == owner && stretch.end == ordinal => stretch.end += 1,
+            _ => self.stretches.push((owner, ordinal..ordinal + 1)),
+        }
+        self.rows.push(row);
+        match self.rows.is_full() {
+            true => writer.doubt(&self.rows.take()?),
+            false => Ok(()),
+        }
+    }
+
+    /// Stages what is still held, before the run is settled.
     pub fn write_out(&mut self, writer: &mut Writer) -> Result<()> {
-        writer.reject(&self.rows.take()?)
+        writer.doubt(&self.rows.take()?)
+    }
+
+    /// Says of each deletion whose it is and whether its row is known; those of unknown rows become rejects.
+    pub fn settle(self, run: &mut Settled, rejects: &mut Rejects, mut tell: impl FnMut(usize, bool)) -> Result<()> {
+        let each = |(owner, stretch): (usize, Range<u64>)| stretch.map(move |ordinal| (owner, ordinal));
+        let mut deletions = self.stretches.into_iter().flat_map(each);
+        for rows in run.doubtful()? {
+            let rows = rows?;
+            for (row, (owner, ordinal)) in (0..rows.num_rows()).zip(&mut deletions) {
+                let is_known = run.has_deleted(ordinal);
+                tell(owner, is_known);
+                if !is_known {
+                    rejects.push(&RejectRow::of(&rows, row), run)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -12,9 +12,10 @@
 
 use super::block::{Block, Parsed, State, parse};
 use super::head::{Form, Head, Known, Table};
-use super::reject::{Reason, Rejects};
+use super::reject::{Doubts, Reason, Reject, Rejects};
 use super::run::{union, window};
 use super::{Fate, Outcome, Report, Tally};
+use crate::disk::Disk;
 use crate::error::Result;
 use crate::instant::DateOrder;
 use crate::lake::manifest::ReplayEntry;
@@ -25,6 +26,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use chrono_tz::Tz;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -51,6 +53,7 @@ pub struct Replay {
     /// Who writes, for the lock.
     pub owner: String,
     pub memory_bytes: usize,
+    pub disk: Disk,
 }
 
 impl Replay {
@@ -64,7 +67,8 @@ impl Replay {
             source_tz: None,
             date_order: None,
             owner: "gatelog".to_owned(),
-            memory_bytes: 256 << 20,
+            memory_bytes: 512 << 20,
+            disk: Disk::default(),
         }
     }
 
@@ -83,8 +87,10 @@ pub fn replay(plan: &Replay) -> Result<Outcome> {
     Lake::open(&plan.lake)?;
     let mut run = Run {
         plan,
-        writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes)?,
+        writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes, &plan.disk)?,
         rejects: Rejects::default(),
+        doubts: Doubts::default(),
+        stretches: Vec::new(),
         names: Names::default(),
         sources: Vec::new(),
         replayed: 0,
@@ -143,6 +149,9 @@ struct Run<'p> {
     plan: &'p Replay,
     writer: Writer,
     rejects: Rejects,
+    doubts: Doubts,
+    /// Whose the staged rows are, by their ordinals.
+    stretches: Vec<(usize, Range<u64>)>,
     names: Names,
     /// In order of appearance.
     sources: Vec<Source>,
@@ -196,8 +205,8 @@ impl Run<'_> {
         understood: &mut Vec<Parsed>,
     ) -> Result<()> {
         self.replayed += 1;
-        let source = self.source_of(row, head);
-        let source = &mut self.sources[source];
+        let number = self.source_of(row, head);
+        let source = &mut self.sources[number];
         let mut parsed = match again {
             Again::NotChosen => return Ok(()),
             Again::Same => {
@@ -218,36 +227,26 @@ impl Run<'_> {
             }
             Again::Understood(parsed) => parsed,
         };
-        let mut deleted = 0;
-        for (identity, reject) in std::mem::take(&mut parsed.deletions) {
-            match self.writer.delete(identity)? {
-                true => deleted += 1,
-                false => parsed.rejects.push(reject),
-            }
-        }
-        let found = deleted + parsed.rows.num_rows() as u64 + parsed.side.len() as u64;
-        if found == 0 {
+        let deletions = std::mem::take(&mut parsed.deletions);
+        let found = parsed.rows.num_rows() + parsed.side.len();
+        if found + deletions.len() == 0 {
             source.tally.add(&rejected(1));
             return self.rejects.push(row, &mut self.writer);
         }
-        source.tally.add(&duplicate(deleted));
+        // If its row is not known, a lone deletion stays what it is.
+        self.is_changed |= found + parsed.rejects.len() + deletions.len() > 1 || found == 1;
+        for (identity, part) in deletions {
+            let part = part_of(row, &part);
+            self.doubts.push(number, identity, &part, &mut self.writer)?;
+        }
         for row in std::mem::take(&mut parsed.side) {
             let is_new = self.writer.take_side(row)?;
             source.tally.add(&if is_new { accepted(1) } else { duplicate(1) });
         }
-        self.is_changed = true;
         // Most often none. A reject that held several records may keep some that are none.
         source.tally.add(&rejected(parsed.rejects.len() as u64));
         for part in std::mem::take(&mut parsed.rejects) {
-            let row = RejectRow {
-                record: row.record + part.record as i64 - 1,
-                byte_offset: row.byte_offset.map(|whole| whole + part.span.start as i64),
-                code: part.reason.code,
-                sentence: &part.reason.sentence,
-                raw: row.raw.get(part.span).unwrap_or_default(),
-                ..*row
-            };
-            self.rejects.push(&row, &mut self.writer)?;
+            self.rejects.push(&part_of(row, &part), &mut self.writer)?;
         }
         understood.push(parsed);
         Ok(())
@@ -277,6 +276,7 @@ impl Run<'_> {
         })
     }
 
+    /// What it holds is new or known at the end.
     fn stage(&mut self, (source, understood): &mut (usize, Vec<Parsed>)) -> Result<()> {
         let parts = std::mem::take(understood);
         let Some(first) = parts.first() else {
@@ -288,20 +288,29 @@ impl Run<'_> {
             identities.extend(part.identities);
             self.names.merge(part.names);
         }
-        let source = &mut self.sources[*source];
+        let number = *source;
+        let source = &mut self.sources[number];
         source.window = union(source.window, window(&rows));
-        let read = rows.num_rows() as u64;
-        let accepted = self.writer.stage(rows, &identities)? as u64;
-        source.tally.add(&Tally {
-            read,
-            accepted,
-            duplicate: read - accepted,
-            rejected: 0,
-        });
+        let ordinals = self.writer.stage(rows, &identities)?;
+        self.stretches.push((number, ordinals));
         Ok(())
     }
 
     fn finish(mut self, replaced: Vec<String>) -> Result<Outcome> {
+        self.doubts.write_out(&mut self.writer)?;
+        let mut settled = self.writer.settle()?;
+        for (number, rows) in self.stretches {
+            let (all, new) = (rows.end - rows.start, settled.accepted(rows));
+            let tally = &mut self.sources[number].tally;
+            tally.add(&accepted(new));
+            tally.add(&duplicate(all - new));
+        }
+        self.doubts
+            .settle(&mut settled, &mut self.rejects, |number, is_known| {
+                self.is_changed |= is_known;
+                let one = if is_known { duplicate(1) } else { rejected(1) };
+                self.sources[number].tally.add(&one);
+            })?;
         let mut outcome = Outcome::default();
         for source in self.sources {
             assert!(
@@ -326,10 +335,10 @@ impl Run<'_> {
         outcome.rejects = std::mem::take(&mut self.rejects.first);
         outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
         if !self.is_changed {
-            self.writer.abandon()?;
+            settled.abandon()?;
             return Ok(outcome);
         }
-        self.rejects.write_out(&mut self.writer)?;
+        self.rejects.write_out(&mut settled)?;
         let Tally {
             read,
             accepted,
@@ -337,16 +346,28 @@ impl Run<'_> {
             rejected,
         } = outcome.total;
         let books = ReplayEntry {
-            generation: self.writer.next_generation(),
+            generation: settled.next_generation(),
             replayed: self.replayed,
             read,
             accepted,
             duplicate,
             rejected,
         };
-        self.writer.replace_rejects(replaced, books);
-        self.writer.commit(self.names, Vec::new())?;
+        settled.replace_rejects(replaced, books);
+        settled.commit(self.names, Vec::new())?;
         Ok(outcome)
+    }
+}
+
+/// A part of a reject that is still one.
+fn part_of<'a>(row: &RejectRow<'a>, part: &'a Reject) -> RejectRow<'a> {
+    RejectRow {
+        record: row.record + part.record as i64 - 1,
+        byte_offset: row.byte_offset.map(|whole| whole + part.span.start as i64),
+        code: part.reason.code,
+        sentence: &part.reason.sentence,
+        raw: row.raw.get(part.span.clone()).unwrap_or_default(),
+        ..*row
     }
 }
 

@@ -8,7 +8,7 @@ use super::block::{Block, Parsed, parse};
 use super::discover::{Input, Place};
 use super::head::{Found, Known, Table};
 use super::join::Joint;
-use super::reject::Rejects;
+use super::reject::{Doubts, Rejects};
 use super::source::{self, Ending, Reader};
 use super::{Fate, Outcome, Plan, Progress, Report, Tally};
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ use crate::lake::schema;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use rayon::prelude::*;
+use std::ops::Range;
 
 const WHAT_IS_READ: &str = "gatelog reads audit, systemuser and organization exports: JSON, CSV, Synapse Link and Delta folders, XML, \
                             Parquet and xlsx";
@@ -59,6 +60,9 @@ pub struct Run<'p> {
     /// For each opened input, its line in `reports`.
     lines: Vec<usize>,
     rejects: Rejects,
+    doubts: Doubts,
+    /// Whose the staged rows are, by their ordinals.
+    stretches: Vec<(usize, Range<u64>)>,
     names: Names,
 }
 
@@ -76,13 +80,15 @@ impl<'p> Run<'p> {
         }
         Ok(Run {
             plan,
-            writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes)?,
+            writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes, &plan.disk)?,
             progress,
             so_far,
             opened: Vec::new(),
             reports: Vec::new(),
             lines: Vec::new(),
             rejects: Rejects::default(),
+            doubts: Doubts::default(),
+            stretches: Vec::new(),
             names: Names::default(),
         })
     }
@@ -225,48 +231,63 @@ impl<'p> Run<'p> {
         let Queued { input, block, ending } = queued;
         let open = &mut self.opened[input];
         let (block, parsed) = open.joint.join(block, parsed)?;
-        let rows = parsed.rows.num_rows() as u64;
         let before = open.numbers;
         open.numbers += parsed.numbers;
         open.window = union(open.window, window(&parsed.rows));
-        let accepted = self.writer.stage(parsed.rows, &parsed.identities)? as u64;
-        let mut rejects = parsed.rejects;
-        let mut deleted = 0;
-        for (identity, reject) in parsed.deletions {
-            match self.writer.delete(identity)? {
-                true => deleted += 1,
-                false => rejects.push(reject),
-            }
-        }
-        rejects.sort_by_key(|reject| reject.span.start);
-        let rejected = rejects.len() as u64;
+        let rows = self.writer.stage(parsed.rows, &parsed.identities)?;
+        let deleted = parsed.deletions.len() as u64;
+        self.doubts
+            .take(input, parsed.deletions, &block, before, &mut self.writer)?;
+        let rejected = parsed.rejects.len() as u64;
         let (side_rows, mut side_accepted) = (parsed.side.len() as u64, 0);
         for row in parsed.side {
             side_accepted += u64::from(self.writer.take_side(row)?);
         }
-        let (rows, accepted) = (rows + side_rows, accepted + side_accepted);
+        // Which rows are new, and which deletions find their row, is known at the end.
+        let read = rows.end - rows.start + deleted + rejected + side_rows;
         let open = &mut self.opened[input];
         open.tally.add(&Tally {
-            read: rows + deleted + rejected,
-            accepted,
-            duplicate: rows - accepted + deleted,
+            read,
+            accepted: side_accepted,
+            duplicate: side_rows - side_accepted,
             rejected,
         });
+        self.stretches.push((input, rows));
         if let Some(ending) = ending {
             (open.bytes, open.hash) = (ending.bytes, ending.hash);
             open.notes.extend(ending.note);
         }
-        self.so_far.records_read += rows + deleted + rejected;
+        self.so_far.records_read += read;
         self.names.merge(parsed.names);
-        self.rejects.take(rejects, &block, before, &mut self.writer)
+        self.rejects.take(parsed.rejects, &block, before, &mut self.writer)
     }
 
     /// Closes the books and commits.
     pub fn finish(mut self) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
-        let generation = self.writer.next_generation();
+        self.doubts.write_out(&mut self.writer)?;
+        let mut settled = self.writer.settle()?;
+        for (input, rows) in self.stretches {
+            let (all, accepted) = (rows.end - rows.start, settled.accepted(rows));
+            self.opened[input].tally.accepted += accepted;
+            self.opened[input].tally.duplicate += all - accepted;
+        }
+        self.doubts.settle(&mut settled, &mut self.rejects, |input, is_known| {
+            let tally = &mut self.opened[input].tally;
+            *(if is_known {
+                &mut tally.duplicate
+            } else {
+                &mut tally.rejected
+            }) += 1;
+        })?;
+        let mut outcome = Outcome {
+            reports: self.reports,
+            rejects: std::mem::take(&mut self.rejects.first),
+            rejected_by_code: std::mem::take(&mut self.rejects.by_code),
+            ..Outcome::default()
+        };
+        let generation = settled.next_generation();
         let mut entries = Vec::new();
-        for (open, line) in self.opened.iter().zip(&self.lines) {
+        for (open, line) in self.opened.into_iter().zip(self.lines) {
             assert!(open.tally.balances(), "L1: the books of {} do not balance", open.name);
             assert!(
                 open.joint.is_done(),
@@ -274,71 +295,78 @@ impl<'p> Run<'p> {
                 open.name
             );
             outcome.total.add(&open.tally);
-            self.reports[*line].fate = Fate::Ingested {
-                form: open.form,
-                table: open.table,
-                environment: open.environment.clone(),
-                window: open.window,
-                tally: open.tally,
-                notes: open.notes.clone(),
-            };
-            entries.push(InputEntry {
-                name: open.name.clone(),
-                bytes: open.bytes,
-                hash: open.hash.clone(),
-                form: open.form.to_owned(),
-                table: open.table.to_owned(),
-                environment: Some(open.environment.clone()),
-                exported_on_us: open.exported_on,
-                generation,
-                read: open.tally.read,
-                accepted: open.tally.accepted,
-                duplicate: open.tally.duplicate,
-                rejected: open.tally.rejected,
-            });
+            entries.push(open.entry(generation));
+            outcome.reports[line].fate = open.fate();
         }
-        outcome.rejects = std::mem::take(&mut self.rejects.first);
-        outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
-        outcome.reports = std::mem::take(&mut self.reports);
-        let checked = self.check(&outcome);
+        let checked = check(self.plan, &outcome);
         if checked.is_err() || entries.is_empty() {
-            self.writer.abandon()?;
+            settled.abandon()?;
             return checked.map(|()| outcome);
         }
-        self.rejects.write_out(&mut self.writer)?;
-        self.writer.commit(self.names, entries)?;
+        self.rejects.write_out(&mut settled)?;
+        settled.commit(self.names, entries)?;
         Ok(outcome)
     }
+}
 
-    /// Whether the run may be committed at all.
-    fn check(&self, outcome: &Outcome) -> Result<()> {
-        let is_readable = |report: &Report| {
-            matches!(
-                report.fate,
-                Fate::Ingested { .. } | Fate::AlreadyIngested | Fate::Empty | Fate::Unfinished
-            )
-        };
-        let refusal = outcome.reports.iter().find_map(|report| match &report.fate {
-            Fate::Refused { reason, hint } => Some(Error::bad_input(reason).at(&report.input).hint(hint)),
-            _ => None,
-        });
-        if !outcome.reports.iter().any(is_readable) {
-            return Err(refusal.unwrap_or_else(|| {
-                Error::bad_input("holds no export gatelog knows")
-                    .at(&self.plan.paths[0])
-                    .hint(WHAT_IS_READ)
-            }));
+impl Open {
+    fn entry(&self, generation: u64) -> InputEntry {
+        InputEntry {
+            name: self.name.clone(),
+            bytes: self.bytes,
+            hash: self.hash.clone(),
+            form: self.form.to_owned(),
+            table: self.table.to_owned(),
+            environment: Some(self.environment.clone()),
+            exported_on_us: self.exported_on,
+            generation,
+            read: self.tally.read,
+            accepted: self.tally.accepted,
+            duplicate: self.tally.duplicate,
+            rejected: self.tally.rejected,
         }
-        if !self.plan.strict {
-            return Ok(());
+    }
+
+    fn fate(self) -> Fate {
+        Fate::Ingested {
+            form: self.form,
+            table: self.table,
+            environment: self.environment,
+            window: self.window,
+            tally: self.tally,
+            notes: self.notes,
         }
-        match (refusal, outcome.rejects.first()) {
-            (Some(refusal), _) => Err(refusal),
-            (None, Some(first)) => Err(Error::bad_input(format!("record {}: {}", first.record, first.sentence))
-                .at(&first.input)
-                .hint("mend the export, or leave out --strict to set bad records aside and keep the rest")),
-            (None, None) => Ok(()),
-        }
+    }
+}
+
+/// Whether the run may be committed at all.
+fn check(plan: &Plan, outcome: &Outcome) -> Result<()> {
+    let is_readable = |report: &Report| {
+        matches!(
+            report.fate,
+            Fate::Ingested { .. } | Fate::AlreadyIngested | Fate::Empty | Fate::Unfinished
+        )
+    };
+    let refusal = outcome.reports.iter().find_map(|report| match &report.fate {
+        Fate::Refused { reason, hint } => Some(Error::bad_input(reason).at(&report.input).hint(hint)),
+        _ => None,
+    });
+    if !outcome.reports.iter().any(is_readable) {
+        return Err(refusal.unwrap_or_else(|| {
+            Error::bad_input("holds no export gatelog knows")
+                .at(&plan.paths[0])
+                .hint(WHAT_IS_READ)
+        }));
+    }
+    if !plan.strict {
+        return Ok(());
+    }
+    match (refusal, outcome.rejects.first()) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Some(first)) => Err(Error::bad_input(format!("record {}: {}", first.record, first.sentence))
+            .at(&first.input)
+            .hint("mend the export, or leave out --strict to set bad records aside and keep the rest")),
+        (None, None) => Ok(()),
     }
 }
 

@@ -1,310 +1,158 @@
-//! The one writer of a lake: takes staged rows, drops duplicates, and commits all of a run or nothing.
+//! How a commit survives a kill.
 //!
-//! 1. Everything new is written and synced under `staging/`.
-//! 2. `commit.json` — what goes where, and the next manifest — is put in place. From here on the commit is decided.
-//! 3. The files are renamed to their places and `manifest.json` is replaced; what it no longer names is removed; then
-//!    `commit.json` goes.
+//! 1. Everything new, the next manifest included, is written and synced under `staging/`.
+//! 2. `commit.json`, which says what goes where, is put in place. From here on the commit is decided.
+//! 3. Files are renamed to their places, folders that a compaction has made are swapped in, `manifest.json` is
+//!    replaced; what it no longer names is removed; then `commit.json` goes.
 //!
 //! A later version of a row that is known ([`super::revise`]) makes its file be written anew, under the same name.
 //!
 //! A kill before 2 leaves the old lake, and the next writer clears `staging/`. A kill after 2 leaves the old manifest
-//! with some new files beside its own; the next writer finishes step 3. A reader of the manifest sees the old lake or
-//! the new one; a reader that globs `audit/**/*.parquet` sees each row at most once at any instant (L4).
+//! with some new files beside its own; the next writer finishes step 3, each part of which may be repeated. A reader of
+//! the manifest sees the old lake or the new one; a reader that globs `audit/**/*.parquet` sees each row at most once
+//! at any instant (L4).
 
-use super::file::{self, ParquetFile};
-use super::identity::{self, Identities, Identity};
-use super::manifest::{AuditFile, DataFile, InputEntry, Manifest, ReplayEntry, partition_folder};
+use super::file::{ParquetFile, Written};
+use super::index::{self, IndexRun};
+use super::manifest::{self, DataFile, Manifest, ReplayEntry};
 use super::names::Names;
-use super::revise::{self, Placed, Rank};
-use super::side::{Side, SideRow};
-use super::sort::{Sorter, StagedFile};
-use crate::disk::{self, Lock};
+use super::revise::Placed;
+use super::side::Side;
+use super::spill::Run;
+use crate::disk::Disk;
 use crate::error::{AtPath, Error, Result};
-use crate::instant;
 use arrow::array::RecordBatch;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-const STAGING: &str = "staging";
-const INTENT: &str = "commit.json";
+pub const STAGING: &str = "staging";
+pub const INTENT: &str = "commit.json";
 const NAMES_FILE: &str = "names.parquet";
 const USERS_FILE: &str = "users.parquet";
 const ORGANIZATIONS_FILE: &str = "organizations.parquet";
-const REJECTS_FILE: &str = "rejects.parquet";
 
-/// Step 2 of a commit.
-#[derive(Serialize, Deserialize)]
-struct Intent {
-    /// Staged file → its place, both relative to the lake.
-    moves: Vec<(String, String)>,
+/// Step 2 of a commit. Paths are relative to the lake.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Intent {
+    /// Staged file → its place.
+    pub moves: Vec<(String, String)>,
+    /// Folders that are swapped with staged ones.
+    #[serde(default)]
+    pub swaps: Vec<Swap>,
     /// Files of the old manifest that the next one no longer names.
     #[serde(default)]
-    removes: Vec<String>,
-    manifest: Manifest,
+    pub removes: Vec<String>,
 }
 
-pub struct Writer {
-    root: PathBuf,
-    manifest: Manifest,
-    /// Identities of all committed and staged rows; loaded when the first row comes.
-    known: Option<Identities>,
-    sorter: Sorter,
-    /// Better versions of rows that are known.
-    versions: Sorter,
-    /// What is known of rows that have versions: all of the lake's, once the first row comes that may be a version of one.
-    ranks: HashMap<Identity, Rank>,
-    has_committed_ranks: bool,
-    /// The side tables as they will be; loaded when their first row comes.
-    side: Option<Side>,
-    /// Known rows that the source has deleted.
-    deletions: Identities,
-    /// The staged rejects, once there is one.
-    rejects: Option<ParquetFile>,
-    /// Files of rejects that what is staged stands for, with the books of their replay.
-    replayed: Option<(Vec<String>, ReplayEntry)>,
-    /// Held until the writer goes.
-    _lock: Lock,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Swap {
+    pub staged: String,
+    pub folder: String,
+    /// A file that is new: it tells whether the folders were swapped.
+    pub file: String,
 }
 
-impl Writer {
-    /// Opens a lake for writing, creating it if need be, and finishes what a killed run had decided.
-    ///
-    /// `owner` says who writes, for people who meet the lock. `memory_bytes` bounds the rows held before they are
-    /// written out.
-    pub fn open(root: &Path, owner: &str, memory_bytes: usize) -> Result<Writer> {
-        let lock = Lock::take(root, owner)?;
-        recover(root)?;
-        let manifest = Manifest::read(root)?.unwrap_or_else(Manifest::empty);
-        Ok(Writer {
-            root: root.to_owned(),
-            manifest,
-            known: None,
-            sorter: Sorter::new(root.join(STAGING), memory_bytes),
-            // Versions are few; they share the budget by a rule of thumb.
-            versions: Sorter::new(root.join(STAGING).join("versions"), memory_bytes / 8),
-            ranks: HashMap::new(),
-            has_committed_ranks: false,
-            deletions: Identities::default(),
-            side: None,
-            rejects: None,
-            replayed: None,
-            _lock: lock,
-        })
-    }
-
-    /// Whether an input of this size was ever ingested. If not, its content need not be hashed to know it is new.
-    pub fn knows_size(&self, bytes: u64) -> bool {
-        self.manifest.inputs.iter().any(|input| input.bytes == bytes)
-    }
-
-    /// Whether this content has nothing new to say, of this environment if one is given, as of the time of its export.
-    pub fn knows_content(&self, hash: &str, environment: Option<&str>, exported_on: i64) -> bool {
-        let is_same = |input: &InputEntry| input.hash == hash && input.covers(environment, exported_on);
-        self.manifest.inputs.iter().any(is_same)
-    }
-
-    /// The number the next commit will have.
-    pub fn next_generation(&self) -> u64 {
-        self.manifest.generation + 1
-    }
-
-    /// Stages the rows that are new; says how many were.
-    pub fn stage(&mut self, rows: RecordBatch, identities: &[Identity]) -> Result<usize> {
-        if rows.num_rows() == 0 {
-            return Ok(0);
+impl Intent {
+    /// What a killed run has decided, if it had come so far.
+    pub fn read(root: &Path) -> Result<Option<Intent>> {
+        let path = root.join(INTENT);
+        match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .at_path(&path, "is not a commit gatelog can read")
+                .map(Some),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(cause).at_path(&path, "cannot be read"),
         }
-        let known = self.known()?;
-        let keep: Vec<bool> = identities.iter().map(|identity| known.insert(*identity)).collect();
-        let new = keep.iter().filter(|&&keep| keep).count();
-        let better = self.better_versions(&rows, identities, &keep)?;
-        if better.contains(&true) {
-            self.versions.push(rows.clone(), &better)?;
-        }
-        if new > 0 {
-            self.sorter.push(rows, &keep)?;
-        }
-        Ok(new)
-    }
-
-    /// Which rows are known, but not as good. Only rows of Synapse Link have versions.
-    fn better_versions(&mut self, rows: &RecordBatch, identities: &[Identity], is_new: &[bool]) -> Result<Vec<bool>> {
-        let mut better = vec![false; rows.num_rows()];
-        for (row, identity) in identities.iter().enumerate() {
-            if revise::written_on(rows, row).is_none() {
-                continue;
-            }
-            let rank = Rank::of(rows, row);
-            if !is_new[row] && !self.ranks.contains_key(identity) && !self.has_committed_ranks {
-                let paths = self.manifest.audit.iter().map(|audit| self.root.join(&audit.file.path));
-                for (identity, rank) in revise::ranks(paths)? {
-                    self.ranks.entry(identity).or_insert(rank);
-                }
-                self.has_committed_ranks = true;
-            }
-            if is_new[row] {
-                self.ranks.insert(*identity, rank);
-                continue;
-            }
-            let best = self.ranks.entry(*identity).or_insert(Rank::OTHER_ROUTE);
-            better[row] = best.is_below(&rank);
-            if !(best.is_live && rank.is_live) {
-                self.deletions.insert(*identity);
-            }
-            *best = if better[row] { rank } else { *best };
-        }
-        Ok(better)
-    }
-
-    /// Takes a row of a side table; false when it says nothing new.
-    pub fn take_side(&mut self, row: SideRow) -> Result<bool> {
-        let side = match &mut self.side {
-            Some(side) => side,
-            None => self.side.insert(read_side(&self.root, &self.manifest)?),
-        };
-        Ok(side.take(row))
-    }
-
-    /// Notes that the source has deleted a row of which it says nothing but the id; false when no such row is known.
-    pub fn delete(&mut self, identity: Identity) -> Result<bool> {
-        let is_known = self.known()?.contains(&identity);
-        if is_known {
-            self.deletions.insert(identity);
-        }
-        Ok(is_known)
-    }
-
-    /// Identities of all committed and staged rows.
-    fn known(&mut self) -> Result<&mut Identities> {
-        if self.known.is_none() {
-            self.known = Some(committed_identities(&self.root, &self.manifest)?);
-        }
-        self.known
-            .as_mut()
-            .ok_or_else(|| Error::failed("the identities of the lake are not there").at(&self.root))
-    }
-
-    /// Where files may stand that go when the run ends.
-    pub fn staging(&self) -> PathBuf {
-        self.root.join(STAGING)
-    }
-
-    /// Stages rejects, a row group each time.
-    pub fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
-        if rows.num_rows() == 0 {
-            return Ok(());
-        }
-        let file = match &mut self.rejects {
-            Some(file) => file,
-            None => {
-                let path = self.root.join(STAGING).join(REJECTS_FILE);
-                self.rejects.insert(ParquetFile::create(&path, rows.schema())?)
-            }
-        };
-        file.write_group(rows)
-    }
-
-    /// The files of rejects, oldest first.
-    pub fn reject_files(&self) -> &[DataFile] {
-        &self.manifest.rejects
-    }
-
-    /// Says that the staged rows and rejects stand for all that these files of rejects hold.
-    pub fn replace_rejects(&mut self, paths: Vec<String>, books: ReplayEntry) {
-        self.replayed = Some((paths, books));
-    }
-
-    /// Commits everything staged, the names and the books of the inputs.
-    pub fn commit(mut self, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
-        disk::create_dir(&self.staging())?;
-        let mut next = Next::after(&self.manifest, self.staging());
-        let mut files = committed_files(&self.root, &self.manifest);
-        files.extend(self.sorter.finish()?.iter().map(|staged| Placed {
-            entry: place_audit_file(staged, next.manifest.generation),
-            path: staged.path.clone(),
-            is_staged: true,
-        }));
-        revise::apply(&mut files, &self.versions.finish()?, &self.deletions, &next.staging)?;
-        next.put_audit(files)?;
-        next.put_rejects(self.rejects.take(), self.replayed.take())?;
-        let old_names = read_names(&self.root, &self.manifest)?;
-        let mut all_names = old_names.clone();
-        all_names.merge(names);
-        if all_names != old_names || self.manifest.names.is_none() {
-            next.manifest.names = Some(next.put_table(NAMES_FILE, &all_names.to_batch()?)?);
-        }
-        let has_side_tables = self.manifest.users.is_some() && self.manifest.organizations.is_some();
-        if self.side.is_some() || !has_side_tables {
-            next.put_side(&self.side.take().unwrap_or_default())?;
-        }
-        next.manifest.inputs.extend(inputs);
-        self.manifest.check_next(&next.manifest).map_err(|broken| {
-            Error::failed(format!(
-                "nothing was committed, since the next manifest would be wrong: {broken}"
-            ))
-            .at(&self.root)
-        })?;
-        let intent = next.decide(&self.root)?;
-        carry_out(&self.root, &intent)
-    }
-
-    /// Gives up everything staged; the lake stays as it was.
-    pub fn abandon(self) -> Result<()> {
-        drop(self.rejects);
-        disk::remove_dir(&self.root.join(STAGING))
     }
 }
 
 /// The next manifest while it is put together, and the way of each staged file to its place.
-struct Next {
+pub struct Next<'l> {
+    root: &'l Path,
+    disk: &'l Disk,
     staging: PathBuf,
-    manifest: Manifest,
-    moves: Vec<(String, String)>,
-    removes: Vec<String>,
+    pub manifest: Manifest,
+    pub intent: Intent,
 }
 
-impl Next {
-    fn after(manifest: &Manifest, staging: PathBuf) -> Next {
+impl<'l> Next<'l> {
+    pub fn after(manifest: &Manifest, root: &'l Path, disk: &'l Disk) -> Next<'l> {
         Next {
-            staging,
+            root,
+            disk,
+            staging: root.join(STAGING),
             manifest: Manifest {
+                format: manifest::FORMAT,
                 generation: manifest.generation + 1,
                 ..manifest.clone()
             },
-            moves: Vec::new(),
-            removes: Vec::new(),
+            intent: Intent::default(),
         }
     }
 
-    fn put_audit(&mut self, files: Vec<Placed>) -> Result<()> {
+    pub fn put_audit(&mut self, files: Vec<Placed>) -> Result<()> {
         for file in files.iter().filter(|file| file.is_staged) {
-            self.moves
-                .push((staged_name(&file.path)?, file.entry.file.path.clone()));
+            let staged = staged_name(&file.path)?;
+            self.intent.moves.push((staged, file.entry.file.path.clone()));
         }
         self.manifest.audit = files.into_iter().map(|file| file.entry).collect();
         self.manifest.audit.sort_by(|a, b| a.file.path.cmp(&b.file.path));
         Ok(())
     }
 
-    fn put_rejects(&mut self, staged: Option<ParquetFile>, replayed: Option<(Vec<String>, ReplayEntry)>) -> Result<()> {
+    /// Adds a staged run of the index, merged with those of its size.
+    pub fn put_index(&mut self, staged: Written) -> Result<()> {
+        if staged.rows == 0 {
+            return Ok(());
+        }
+        let sizes: Vec<u64> = self.manifest.index.iter().map(|run| run.rows).collect();
+        let old = self.manifest.index.split_off(index::merged_from(&sizes, staged.rows));
+        let (mut name, mut run) = (index::STAGED, staged);
+        if !old.is_empty() {
+            let mut runs: Vec<Run<_>> = Vec::new();
+            for data in &old {
+                runs.push(IndexRun::open(&self.root.join(&data.path), data.rows)?.records()?);
+            }
+            runs.push(IndexRun::open(&self.staging.join(name), run.rows)?.records()?);
+            name = "merged.ids";
+            run = index::merge(self.disk, &self.staging.join(name), runs)?;
+            self.intent.removes.extend(old.into_iter().map(|data| data.path));
+        }
+        let target = format!("index/{:08}.ids", self.manifest.generation);
+        self.intent.moves.push((format!("{STAGING}/{name}"), target.clone()));
+        self.manifest.index.push(DataFile::new(target, run));
+        Ok(())
+    }
+
+    pub fn put_rejects(
+        &mut self,
+        staged: Option<ParquetFile>,
+        replayed: Option<(Vec<String>, ReplayEntry)>,
+    ) -> Result<()> {
         if let Some((paths, books)) = replayed {
             self.manifest.rejects.retain(|file| !paths.contains(&file.path));
             self.manifest.replays.push(books);
-            self.removes.extend(paths);
+            self.intent.removes.extend(paths);
         }
         if let Some(file) = staged {
             let target = format!("rejects/{:08}.parquet", self.manifest.generation);
+            let staged = staged_name(file.path())?;
             self.manifest
                 .rejects
                 .push(DataFile::new(target.clone(), file.finish()?));
-            self.moves.push((format!("{STAGING}/{REJECTS_FILE}"), target));
+            self.intent.moves.push((staged, target));
         }
         Ok(())
     }
 
+    pub fn put_names(&mut self, names: &Names) -> Result<()> {
+        self.manifest.names = Some(self.put_table(NAMES_FILE, &names.to_batch()?)?);
+        Ok(())
+    }
+
     /// Both, even if they are empty: who reads the lake need not ask whether they are there.
-    fn put_side(&mut self, side: &Side) -> Result<()> {
+    pub fn put_side(&mut self, side: &Side) -> Result<()> {
         self.manifest.users = Some(self.put_table(USERS_FILE, &side.users_to_batch()?)?);
         self.manifest.organizations = Some(self.put_table(ORGANIZATIONS_FILE, &side.organizations_to_batch()?)?);
         Ok(())
@@ -312,33 +160,21 @@ impl Next {
 
     /// Stages a small table that stands in the lake under this name.
     fn put_table(&mut self, name: &str, rows: &RecordBatch) -> Result<DataFile> {
-        let mut file = ParquetFile::create(&self.staging.join(name), rows.schema())?;
+        let mut file = ParquetFile::create(self.disk, &self.staging.join(name), rows.schema())?;
         file.write(rows)?;
-        self.moves.push((format!("{STAGING}/{name}"), name.to_owned()));
+        self.intent.moves.push((format!("{STAGING}/{name}"), name.to_owned()));
         Ok(DataFile::new(name.to_owned(), file.finish()?))
     }
 
-    /// Step 2: from here on the commit is decided.
-    fn decide(self, root: &Path) -> Result<Intent> {
-        disk::sync_dir(&self.staging)?;
-        let intent = Intent {
-            moves: self.moves,
-            removes: self.removes,
-            manifest: self.manifest,
-        };
-        let text = serde_json::to_vec(&intent).at_path(root, "the commit cannot be written as JSON")?;
-        disk::replace(&root.join(INTENT), &text)?;
-        Ok(intent)
+    /// Decides, and carries out.
+    pub fn commit(self) -> Result<()> {
+        let manifest = self.staging.join(manifest::FILE_NAME);
+        self.disk.write(&manifest, &self.manifest.to_json()?)?;
+        self.disk.sync_dir(&self.staging)?;
+        let text = serde_json::to_vec(&self.intent).at_path(self.root, "the commit cannot be written as JSON")?;
+        self.disk.replace(&self.root.join(INTENT), &text)?;
+        carry_out(self.disk, self.root, &self.intent)
     }
-}
-
-fn committed_files(root: &Path, manifest: &Manifest) -> Vec<Placed> {
-    let place = |entry: &AuditFile| Placed {
-        entry: entry.clone(),
-        path: root.join(&entry.file.path),
-        is_staged: false,
-    };
-    manifest.audit.iter().map(place).collect()
 }
 
 fn staged_name(path: &Path) -> Result<String> {
@@ -347,106 +183,47 @@ fn staged_name(path: &Path) -> Result<String> {
         .ok_or_else(|| Error::failed("a staged file has no name").at(path))
 }
 
-fn place_audit_file(staged: &StagedFile, generation: u64) -> AuditFile {
-    let partition = &staged.partition;
-    let month = instant::month_name(partition.month);
-    let folder = partition_folder(&partition.environment, partition.kind, &month);
-    AuditFile {
-        file: DataFile::new(format!("{folder}{generation:08}.parquet"), staged.written.clone()),
-        environment: partition.environment.to_string(),
-        kind: partition.kind,
-        month,
-        min_created_on_us: staged.min_created_on_us,
-        max_created_on_us: staged.max_created_on_us,
-    }
-}
-
 /// Finishes a decided commit, or clears what an undecided one left.
-fn recover(root: &Path) -> Result<()> {
-    let path = root.join(INTENT);
-    match std::fs::read(&path) {
-        Ok(text) => {
-            let intent: Intent = serde_json::from_slice(&text).at_path(&path, "is not a commit gatelog can read")?;
-            carry_out(root, &intent)
-        }
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => disk::remove_dir(&root.join(STAGING)),
-        Err(cause) => Err(cause).at_path(&path, "cannot be read"),
+pub fn recover(disk: &Disk, root: &Path) -> Result<()> {
+    match Intent::read(root)? {
+        Some(intent) => carry_out(disk, root, &intent),
+        None => disk.remove_dir(&root.join(STAGING)),
     }
 }
 
 /// Step 3. May be repeated: a file that is no longer staged is in its place already, one that is gone was removed.
-fn carry_out(root: &Path, intent: &Intent) -> Result<()> {
-    let mut folders = std::collections::BTreeSet::new();
+fn carry_out(disk: &Disk, root: &Path, intent: &Intent) -> Result<()> {
+    let mut folders = BTreeSet::from([root.to_owned()]);
     for (from, to) in &intent.moves {
         let (from, to) = (root.join(from), root.join(to));
         if let Some(folder) = to.parent() {
-            disk::create_dir(folder)?;
+            disk.create_dir(folder)?;
             // A new folder is an entry of its parents, which must reach the disk too.
-            folders.extend(
-                folder
-                    .ancestors()
-                    .take_while(|dir| dir.starts_with(root))
-                    .map(Path::to_owned),
-            );
+            let above = folder.ancestors().take_while(|dir| dir.starts_with(root));
+            folders.extend(above.map(Path::to_owned));
         }
         if from.exists() {
-            disk::rename(&from, &to)?;
+            disk.rename(&from, &to)?;
         }
     }
+    for swap in &intent.swaps {
+        let (staged, folder) = (root.join(&swap.staged), root.join(&swap.folder));
+        if !folder.join(&swap.file).exists() {
+            disk.exchange(&staged, &folder)?;
+        }
+        folders.extend(folder.parent().map(Path::to_owned));
+    }
     for folder in &folders {
-        disk::sync_dir(folder)?;
+        disk.sync_dir(folder)?;
     }
-    disk::replace(&root.join(super::manifest::FILE_NAME), &intent.manifest.to_json()?)?;
+    let manifest = root.join(STAGING).join(manifest::FILE_NAME);
+    if manifest.exists() {
+        disk.rename(&manifest, &root.join(manifest::FILE_NAME))?;
+        disk.sync_dir(root)?;
+    }
     for path in &intent.removes {
-        disk::remove_file(&root.join(path))?;
+        disk.remove_file(&root.join(path))?;
     }
-    disk::remove_file(&root.join(INTENT))?;
-    disk::remove_dir(&root.join(STAGING))
-}
-
-/// The identities of every committed row.
-fn committed_identities(root: &Path, manifest: &Manifest) -> Result<Identities> {
-    let per_file: Vec<Vec<Identity>> = manifest
-        .audit
-        .par_iter()
-        .map(|audit| {
-            let path = root.join(&audit.file.path);
-            let mut identities = Vec::with_capacity(audit.file.rows as usize);
-            for rows in file::read(&path, &[], 1 << 14)? {
-                identities.extend(identity::of_rows(&rows.at_path(&path, "cannot be read")?)?);
-            }
-            Ok(identities)
-        })
-        .collect::<Result<_>>()?;
-    Ok(per_file.into_iter().flatten().collect())
-}
-
-/// The side tables the lake holds.
-pub fn read_side(root: &Path, manifest: &Manifest) -> Result<Side> {
-    let mut side = Side::default();
-    for rows in batches(root, manifest.users.as_ref())? {
-        side.take_users(&rows);
-    }
-    for rows in batches(root, manifest.organizations.as_ref())? {
-        side.take_organizations(&rows);
-    }
-    Ok(side)
-}
-
-/// The names the lake holds.
-pub fn read_names(root: &Path, manifest: &Manifest) -> Result<Names> {
-    let mut names = Names::default();
-    for rows in batches(root, manifest.names.as_ref())? {
-        names.merge(Names::from_batch(&rows));
-    }
-    Ok(names)
-}
-
-/// All rows of a file of the lake, if there is one.
-fn batches(root: &Path, data: Option<&DataFile>) -> Result<Vec<RecordBatch>> {
-    let Some(data) = data else { return Ok(Vec::new()) };
-    let path = root.join(&data.path);
-    file::read(&path, &[], 1 << 14)?
-        .map(|rows| rows.at_path(&path, "cannot be read"))
-        .collect()
+    disk.remove_file(&root.join(INTENT))?;
+    disk.remove_dir(&root.join(STAGING))
 }

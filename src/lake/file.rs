@@ -3,7 +3,7 @@
 //! The writing profile is what the pickiest BI readers load: flat, writer version 1.0, PLAIN and dictionary encodings
 //! only, zstd. Ids and times hardly repeat, so a dictionary would only cost time there.
 
-use crate::disk;
+use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Result};
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -21,6 +21,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
+/// A row group is held, encoded, until it is full: one of wide rows has fewer of them.
+const ROW_GROUP_BYTES: usize = 64 << 20;
+
 /// Columns whose values hardly repeat.
 const DISTINCT_COLUMNS: [&str; 6] = [
     "audit_id",
@@ -36,7 +39,8 @@ fn properties() -> Result<WriterProperties> {
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
     for column in DISTINCT_COLUMNS {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
@@ -60,8 +64,8 @@ pub struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
-        let file = disk::create(path)?;
+    pub fn create(disk: &Disk, path: &Path, schema: SchemaRef) -> Result<Self> {
+        let file = disk.create(path)?;
         let writer =
             ArrowWriter::try_new(Hashing::new(file), schema, Some(properties()?)).at_path(path, "cannot be written")?;
         Ok(ParquetFile {
@@ -69,6 +73,10 @@ impl ParquetFile {
             writer,
             rows: 0,
         })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
@@ -84,36 +92,45 @@ impl ParquetFile {
 
     pub fn finish(self) -> Result<Written> {
         let sink = self.writer.into_inner().at_path(&self.path, "cannot be written")?;
-        let hash = format!("{:032x}", sink.hasher.digest128());
-        let bytes = sink.bytes;
-        let file = sink
-            .file
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .at_path(&self.path, "cannot be written")?;
-        disk::sync(&file, &self.path)?;
-        Ok(Written {
-            rows: self.rows,
-            bytes,
-            hash,
-        })
+        sink.finish(self.rows)
     }
 }
 
 /// Hashes what passes, so that a file need not be read again to be known.
-struct Hashing {
-    file: BufWriter<File>,
+pub struct Hashing {
+    file: BufWriter<Target>,
     hasher: Xxh3,
     bytes: u64,
 }
 
 impl Hashing {
-    fn new(file: File) -> Self {
+    pub fn new(file: Target) -> Self {
         Hashing {
             file: BufWriter::with_capacity(1 << 20, file),
             hasher: Xxh3::new(),
             bytes: 0,
         }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.file.get_ref().path()
+    }
+
+    /// Syncs the file; `rows` is what it holds.
+    pub fn finish(self, rows: u64) -> Result<Written> {
+        let path = self.path().to_owned();
+        let hash = format!("{:032x}", self.hasher.digest128());
+        let file = self
+            .file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .at_path(&path, "cannot be written")?;
+        file.sync()?;
+        Ok(Written {
+            rows,
+            bytes: self.bytes,
+            hash,
+        })
     }
 }
 
@@ -187,4 +204,20 @@ pub fn read(path: &Path, columns: &[&str], batch_rows: usize) -> Result<impl Rec
         .with_batch_size(batch_rows)
         .build()
         .at_path(path, "is not a Parquet file gatelog can read")
+}
+
+/// About how much is read at once where rows may be wide.
+const BATCH_BYTES: i64 = 4 << 20;
+
+/// Reads a file's rows in order, so many at a time that their usual size bounds what is held.
+pub fn read_bounded(path: &Path) -> Result<impl RecordBatchReader + use<>> {
+    let file = File::open(path).at_path(path, "cannot be opened")?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+        .at_path(path, "is not a Parquet file gatelog can read")?;
+    let groups = metadata.metadata().row_groups().iter();
+    let row_bytes = groups
+        .map(|group| group.total_byte_size() / group.num_rows().max(1))
+        .max();
+    let rows = BATCH_BYTES / row_bytes.unwrap_or_default().max(1);
+    read(path, &[], rows.clamp(1, 1 << 13) as usize)
 }

@@ -6,31 +6,9 @@ use super::schema;
 use crate::error::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
 
 pub type Identity = u128;
-
-/// A set of identities. They are hashes already: their low bits serve as they are.
-pub type Identities = HashSet<Identity, BuildHasherDefault<LowBits>>;
-
-#[derive(Default)]
-pub struct LowBits(u64);
-
-impl Hasher for LowBits {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64(bytes);
-    }
-
-    fn write_u128(&mut self, identity: u128) {
-        self.0 = identity as u64;
-    }
-}
 
 /// The identity of each row of a staged or lake batch.
 pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Identity>> {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The layout this version writes. A lake of a newer layout is refused, never guessed at.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 pub const FILE_NAME: &str = "manifest.json";
 
@@ -21,6 +21,9 @@ pub struct Manifest {
     /// Counts the commits.
     pub generation: u64,
     pub audit: Vec<AuditFile>,
+    /// The runs of the index of identities, largest first; none in a lake of layout 1.
+    #[serde(default)]
+    pub index: Vec<DataFile>,
     pub names: Option<DataFile>,
     #[serde(default)]
     pub users: Option<DataFile>,
@@ -127,6 +130,7 @@ impl Manifest {
             format: FORMAT,
             generation: 0,
             audit: Vec::new(),
+            index: Vec::new(),
             names: None,
             users: None,
             organizations: None,
@@ -190,6 +194,14 @@ impl Manifest {
             if audit.file.rows == 0 || audit.min_created_on_us > audit.max_created_on_us {
                 return Err(format!("{} has an empty or reversed range", audit.file.path));
             }
+        }
+        let rows = |files: &mut dyn Iterator<Item = &DataFile>| files.map(|file| file.rows).sum::<u64>();
+        let (known, held) = (
+            rows(&mut next.index.iter()),
+            rows(&mut next.audit.iter().map(|audit| &audit.file)),
+        );
+        if known != held {
+            return Err(format!("the index knows {known} rows, the lake has {held} (L3)"));
         }
         for input in &next.inputs {
             if input.read != input.accepted + input.duplicate + input.rejected {

@@ -3,31 +3,38 @@
 //! ```text
 //! LAKE/manifest.json                                        what belongs to the lake
 //! LAKE/audit/environment=E/kind=K/month=YYYY-MM/*.parquet   rows, each file sorted by (created_on, audit_id)
+//! LAKE/index/*.ids                                          the identities of all rows
 //! LAKE/names.parquet                                        every name an id was seen with
 //! LAKE/rejects/*.parquet                                    records that could not be understood, whole
 //! ```
 //!
 //! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
 
+mod claims;
 mod commit;
 mod file;
 pub mod identity;
+mod index;
 pub mod manifest;
+mod merge;
 pub mod names;
+mod rebuild;
 pub mod rejects;
 mod revise;
 mod scan;
 pub mod schema;
 pub mod side;
 mod sort;
+mod spill;
+mod writer;
 
-pub use commit::Writer;
 pub use scan::{Accesses, Control};
+pub use writer::{Settled, Writer};
 
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
 use arrow::array::RecordBatch;
-use manifest::{AuditFile, Manifest};
+use manifest::{AuditFile, DataFile, Manifest};
 use names::Names;
 use side::Side;
 use std::collections::BTreeSet;
@@ -81,11 +88,11 @@ impl Lake {
 
     /// What is known of users and organizations.
     pub fn side(&self) -> Result<Side> {
-        commit::read_side(&self.root, &self.manifest)
+        read_side(&self.root, &self.manifest)
     }
 
     pub fn names(&self) -> Result<Names> {
-        commit::read_names(&self.root, &self.manifest)
+        read_names(&self.root, &self.manifest)
     }
 
     /// All rejects, in the order in which they were set aside, some MiB at a time; see [`rejects::RejectRow::of`].
@@ -103,4 +110,34 @@ impl Lake {
         files.sort_by_key(|audit| (audit.min_created_on_us, &audit.file.path));
         files
     }
+}
+
+/// The side tables the lake holds.
+fn read_side(root: &Path, manifest: &Manifest) -> Result<Side> {
+    let mut side = Side::default();
+    for rows in batches(root, manifest.users.as_ref())? {
+        side.take_users(&rows);
+    }
+    for rows in batches(root, manifest.organizations.as_ref())? {
+        side.take_organizations(&rows);
+    }
+    Ok(side)
+}
+
+/// The names the lake holds.
+fn read_names(root: &Path, manifest: &Manifest) -> Result<Names> {
+    let mut names = Names::default();
+    for rows in batches(root, manifest.names.as_ref())? {
+        names.merge(Names::from_batch(&rows));
+    }
+    Ok(names)
+}
+
+/// All rows of a file of the lake, if there is one.
+fn batches(root: &Path, data: Option<&DataFile>) -> Result<Vec<RecordBatch>> {
+    let Some(data) = data else { return Ok(Vec::new()) };
+    let path = root.join(&data.path);
+    file::read(&path, &[], 1 << 14)?
+        .map(|rows| rows.at_path(&path, "cannot be read"))
+        .collect()
 }

@@ -88,6 +88,12 @@ impl<'a> RejectRow<'a> {
     }
 }
 
+/// What stages rejects: a run in either half.
+pub trait RejectSink {
+    /// Takes rejects, a row group each time.
+    fn reject(&mut self, rows: &RecordBatch) -> Result<()>;
+}
+
 /// Collects rejects column by column.
 #[derive(Default)]
 pub struct RejectRows {

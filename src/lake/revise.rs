@@ -1,9 +1,9 @@
 //! Later versions of rows that are known: what Synapse Link writes when a row is retried, changed or deleted.
 //!
-//! Enters: *versions*, whole rows sorted like any others, each better than what was known of its id ([`Rank`]), and
-//! *deletions*, the identities of rows the source has deleted. Leaves: files in which a version stands in the place of
-//! its row, and deleted rows say so. No row is added or moved, so a file is replaced by one with as many rows, under
-//! its own name, in one step.
+//! Enters: *versions*, whole rows sorted like any others, which may be better than what the lake has of their id
+//! ([`Rank`]), and *deletions*, the keys of rows the source has deleted. Leaves: files in which a version stands in the
+//! place of its row, and deleted rows say so. No row is added or moved, so a file is replaced by one with as many rows,
+//! under its own name, in one step.
 //!
 //! A deletion only marks a row, since its own columns may be empty: the access did happen (contract: design §3.6).
 //!
@@ -11,21 +11,22 @@
 //! leaves version 120, `deleted_in_source`.
 
 use super::file::{self, ParquetFile};
-use super::identity::{self, Identities, Identity};
-use super::manifest::{AuditFile, DataFile};
+use super::identity::{self, Identity};
+use super::index::Key;
+use super::manifest::{AuditFile, DataFile, Manifest, partition_folder};
+use super::merge::{Batches, Cursor};
 use super::schema;
-use super::sort::{self, Cursor, StagedFile};
-use crate::disk;
+use super::sort::{self, StagedFile};
+use super::spill::{Sorted, array};
+use crate::disk::Disk;
 use crate::error::{AtPath, Result};
 use crate::instant;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::interleave_record_batch;
+use arrow::compute::{interleave_record_batch, or};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-const BATCH_ROWS: usize = 1 << 13;
 
 /// Which version of a row says most of it: a live one, then the highest version number, then the one written last.
 /// Null is lowest.
@@ -46,11 +47,22 @@ impl Rank {
 
     /// The rank of a staged or lake row; the lake does not keep when a row was written.
     pub fn of(rows: &RecordBatch, row: usize) -> Rank {
-        let number = rows.column(schema::VERSION_NUMBER).as_primitive::<Int64Type>();
+        let (number, deleted) = (
+            rows.column(schema::VERSION_NUMBER),
+            rows.column(schema::DELETED_IN_SOURCE),
+        );
         Rank {
-            is_live: !rows.column(schema::DELETED_IN_SOURCE).as_boolean().value(row),
-            version_number: number.is_valid(row).then(|| number.value(row)),
             written_on: written_on(rows, row),
+            ..Rank::from_columns(number, deleted, row)
+        }
+    }
+
+    fn from_columns(version_number: &ArrayRef, deleted: &ArrayRef, row: usize) -> Rank {
+        let number = version_number.as_primitive::<Int64Type>();
+        Rank {
+            is_live: !deleted.as_boolean().value(row),
+            version_number: number.is_valid(row).then(|| number.value(row)),
+            written_on: None,
         }
     }
 
@@ -64,29 +76,43 @@ impl Rank {
     }
 }
 
+impl Rank {
+    /// How long [`Rank::put`] is.
+    pub const BYTES: usize = 17;
+
+    /// As bytes of fixed length.
+    pub fn put(&self, bytes: &mut Vec<u8>) {
+        let flags = [self.is_live, self.version_number.is_some(), self.written_on.is_some()];
+        bytes.push(flags.iter().rev().fold(0, |byte, &flag| byte << 1 | u8::from(flag)));
+        for number in [self.version_number, self.written_on] {
+            bytes.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
+        }
+    }
+
+    pub fn get(bytes: &[u8]) -> Rank {
+        let number = |flag: u8, at: usize| (bytes[0] & flag != 0).then(|| i64::from_le_bytes(array(&bytes[at..])));
+        Rank {
+            is_live: bytes[0] & 1 != 0,
+            version_number: number(2, 1),
+            written_on: number(4, 9),
+        }
+    }
+}
+
 /// When Synapse Link wrote a staged row; `None` for rows of other exports, which have no versions.
-pub fn written_on(rows: &RecordBatch, row: usize) -> Option<i64> {
+fn written_on(rows: &RecordBatch, row: usize) -> Option<i64> {
     let on = rows.column_by_name("sink_modified_on")?;
     let on = on.as_primitive::<TimestampMicrosecondType>();
     on.is_valid(row).then(|| on.value(row))
 }
 
-/// The ranks of all rows of some files.
-pub fn ranks(paths: impl Iterator<Item = PathBuf>) -> Result<HashMap<Identity, Rank>> {
-    let mut ranks = HashMap::new();
-    for path in paths {
-        for rows in file::read(&path, &[], BATCH_ROWS)? {
-            let rows = rows.at_path(&path, "cannot be read")?;
-            let identities = identity::of_rows(&rows)?;
-            ranks.extend(
-                identities
-                    .into_iter()
-                    .enumerate()
-                    .map(|(row, identity)| (identity, Rank::of(&rows, row))),
-            );
-        }
-    }
-    Ok(ranks)
+/// The rank of each staged row that may be one of several versions; `None` where none of the rows is. A version is
+/// found by its id, so a row without one has none.
+pub fn ranks(rows: &RecordBatch) -> Option<Vec<Option<Rank>>> {
+    let on = rows.column_by_name("sink_modified_on")?;
+    let ids = rows.column(schema::AUDIT_ID);
+    let rank = |row: usize| (on.is_valid(row) && ids.is_valid(row)).then(|| Rank::of(rows, row));
+    (on.null_count() < on.len()).then(|| (0..rows.num_rows()).map(rank).collect())
 }
 
 /// A file of the next lake: where its bytes are now, and whether they still have to be put in place.
@@ -97,23 +123,58 @@ pub struct Placed {
     pub is_staged: bool,
 }
 
-/// Puts versions in the places of their rows and marks deletions, in new files below `staging`.
-pub fn apply(files: &mut [Placed], versions: &[StagedFile], deletions: &Identities, staging: &Path) -> Result<()> {
-    let mut made = Made { staging, count: 0 };
+/// Puts versions in the places of their rows where they are better, and marks deletions, in new files below `staging`.
+///
+/// `deletions` are keys, by location.
+pub fn apply(
+    files: &mut [Placed],
+    versions: &[StagedFile],
+    deletions: Sorted<u128>,
+    disk: &Disk,
+    staging: &Path,
+) -> Result<()> {
+    let mut made = Made {
+        disk,
+        staging,
+        count: 0,
+    };
     for version in versions {
         for file in files.iter_mut().filter(|file| file.may_hold(version)) {
             made.with_versions(file, version)?;
         }
     }
-    if !deletions.is_empty() {
-        for file in files {
-            made.with_deletions(file, deletions)?;
-        }
-    }
-    Ok(())
+    made.mark_all(files, deletions)
 }
 
 impl Placed {
+    /// The files of a lake as it is.
+    pub fn committed(root: &Path, manifest: &Manifest) -> Vec<Placed> {
+        let place = |entry: &AuditFile| Placed {
+            entry: entry.clone(),
+            path: root.join(&entry.file.path),
+            is_staged: false,
+        };
+        manifest.audit.iter().map(place).collect()
+    }
+
+    /// A file that a commit brings.
+    pub fn staged(file: &StagedFile, generation: u64) -> Placed {
+        let (partition, month) = (&file.partition, instant::month_name(file.partition.month));
+        let folder = partition_folder(&partition.environment, partition.kind, &month);
+        Placed {
+            entry: AuditFile {
+                file: DataFile::new(format!("{folder}{generation:08}.parquet"), file.written.clone()),
+                environment: partition.environment.to_string(),
+                kind: partition.kind,
+                month,
+                min_created_on_us: file.min_created_on_us,
+                max_created_on_us: file.max_created_on_us,
+            },
+            path: file.path.clone(),
+            is_staged: true,
+        }
+    }
+
     /// Whether a row of `versions` can stand in this file.
     fn may_hold(&self, versions: &StagedFile) -> bool {
         let (entry, partition) = (&self.entry, &versions.partition);
@@ -127,112 +188,162 @@ impl Placed {
 
 /// Makes the files that take the place of others.
 struct Made<'s> {
+    disk: &'s Disk,
     staging: &'s Path,
     count: usize,
 }
 
 impl Made<'_> {
-    /// Writes `file` anew with every batch changed by `change`, which says whether it changed anything; a file in which
-    /// nothing changed stays.
-    fn rewrite(
-        &mut self,
-        file: &mut Placed,
-        mut change: impl FnMut(RecordBatch) -> Result<(RecordBatch, bool)>,
-    ) -> Result<()> {
+    /// Writes `file` anew with every batch changed.
+    fn rewrite(&mut self, file: &mut Placed, mut change: impl FnMut(RecordBatch) -> Result<RecordBatch>) -> Result<()> {
         let path = self.staging.join(format!("revised-{:05}.parquet", self.count));
-        let mut target = ParquetFile::create(&path, schema::LAKE.clone())?;
-        let mut is_changed = false;
-        for rows in file::read(&file.path, &[], BATCH_ROWS)? {
-            let (rows, changed) = change(rows.at_path(&file.path, "cannot be read")?)?;
-            is_changed |= changed;
-            target.write(&rows)?;
-        }
-        let written = target.finish()?;
-        if !is_changed {
-            return disk::remove_file(&path);
-        }
         self.count += 1;
+        let mut target = ParquetFile::create(self.disk, &path, schema::LAKE.clone())?;
+        for rows in file::read_bounded(&file.path)? {
+            target.write(&change(rows.at_path(&file.path, "cannot be read")?)?)?;
+        }
         let before = std::mem::replace(&mut file.path, path);
         if std::mem::replace(&mut file.is_staged, true) {
-            disk::remove_file(&before)?;
+            self.disk.remove_file(&before)?;
         }
-        file.entry.file = DataFile::new(file.entry.file.path.clone(), written);
+        file.entry.file = DataFile::new(file.entry.file.path.clone(), target.finish()?);
         Ok(())
     }
 
     fn with_versions(&mut self, file: &mut Placed, versions: &StagedFile) -> Result<()> {
-        let mut cursor = Cursor::open(&versions.path, BATCH_ROWS)?;
+        if !holds_a_worse_version(&file.path, &versions.path)? {
+            return Ok(());
+        }
+        let mut cursor = Cursor::open(lake_rows(&versions.path)?)?;
         self.rewrite(file, |rows| {
             let mut sources = vec![rows.clone()];
             let mut places = Vec::with_capacity(rows.num_rows());
             for row in 0..rows.num_rows() {
                 let version = match &mut cursor {
-                    Some(versions) => newest_version(versions, &rows, row, &mut sources)?,
+                    Some(versions) => better_version(versions, &rows, row, &mut sources)?,
                     None => None,
                 };
                 places.push(version.unwrap_or((0, row)));
             }
-            if sources.len() == 1 {
-                return Ok((rows, false));
-            }
             let sources: Vec<&RecordBatch> = sources.iter().collect();
-            Ok((interleave_record_batch(&sources, &places)?, true))
+            // A row that the source has deleted stays one, whatever its version says.
+            let deleted = rows.column(schema::DELETED_IN_SOURCE).as_boolean();
+            marked(interleave_record_batch(&sources, &places)?, deleted)
         })
     }
 
-    fn with_deletions(&mut self, file: &mut Placed, deletions: &Identities) -> Result<()> {
-        if !holds_one_of(&file.path, deletions)? {
+    /// Marks deletions, partition by partition.
+    fn mark_all(&mut self, files: &mut [Placed], mut deletions: Sorted<u128>) -> Result<()> {
+        while let Some(&first) = deletions.peek() {
+            let place = Key::from_location_first(first).location();
+            let mut identities = HashSet::new();
+            while let Some(&next) = deletions
+                .peek()
+                .filter(|&&next| Key::from_location_first(next).location() == place)
+            {
+                identities.insert(Key::from_location_first(next).identity());
+                deletions.next()?;
+            }
+            let month = instant::month_name(place.1);
+            for file in files
+                .iter_mut()
+                .filter(|file| (file.entry.kind, &file.entry.month) == (place.0, &month))
+            {
+                self.mark(file, &identities)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, file: &mut Placed, identities: &HashSet<u128>) -> Result<()> {
+        let is_gone = |identity: &Identity| identities.contains(&Key(*identity).identity());
+        let mut is_changed = false;
+        for rows in file::read_bounded(&file.path)? {
+            let rows = rows.at_path(&file.path, "cannot be read")?;
+            let deleted = rows.column(schema::DELETED_IN_SOURCE).as_boolean();
+            let found = identity::of_rows(&rows)?;
+            if found
+                .iter()
+                .zip(deleted.values())
+                .any(|(identity, known)| !known && is_gone(identity))
+            {
+                is_changed = true;
+                break;
+            }
+        }
+        if !is_changed {
             return Ok(());
         }
         self.rewrite(file, |rows| {
-            let before = rows.column(schema::DELETED_IN_SOURCE).as_boolean();
-            let identities = identity::of_rows(&rows)?;
-            let after: BooleanArray = identities
+            let gone: BooleanArray = identity::of_rows(&rows)?
                 .iter()
-                .zip(before.values())
-                .map(|(identity, before)| Some(before || deletions.contains(identity)))
+                .map(|identity| Some(is_gone(identity)))
                 .collect();
-            if after == *before {
-                return Ok((rows, false));
-            }
-            let mut columns = rows.columns().to_vec();
-            columns[schema::DELETED_IN_SOURCE] = Arc::new(after) as ArrayRef;
-            Ok((RecordBatch::try_new(rows.schema(), columns)?, true))
+            marked(rows, &gone)
         })
     }
 }
 
-/// Whether a row of the file, by its id, is among these.
-fn holds_one_of(path: &Path, identities: &Identities) -> Result<bool> {
-    for rows in file::read(path, &["audit_id", "environment"], BATCH_ROWS)? {
-        let rows = rows.at_path(path, "cannot be read")?;
-        let (ids, environments) = (rows.column(0).as_string::<i32>(), rows.column(1).as_string::<i32>());
-        let mut found = ids
-            .iter()
-            .zip(environments)
-            .filter_map(|(id, environment)| id.zip(environment));
-        if found.any(|(id, environment)| identities.contains(&identity::of_id(environment, id))) {
-            return Ok(true);
+/// The rows, with those that `deleted` names marked.
+fn marked(rows: RecordBatch, deleted: &BooleanArray) -> Result<RecordBatch> {
+    let mut columns = rows.columns().to_vec();
+    columns[schema::DELETED_IN_SOURCE] =
+        Arc::new(or(columns[schema::DELETED_IN_SOURCE].as_boolean(), deleted)?) as ArrayRef;
+    Ok(RecordBatch::try_new(rows.schema(), columns)?)
+}
+
+fn lake_rows(path: &Path) -> Result<Batches> {
+    let at = path.to_owned();
+    let rows = file::read_bounded(path)?;
+    Ok(Box::new(rows.map(move |rows| rows.at_path(&at, "cannot be read"))))
+}
+
+/// What decides between versions, of rows without the rest.
+fn lean_rows(path: &Path) -> Result<Batches> {
+    let columns = ["audit_id", "created_on", "version_number", "deleted_in_source"];
+    let at = path.to_owned();
+    let rows = file::read(path, &columns, 1 << 13)?;
+    Ok(Box::new(rows.map(move |rows| rows.at_path(&at, "cannot be read"))))
+}
+
+/// Whether a row of the file is not as good as its version. Both are sorted.
+fn holds_a_worse_version(path: &Path, versions: &Path) -> Result<bool> {
+    let Some(mut versions) = Cursor::open(lean_rows(versions)?)? else {
+        return Ok(false);
+    };
+    let rank = |rows: &RecordBatch, row: usize| Rank::from_columns(rows.column(2), rows.column(3), row);
+    for rows in lean_rows(path)? {
+        let rows = rows?;
+        for row in 0..rows.num_rows() {
+            let wanted = sort::key(&rows, row);
+            while let Some(found) = versions.key().filter(|found| *found <= wanted) {
+                if found == wanted && rank(&rows, row).is_below(&rank(&versions.batch, versions.row)) {
+                    return Ok(true);
+                }
+                versions.advance()?;
+            }
         }
     }
     Ok(false)
 }
 
-/// The last of the versions of this row, as a place in `sources`; versions of earlier rows are passed by.
-fn newest_version(
+/// The best of the versions of this row that are better than it, as a place in `sources`; versions of earlier rows are
+/// passed by.
+fn better_version(
     versions: &mut Cursor,
     rows: &RecordBatch,
     row: usize,
     sources: &mut Vec<RecordBatch>,
 ) -> Result<Option<(usize, usize)>> {
     let wanted = sort::key(rows, row);
-    let mut newest = None;
+    let mut best = (Rank::of(rows, row), None);
     while let Some(found) = versions.key().filter(|found| *found <= wanted) {
-        if found == wanted {
+        let rank = Rank::of(&versions.batch, versions.row);
+        if found == wanted && best.0.is_below(&rank) {
             sources.push(versions.batch.slice(versions.row, 1));
-            newest = Some((sources.len() - 1, 0));
+            best = (rank, Some((sources.len() - 1, 0)));
         }
         versions.advance()?;
     }
-    Ok(newest)
+    Ok(best.1)
 }

@@ -1,26 +1,23 @@
 //! Staged rows → sorted Parquet files, one per partition, in bounded memory.
 //!
-//! Rows are collected until the budget is full, then written as one sorted *run* per partition; at the end the runs of a
-//! partition are merged. When everything fits, the only run is the final file. Order: (`created_on`, `audit_id`, null
-//! first); rows equal in both keep the order in which they came.
+//! Rows are collected until the budget is full, then written as a sorted *run* ([`super::merge`]); at the end the runs
+//! are merged, partition by partition, and each row goes where its [`Verdict`] says. When everything fits, there are no
+//! runs. Order: (`created_on`, `audit_id`, null first); rows equal in both keep the order in which they came.
 
-use super::file::{self, ParquetFile, Written};
+use super::claims::{Verdict, Verdicts};
+use super::file::{ParquetFile, Written};
+use super::merge::{self, Merge, RunWriter, StoredRun, with_ordinals, without_ordinals};
 use super::schema;
-use crate::disk;
-use crate::error::{AtPath, Error, Result};
+use crate::disk::Disk;
+use crate::error::{Error, Result};
 use crate::instant;
 use crate::record::Kind;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader, StringArray};
-use arrow::compute::interleave_record_batch;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::{filter_record_batch, interleave_record_batch, or};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use rayon::prelude::*;
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Rows gathered into one batch when writing or merging.
-const CHUNK_ROWS: usize = 1 << 14;
 
 /// Where a row belongs (L6).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,40 +47,58 @@ struct Row {
     row: u32,
 }
 
+/// Collects staged rows; [`Sorter::finish`] gives the files.
 pub struct Sorter {
+    disk: Disk,
     staging: PathBuf,
     budget_bytes: usize,
-    batches: Vec<RecordBatch>,
+    /// With the ordinal of their first row.
+    batches: Vec<(RecordBatch, u64)>,
     rows: Vec<Row>,
     held_bytes: usize,
     partitions: Vec<Partition>,
-    runs: BTreeMap<Partition, Vec<StagedFile>>,
-    run_count: usize,
+    runs: Vec<StoredRun>,
+}
+
+/// What the rows of a run became, in order of partition.
+#[derive(Debug, Default)]
+pub struct SortedFiles {
+    /// Rows the lake did not have.
+    pub new: Vec<StagedFile>,
+    /// Versions of rows the lake has.
+    pub versions: Vec<StagedFile>,
 }
 
 impl Sorter {
-    pub fn new(staging: PathBuf, budget_bytes: usize) -> Self {
+    /// `budget_bytes` bounds the rows that are held, and those that are held while runs are merged.
+    pub fn new(disk: &Disk, staging: PathBuf, budget_bytes: usize) -> Self {
         Sorter {
+            disk: disk.clone(),
             staging,
             budget_bytes,
             batches: Vec::new(),
             rows: Vec::new(),
             held_bytes: 0,
             partitions: Vec::new(),
-            runs: BTreeMap::new(),
-            run_count: 0,
+            runs: Vec::new(),
         }
     }
 
-    /// Takes the rows of a staged batch that `keep` marks.
-    pub fn push(&mut self, batch: RecordBatch, keep: &[bool]) -> Result<()> {
+    /// Takes the rows of a staged batch, the first of which has this ordinal. `partition_of` gets each row's partition
+    /// as it is found.
+    pub fn push(
+        &mut self,
+        batch: RecordBatch,
+        ordinal: u64,
+        mut partition_of: impl FnMut(usize, &Partition) -> Result<()>,
+    ) -> Result<()> {
         let created_on = batch
             .column(schema::CREATED_ON)
             .as_primitive::<TimestampMicrosecondType>();
         let actions = batch.column(schema::ACTION).as_primitive::<Int32Type>();
         let environments = batch.column(schema::ENVIRONMENT).as_string::<i32>();
         let mut current: Option<(u32, std::ops::Range<i64>)> = None;
-        for row in (0..batch.num_rows()).filter(|&row| keep[row]) {
+        for row in 0..batch.num_rows() {
             let on = created_on.value(row);
             let kind = Kind::of(actions.value(row));
             let environment = environments.value(row);
@@ -96,6 +111,7 @@ impl Sorter {
                     found
                 }
             };
+            partition_of(row, &self.partitions[partition as usize])?;
             self.rows.push(Row {
                 partition,
                 created_on: on,
@@ -104,9 +120,9 @@ impl Sorter {
             });
         }
         self.held_bytes += batch.get_array_memory_size() + batch.num_rows() * size_of::<Row>();
-        self.batches.push(batch);
+        self.batches.push((batch, ordinal));
         if self.held_bytes >= self.budget_bytes {
-            self.write_runs()?;
+            self.write_run()?;
         }
         Ok(())
     }
@@ -129,12 +145,12 @@ impl Sorter {
         number as u32
     }
 
-    /// Sorts what is held and writes it, a file per partition.
-    fn write_runs(&mut self) -> Result<()> {
+    /// Sorts what is held: by partition, key and ordinal.
+    fn sort(&mut self) {
         let ids: Vec<&StringArray> = self
             .batches
             .iter()
-            .map(|batch| batch.column(schema::AUDIT_ID).as_string::<i32>())
+            .map(|(batch, _)| batch.column(schema::AUDIT_ID).as_string::<i32>())
             .collect();
         let id = |row: &Row| {
             let column = ids[row.batch as usize];
@@ -148,63 +164,210 @@ impl Sorter {
                 .then_with(|| id(a).cmp(&id(b)))
                 .then_with(|| (a.batch, a.row).cmp(&(b.batch, b.row)))
         });
-        let run = self.run_count;
-        let written: Vec<StagedFile> = self
-            .rows
-            .par_chunk_by(|a, b| a.partition == b.partition)
-            .map(|rows| self.write_run(run, rows))
-            .collect::<Result<_>>()?;
-        for file in written {
-            self.runs.entry(file.partition.clone()).or_default().push(file);
+    }
+
+    /// Writes what is held as a sorted run, and holds nothing.
+    fn write_run(&mut self) -> Result<()> {
+        self.sort();
+        let path = self.staging.join(format!("run-{:04}.arrow", self.runs.len()));
+        let average = self.held_bytes / self.rows.len().max(1);
+        let mut run = RunWriter::create(&self.disk, &path)?;
+        for rows in self.rows.chunk_by(|a, b| a.partition == b.partition) {
+            run.begin_part(rows[0].partition);
+            let chunks: Vec<&[Row]> = rows.chunks(merge::rows_of_batch(average)).collect();
+            // Some batches are gathered side by side, and then written in order.
+            for chunks in chunks.chunks(2 * rayon::current_num_threads()) {
+                let gathered: Vec<RecordBatch> = chunks
+                    .par_iter()
+                    .map(|rows| with_ordinals(&self.gather(rows)?, self.ordinals(rows)))
+                    .collect::<Result<_>>()?;
+                gathered.iter().try_for_each(|batch| run.write(batch))?;
+            }
         }
-        self.run_count += 1;
+        self.runs.push(run.finish()?);
         self.rows.clear();
         self.batches.clear();
         self.held_bytes = 0;
         Ok(())
     }
 
-    fn write_run(&self, run: usize, rows: &[Row]) -> Result<StagedFile> {
-        let number = rows[0].partition;
-        let partition = self.partitions[number as usize].clone();
-        let path = self.staging.join(format!("run-{run:04}-{number:05}.parquet"));
-        let mut file = ParquetFile::create(&path, schema::LAKE.clone())?;
-        let batches: Vec<&RecordBatch> = self.batches.iter().collect();
-        for chunk in rows.chunks(CHUNK_ROWS) {
-            let places: Vec<(usize, usize)> = chunk.iter().map(|r| (r.batch as usize, r.row as usize)).collect();
-            let gathered = interleave_record_batch(&batches, &places)?;
-            file.write(&with_partition(&gathered, &partition)?)?;
-        }
-        Ok(StagedFile {
-            partition,
-            path,
-            written: file.finish()?,
-            min_created_on_us: rows[0].created_on,
-            max_created_on_us: rows[rows.len() - 1].created_on,
-        })
+    fn gather(&self, rows: &[Row]) -> Result<RecordBatch> {
+        let batches: Vec<&RecordBatch> = self.batches.iter().map(|(batch, _)| batch).collect();
+        let places: Vec<(usize, usize)> = rows.iter().map(|r| (r.batch as usize, r.row as usize)).collect();
+        Ok(interleave_record_batch(&batches, &places)?)
     }
 
-    /// Writes what is still held and merges the runs: one sorted file per partition, partitions in order.
-    pub fn finish(&mut self) -> Result<Vec<StagedFile>> {
-        if !self.rows.is_empty() {
-            self.write_runs()?;
+    fn ordinals(&self, rows: &[Row]) -> Vec<u64> {
+        rows.iter().map(|row| self.ordinal(row)).collect()
+    }
+
+    fn ordinal(&self, row: &Row) -> u64 {
+        self.batches[row.batch as usize].1 + u64::from(row.row)
+    }
+
+    /// Writes one sorted file per partition and fate; rows that were dropped are gone.
+    pub fn finish(mut self, verdicts: &Verdicts) -> Result<SortedFiles> {
+        let written = if self.runs.is_empty() {
+            self.finish_in_memory(verdicts)?
+        } else {
+            if !self.rows.is_empty() {
+                self.write_run()?;
+            }
+            self.finish_from_runs(verdicts)?
+        };
+        let mut files = SortedFiles::default();
+        for [new, versions] in written {
+            files.new.extend(new);
+            files.versions.extend(versions);
         }
-        let staging = &self.staging;
-        std::mem::take(&mut self.runs)
-            .into_values()
-            .enumerate()
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|(number, mut runs)| match runs.len() {
-                1 => Ok(runs.remove(0)),
-                _ => merge(&staging.join(format!("merged-{number:05}.parquet")), runs),
+        files.new.sort_by(|a, b| a.partition.cmp(&b.partition));
+        files.versions.sort_by(|a, b| a.partition.cmp(&b.partition));
+        Ok(files)
+    }
+
+    fn finish_in_memory(&mut self, verdicts: &Verdicts) -> Result<Vec<[Option<StagedFile>; 2]>> {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.retain(|row| verdicts.get(self.ordinal(row)) != Verdict::Drop);
+        self.rows = rows;
+        self.sort();
+        let average = self.held_bytes / self.rows.len().max(1);
+        self.rows
+            .par_chunk_by(|a, b| a.partition == b.partition)
+            .map(|rows| {
+                let mut files = self.files(rows[0].partition);
+                for rows in rows.chunks(merge::rows_of_batch(average)) {
+                    files.write(&self.gather(rows)?, &self.ordinals(rows), verdicts)?;
+                }
+                files.finish()
             })
             .collect()
     }
+
+    fn finish_from_runs(&self, verdicts: &Verdicts) -> Result<Vec<[Option<StagedFile>; 2]>> {
+        let share = self.budget_bytes / rayon::current_num_threads();
+        (0..self.partitions.len() as u32)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|partition| {
+                let parts = self.runs.iter().filter_map(|run| run.part(partition)).collect();
+                let scratch = self.staging.join(format!("merging-{partition:05}"));
+                let mut merge = Merge::open(&self.disk, &scratch, parts, share)?;
+                let mut files = self.files(partition);
+                while let Some(batch) = merge.next()? {
+                    let (rows, ordinals) = without_ordinals(&batch)?;
+                    files.write(&rows, &ordinals, verdicts)?;
+                }
+                files.finish()
+            })
+            .collect()
+    }
+
+    fn files(&self, partition: u32) -> Files<'_> {
+        Files {
+            disk: &self.disk,
+            partition: &self.partitions[partition as usize],
+            stem: self.staging.join(format!("{partition:05}")),
+            new: None,
+            versions: None,
+        }
+    }
 }
 
-/// Adds the partition values that a staged row does not carry yet.
-fn with_partition(rows: &RecordBatch, partition: &Partition) -> Result<RecordBatch> {
+/// The files of one partition while they are written.
+struct Files<'s> {
+    disk: &'s Disk,
+    partition: &'s Partition,
+    stem: PathBuf,
+    new: Option<SortedFile>,
+    versions: Option<SortedFile>,
+}
+
+impl Files<'_> {
+    /// Writes each of the sorted rows where its verdict says.
+    fn write(&mut self, rows: &RecordBatch, ordinals: &[u64], verdicts: &Verdicts) -> Result<()> {
+        let verdicts: Vec<Verdict> = ordinals.iter().map(|&ordinal| verdicts.get(ordinal)).collect();
+        let is_new = |verdict: &Verdict| matches!(verdict, Verdict::Keep | Verdict::KeepDeleted);
+        let deleted: BooleanArray = verdicts
+            .iter()
+            .map(|verdict| Some(*verdict == Verdict::KeepDeleted))
+            .collect();
+        let rows = &with_partition(rows, self.partition, &deleted)?;
+        if verdicts.iter().all(is_new) {
+            return self.file(false)?.write(rows);
+        }
+        let new: BooleanArray = verdicts.iter().map(|verdict| Some(is_new(verdict))).collect();
+        if new.true_count() > 0 {
+            self.file(false)?.write(&filter_record_batch(rows, &new)?)?;
+        }
+        let versions: BooleanArray = verdicts
+            .iter()
+            .map(|verdict| Some(*verdict == Verdict::Challenge))
+            .collect();
+        if versions.true_count() > 0 {
+            self.file(true)?.write(&filter_record_batch(rows, &versions)?)?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, of_versions: bool) -> Result<&mut SortedFile> {
+        let (file, name) = match of_versions {
+            true => (&mut self.versions, "versions.parquet"),
+            false => (&mut self.new, "parquet"),
+        };
+        match file {
+            Some(file) => Ok(file),
+            None => Ok(file.insert(SortedFile::create(self.disk, &self.stem.with_extension(name))?)),
+        }
+    }
+
+    fn finish(self) -> Result<[Option<StagedFile>; 2]> {
+        let partition = self.partition;
+        let finish = |file: Option<SortedFile>| file.map(|file| file.finish(partition.clone())).transpose();
+        Ok([finish(self.new)?, finish(self.versions)?])
+    }
+}
+
+/// A file of sorted lake rows while it is written.
+pub struct SortedFile {
+    path: PathBuf,
+    file: ParquetFile,
+    range: Option<(i64, i64)>,
+}
+
+impl SortedFile {
+    pub fn create(disk: &Disk, path: &Path) -> Result<SortedFile> {
+        Ok(SortedFile {
+            path: path.to_owned(),
+            file: ParquetFile::create(disk, path, schema::LAKE.clone())?,
+            range: None,
+        })
+    }
+
+    /// Takes rows that come after all rows before.
+    pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        if let Some(last) = rows.num_rows().checked_sub(1) {
+            let (first, last) = (key(rows, 0).0, key(rows, last).0);
+            self.range = Some((self.range.map_or(first, |range| range.0), last));
+        }
+        self.file.write(rows)
+    }
+
+    pub fn finish(self, partition: Partition) -> Result<StagedFile> {
+        let (min_created_on_us, max_created_on_us) = self
+            .range
+            .ok_or_else(|| Error::failed("a file of the lake has no rows").at(&self.path))?;
+        Ok(StagedFile {
+            partition,
+            written: self.file.finish()?,
+            path: self.path,
+            min_created_on_us,
+            max_created_on_us,
+        })
+    }
+}
+
+/// Adds the partition values that a staged row does not carry yet, and marks what the source has deleted.
+fn with_partition(rows: &RecordBatch, partition: &Partition, deleted: &BooleanArray) -> Result<RecordBatch> {
     let constant = |value: &str| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
             value,
@@ -212,6 +375,10 @@ fn with_partition(rows: &RecordBatch, partition: &Partition) -> Result<RecordBat
         )))
     };
     let mut columns = rows.columns()[..=schema::ENVIRONMENT].to_vec();
+    if deleted.true_count() > 0 {
+        let marked = or(columns[schema::DELETED_IN_SOURCE].as_boolean(), deleted)?;
+        columns[schema::DELETED_IN_SOURCE] = Arc::new(marked);
+    }
     columns.push(constant(partition.kind.name()));
     columns.push(constant(&instant::month_name(partition.month)));
     Ok(RecordBatch::try_new(schema::LAKE.clone(), columns)?)
@@ -224,117 +391,4 @@ pub fn key(rows: &RecordBatch, row: usize) -> (i64, Option<&str>) {
         .as_primitive::<TimestampMicrosecondType>();
     let ids = rows.column(schema::AUDIT_ID).as_string::<i32>();
     (on.value(row), ids.is_valid(row).then(|| ids.value(row)))
-}
-
-/// A place in a sorted file that is read from its first row to its last.
-pub struct Cursor {
-    path: PathBuf,
-    reader: Box<dyn RecordBatchReader + Send>,
-    pub batch: RecordBatch,
-    pub row: usize,
-}
-
-impl Cursor {
-    /// At the first row; `None` when there is none.
-    pub fn open(path: &Path, batch_rows: usize) -> Result<Option<Cursor>> {
-        let mut cursor = Cursor {
-            path: path.to_owned(),
-            reader: Box::new(file::read(path, &[], batch_rows)?),
-            batch: RecordBatch::new_empty(schema::LAKE.clone()),
-            row: 0,
-        };
-        Ok(cursor.next_batch()?.then_some(cursor))
-    }
-
-    /// Moves to the next row; false at the end of the batch.
-    fn step(&mut self) -> bool {
-        self.row += 1;
-        self.row < self.batch.num_rows()
-    }
-
-    /// Reads on; false at the end of the file.
-    fn next_batch(&mut self) -> Result<bool> {
-        self.row = 0;
-        match self.reader.next() {
-            Some(batch) => {
-                self.batch = batch.at_path(&self.path, "cannot be read back")?;
-                Ok(true)
-            }
-            None => {
-                self.batch = self.batch.slice(0, 0);
-                Ok(false)
-            }
-        }
-    }
-
-    /// Moves to the next row, reading on where need be.
-    pub fn advance(&mut self) -> Result<()> {
-        if !self.step() {
-            self.next_batch()?;
-        }
-        Ok(())
-    }
-
-    /// The key of the row it stands at; `None` behind the last.
-    pub fn key(&self) -> Option<(i64, Option<&str>)> {
-        (self.row < self.batch.num_rows()).then(|| key(&self.batch, self.row))
-    }
-}
-
-/// Merges sorted runs of one partition; rows equal in key keep the order of the runs.
-fn merge(path: &Path, runs: Vec<StagedFile>) -> Result<StagedFile> {
-    let mut cursors = Vec::new();
-    for run in &runs {
-        cursors.extend(Cursor::open(&run.path, CHUNK_ROWS / 2)?);
-    }
-    let mut file = ParquetFile::create(path, schema::LAKE.clone())?;
-    while !cursors.is_empty() {
-        let exhausted = merge_until_a_batch_ends(&mut cursors, &mut file)?;
-        if !cursors[exhausted].next_batch()? {
-            cursors.remove(exhausted);
-        }
-    }
-    let written = file.finish()?;
-    for run in &runs {
-        disk::remove_file(&run.path)?;
-    }
-    let bounds = |pick: fn(&StagedFile) -> i64| runs.iter().map(pick);
-    match (
-        bounds(|run| run.min_created_on_us).min(),
-        bounds(|run| run.max_created_on_us).max(),
-    ) {
-        (Some(min_created_on_us), Some(max_created_on_us)) => Ok(StagedFile {
-            partition: runs[0].partition.clone(),
-            path: path.to_owned(),
-            written,
-            min_created_on_us,
-            max_created_on_us,
-        }),
-        _ => Err(Error::failed("a partition without runs cannot be merged")),
-    }
-}
-
-/// Writes rows in order until one cursor has used up its batch; says which.
-fn merge_until_a_batch_ends(cursors: &mut [Cursor], file: &mut ParquetFile) -> Result<usize> {
-    let mut places = Vec::new();
-    let mut order: Vec<usize> = (0..cursors.len()).collect();
-    let compare = |cursors: &[Cursor], a: usize, b: usize| -> Ordering {
-        cursors[a].key().cmp(&cursors[b].key()).then(a.cmp(&b))
-    };
-    order.sort_by(|&a, &b| compare(cursors, a, b));
-    let exhausted = loop {
-        let first = order[0];
-        places.push((first, cursors[first].row));
-        if !cursors[first].step() {
-            break first;
-        }
-        // The moved cursor sinks to its place; runs rarely interleave, so it mostly stays.
-        let sinks = order[1..].partition_point(|&other| compare(cursors, other, first) == Ordering::Less);
-        order[..=sinks].rotate_left(1);
-    };
-    let batches: Vec<&RecordBatch> = cursors.iter().map(|cursor| &cursor.batch).collect();
-    for chunk in places.chunks(CHUNK_ROWS) {
-        file.write(&interleave_record_batch(&batches, chunk)?)?;
-    }
-    Ok(exhausted)
 }

@@ -297,7 +297,13 @@ fn a_second_writer_meets_the_lock_and_readers_never_wait() {
     let home = with_lake();
     let log = Form::Lines.write(&[Event::access(at("2026-03-01T08:00:00Z"), 64, Some(1))]);
     support::write(&home.path().join("more.ndjson"), log);
-    let writer = Writer::open(&home.path().join("lake"), "process 7 on birdhouse since noon", 1 << 20).expect("free");
+    let writer = Writer::open(
+        &home.path().join("lake"),
+        "process 7 on birdhouse since noon",
+        1 << 20,
+        &gatelog::disk::Disk::default(),
+    )
+    .expect("free");
     check(home.path(), "locked", &["ingest", "more.ndjson"], 5);
     assert_eq!(gatelog(home.path(), &["report"]).code, 0);
     writer.abandon().expect("nothing was staged");

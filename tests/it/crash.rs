@@ -73,11 +73,10 @@ impl Commit {
             support::write(&lake.join(if number < moved { name } else { &staged }), content);
             moves.push([staged, name.clone()]);
         }
-        let manifest: Value =
-            serde_json::from_slice(&fs::read(self.new.join("manifest.json")).expect("it")).expect("JSON");
+        support::write(&lake.join("commit.json"), json!({"moves": moves}).to_string());
         support::write(
-            &lake.join("commit.json"),
-            json!({"moves": moves, "manifest": manifest}).to_string(),
+            &lake.join("staging/manifest.json"),
+            fs::read(self.new.join("manifest.json")).expect("it"),
         );
         lake
     }

@@ -1,0 +1,333 @@
+//! Which staged rows are new: every row *claims* its identity, and once all claims of a run are in, each identity is
+//! judged once, with all that is known of it.
+//!
+//! Claims are sorted by identity ([`Spill`]) and compared with the index of the lake, so the cost is that of the rows
+//! that came, and memory does not grow with them. Rows are known by their *ordinal*, their place in the order in which
+//! they came; the judgement of each is a [`Verdict`].
+//!
+//! The rules (contract: design §3.6): what the lake has is a duplicate; of rows that are new, the first stays; of
+//! versions of a row ([`Rank`]) the best one stays; a row the source has deleted is only marked. A *deletion* is a row
+//! of which the source says nothing but that it is gone.
+
+use super::identity::Identity;
+use super::index::{IndexRun, IndexWriter, Key};
+use super::revise::Rank;
+use super::spill::{Fixed, Sorted, Spill, array};
+use crate::disk::Disk;
+use crate::error::Result;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::path::Path;
+
+/// How many identities are looked up in the index at once.
+const CHUNK: usize = 1 << 16;
+
+/// What becomes of a staged row, or of a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The row is dropped; a deletion finds nothing to delete.
+    Drop = 0,
+    /// The row is new; a deletion has found its row.
+    Keep = 1,
+    /// The row is new, and the source has deleted it.
+    KeepDeleted = 2,
+    /// The lake has the row; this version may be a better one.
+    Challenge = 3,
+}
+
+/// A verdict for each ordinal.
+#[derive(Debug, Default)]
+pub struct Verdicts {
+    /// Four in a byte.
+    packed: Vec<u8>,
+}
+
+impl Verdicts {
+    fn of(count: u64) -> Verdicts {
+        Verdicts {
+            packed: vec![0; count as usize / 4 + 1],
+        }
+    }
+
+    fn set(&mut self, ordinal: u64, verdict: Verdict) {
+        self.packed[ordinal as usize / 4] |= (verdict as u8) << (ordinal % 4 * 2);
+    }
+
+    pub fn get(&self, ordinal: u64) -> Verdict {
+        match self.packed[ordinal as usize / 4] >> (ordinal % 4 * 2) & 3 {
+            0 => Verdict::Drop,
+            1 => Verdict::Keep,
+            2 => Verdict::KeepDeleted,
+            _ => Verdict::Challenge,
+        }
+    }
+
+    /// How many rows of a stretch the lake takes as new.
+    pub fn kept(&self, ordinals: Range<u64>) -> u64 {
+        let is_kept = |&ordinal: &u64| matches!(self.get(ordinal), Verdict::Keep | Verdict::KeepDeleted);
+        ordinals.filter(is_kept).count() as u64
+    }
+}
+
+/// A claim of a row that has no versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Claim {
+    key: Key,
+    ordinal: u64,
+}
+
+/// A claim of a row that may be one of several versions; without a rank it is a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Versioned {
+    claim: Claim,
+    rank: Option<Rank>,
+}
+
+impl Claim {
+    fn order(&self) -> (u128, u64) {
+        (self.key.identity(), self.ordinal)
+    }
+}
+
+impl Ord for Claim {
+    fn cmp(&self, other: &Claim) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for Claim {
+    fn partial_cmp(&self, other: &Claim) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Versioned {
+    fn cmp(&self, other: &Versioned) -> std::cmp::Ordering {
+        self.claim.cmp(&other.claim)
+    }
+}
+
+impl PartialOrd for Versioned {
+    fn partial_cmp(&self, other: &Versioned) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Fixed for Claim {
+    const BYTES: usize = Key::BYTES + 8;
+
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.key.put(bytes);
+        bytes.extend_from_slice(&self.ordinal.to_le_bytes());
+    }
+
+    fn get(bytes: &[u8]) -> Claim {
+        Claim {
+            key: Key::get(bytes),
+            ordinal: u64::from_le_bytes(array(&bytes[Key::BYTES..])),
+        }
+    }
+}
+
+impl Fixed for Versioned {
+    const BYTES: usize = Claim::BYTES + 1 + Rank::BYTES;
+
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.claim.put(bytes);
+        bytes.push(u8::from(self.rank.is_some()));
+        self.rank.unwrap_or(Rank::OTHER_ROUTE).put(bytes);
+    }
+
+    fn get(bytes: &[u8]) -> Versioned {
+        let (claim, rest) = bytes.split_at(Claim::BYTES);
+        Versioned {
+            claim: Claim::get(claim),
+            rank: (rest[0] == 1).then(|| Rank::get(&rest[1..])),
+        }
+    }
+}
+
+/// The claims of a run, as they come in.
+pub struct Claims {
+    plain: Spill<Claim>,
+    versioned: Spill<Versioned>,
+    count: u64,
+}
+
+impl Claims {
+    pub fn new(disk: &Disk, folder: &Path, budget_bytes: usize) -> Claims {
+        Claims {
+            plain: Spill::new(disk, folder.join("claims"), budget_bytes / 2),
+            versioned: Spill::new(disk, folder.join("versioned-claims"), budget_bytes / 2),
+            count: 0,
+        }
+    }
+
+    /// How many there are; the ordinal of the next one.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes the claim of a row, with its rank if it may be one of several versions.
+    pub fn row(&mut self, key: Key, rank: Option<Rank>) -> Result<()> {
+        let claim = self.claim(key);
+        match rank {
+            None => self.plain.push(claim),
+            Some(_) => self.versioned.push(Versioned { claim, rank }),
+        }
+    }
+
+    /// Takes a deletion of the row with this identity, wherever it lies.
+    pub fn deletion(&mut self, identity: Identity) -> Result<()> {
+        let claim = self.claim(Key(identity));
+        self.versioned.push(Versioned { claim, rank: None })
+    }
+
+    fn claim(&mut self, key: Key) -> Claim {
+        self.count += 1;
+        Claim {
+            key,
+            ordinal: self.count - 1,
+        }
+    }
+
+    /// Judges every claim. Keys of new rows go to `new`, in order; keys of rows of the lake that the source has deleted
+    /// go to `deleted`, by location.
+    pub fn judge(self, index: &mut [IndexRun], new: &mut IndexWriter, deleted: &mut Spill<u128>) -> Result<Verdicts> {
+        let mut verdicts = Verdicts::of(self.count);
+        let mut all = Merged {
+            plain: self.plain.sorted()?,
+            versioned: self.versioned.sorted()?,
+        };
+        let mut chunk = Chunk::default();
+        loop {
+            let is_more = all.take_identity(&mut chunk)?;
+            if chunk.starts.len() >= CHUNK || !is_more {
+                chunk.judge(index, new, deleted, &mut verdicts)?;
+                chunk = Chunk::default();
+            }
+            if !is_more {
+                return Ok(verdicts);
+            }
+        }
+    }
+}
+
+/// Both kinds of claims, by identity.
+struct Merged {
+    plain: Sorted<Claim>,
+    versioned: Sorted<Versioned>,
+}
+
+impl Merged {
+    /// Moves all claims of the next identity into the chunk; false when there is none.
+    fn take_identity(&mut self, chunk: &mut Chunk) -> Result<bool> {
+        let plain = self.plain.peek().map(|claim| claim.key.identity());
+        let versioned = self.versioned.peek().map(|version| version.claim.key.identity());
+        let Some(identity) = plain.into_iter().chain(versioned).min() else {
+            return Ok(false);
+        };
+        let start = chunk.claims.len();
+        chunk.starts.push(start);
+        while self.plain.peek().is_some_and(|claim| claim.key.identity() == identity) {
+            let claims = self.plain.next()?.into_iter();
+            chunk.claims.extend(claims.map(|claim| (claim, Role::Row)));
+        }
+        while self
+            .versioned
+            .peek()
+            .is_some_and(|version| version.claim.key.identity() == identity)
+        {
+            let versions = self.versioned.next()?.into_iter();
+            chunk.claims.extend(versions.map(|version| {
+                let role = version.rank.map_or(Role::Deletion, Role::Version);
+                (version.claim, role)
+            }));
+        }
+        chunk.claims[start..].sort_unstable_by_key(|(claim, _)| claim.ordinal);
+        Ok(true)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    Row,
+    Version(Rank),
+    Deletion,
+}
+
+/// Some identities with all their claims, in order of identity and ordinal.
+#[derive(Default)]
+struct Chunk {
+    claims: Vec<(Claim, Role)>,
+    /// Where the claims of each identity begin.
+    starts: Vec<usize>,
+}
+
+impl Chunk {
+    fn judge(
+        &self,
+        index: &mut [IndexRun],
+        new: &mut IndexWriter,
+        deleted: &mut Spill<u128>,
+        verdicts: &mut Verdicts,
+    ) -> Result<()> {
+        let keys: Vec<Key> = self.starts.iter().map(|&start| self.claims[start].0.key).collect();
+        let found: Vec<Vec<Option<Key>>> = index.par_iter_mut().map(|run| run.find(&keys)).collect::<Result<_>>()?;
+        for (number, &start) in self.starts.iter().enumerate() {
+            let end = self.starts.get(number + 1).copied().unwrap_or(self.claims.len());
+            let claims = &self.claims[start..end];
+            let is_deleted = claims.iter().any(|(_, role)| match role {
+                Role::Row => false,
+                Role::Version(rank) => !rank.is_live,
+                Role::Deletion => true,
+            });
+            let winner = match found.iter().find_map(|run| run[number]) {
+                Some(known) => {
+                    if is_deleted {
+                        deleted.push(known.by_location())?;
+                    }
+                    best_version(claims).inspect(|claim| verdicts.set(claim.ordinal, Verdict::Challenge));
+                    Some(known)
+                }
+                None => {
+                    let kept = if is_deleted {
+                        Verdict::KeepDeleted
+                    } else {
+                        Verdict::Keep
+                    };
+                    let winner = best(claims).inspect(|claim| verdicts.set(claim.ordinal, kept));
+                    winner.map_or(Ok(()), |claim| new.push(claim.key))?;
+                    winner.map(|claim| claim.key)
+                }
+            };
+            if winner.is_some() {
+                let deletions = claims.iter().filter(|(_, role)| matches!(role, Role::Deletion));
+                deletions.for_each(|(claim, _)| verdicts.set(claim.ordinal, Verdict::Keep));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The best of the rows: the first, unless a version of it is better.
+fn best(claims: &[(Claim, Role)]) -> Option<Claim> {
+    let mut best: Option<(Claim, Rank)> = None;
+    for (claim, role) in claims {
+        best = match (best, role) {
+            (_, Role::Deletion) => best,
+            (None, Role::Row) => Some((*claim, Rank::OTHER_ROUTE)),
+            (None, Role::Version(rank)) => Some((*claim, *rank)),
+            (Some((_, known)), Role::Version(rank)) if known.is_below(rank) => Some((*claim, *rank)),
+            (Some(_), _) => best,
+        };
+    }
+    best.map(|(claim, _)| claim)
+}
+
+/// The best of the versions alone.
+fn best_version(claims: &[(Claim, Role)]) -> Option<Claim> {
+    let is_version = |(_, role): &&(Claim, Role)| matches!(role, Role::Version(_));
+    let versions: Vec<(Claim, Role)> = claims.iter().filter(is_version).copied().collect();
+    best(&versions)
+}

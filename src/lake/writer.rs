@@ -1,0 +1,328 @@
+//! The one writer of a lake: takes staged rows, tells new from known, and commits all of a run or nothing.
+//!
+//! A run has two halves. While rows come in ([`Writer`]), each gets an *ordinal* and claims its identity; nothing is
+//! judged yet. [`Writer::settle`] judges all claims ([`super::claims`]), and the [`Settled`] run knows how many rows of
+//! each stretch are new, takes last rejects and is committed ([`super::commit`]) or abandoned.
+//!
+//! Memory: rows, claims and merges share the budget, whatever the number of rows; side tables and names are held.
+
+use super::claims::{Claims, Verdict, Verdicts};
+use super::commit::{self, Next, STAGING};
+use super::file::{ParquetFile, Written};
+use super::identity::Identity;
+use super::index::{self, IndexRun, IndexWriter, Key};
+use super::manifest::{DataFile, InputEntry, Manifest, ReplayEntry};
+use super::names::Names;
+use super::rejects::{self, RejectSink};
+use super::revise::{self, Placed};
+use super::side::{Side, SideRow};
+use super::sort::Sorter;
+use super::spill::Spill;
+use super::{read_names, read_side, rebuild};
+use crate::disk::{Disk, Lock};
+use crate::error::{Error, Result};
+use arrow::array::RecordBatch;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+const REJECTS_FILE: &str = "rejects.parquet";
+const DOUBTFUL_FILE: &str = "doubtful.parquet";
+
+/// What of the budget rows may take that are held, and that are merged later; claims take a quarter of that. The rest
+/// is for what is read, parsed and encoded at the same time.
+fn share_of_rows(memory_bytes: usize) -> usize {
+    memory_bytes / 4
+}
+
+/// A run while rows come in.
+pub struct Writer {
+    base: Base,
+    sorter: Sorter,
+    claims: Claims,
+    doubtful: Option<ParquetFile>,
+    memory_bytes: usize,
+}
+
+/// What both halves of a run have.
+struct Base {
+    root: PathBuf,
+    disk: Disk,
+    manifest: Manifest,
+    /// The side tables as they will be; loaded when their first row comes.
+    side: Option<Side>,
+    /// The staged rejects, once there is one.
+    rejects: Option<ParquetFile>,
+    /// Files of rejects that what is staged stands for, with the books of their replay.
+    replayed: Option<(Vec<String>, ReplayEntry)>,
+    /// Held until the writer goes.
+    _lock: Lock,
+}
+
+impl Base {
+    fn staging(&self) -> PathBuf {
+        self.root.join(STAGING)
+    }
+
+    fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
+        let path = self.staging().join(REJECTS_FILE);
+        write_group(&self.disk, &mut self.rejects, &path, rows)
+    }
+
+    fn abandon(self) -> Result<()> {
+        self.disk.remove_dir(&self.root.join(STAGING))
+    }
+}
+
+/// Writes rows as a group of a file that is there once there is a row.
+fn write_group(disk: &Disk, file: &mut Option<ParquetFile>, path: &Path, rows: &RecordBatch) -> Result<()> {
+    if rows.num_rows() == 0 {
+        return Ok(());
+    }
+    let file = match file {
+        Some(file) => file,
+        None => file.insert(ParquetFile::create(disk, path, rows.schema())?),
+    };
+    file.write_group(rows)
+}
+
+impl RejectSink for Writer {
+    fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.base.reject(rows)
+    }
+}
+
+impl RejectSink for Settled {
+    fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.base.reject(rows)
+    }
+}
+
+impl Writer {
+    /// Opens a lake for writing, creating it if need be, and finishes what a killed run had decided.
+    ///
+    /// `owner` says who writes, for people who meet the lock. `memory_bytes` is the budget of the whole run.
+    pub fn open(root: &Path, owner: &str, memory_bytes: usize, disk: &Disk) -> Result<Writer> {
+        let lock = Lock::take(root, owner)?;
+        commit::recover(disk, root)?;
+        let manifest = Manifest::read(root)?.unwrap_or_else(Manifest::empty);
+        let staging = root.join(STAGING);
+        let rows_bytes = share_of_rows(memory_bytes);
+        let manifest = rebuild::index_where_missing(disk, root, manifest, rows_bytes)?;
+        Ok(Writer {
+            sorter: Sorter::new(disk, staging.clone(), rows_bytes),
+            claims: Claims::new(disk, &staging, rows_bytes / 4),
+            doubtful: None,
+            memory_bytes,
+            base: Base {
+                root: root.to_owned(),
+                disk: disk.clone(),
+                manifest,
+                side: None,
+                rejects: None,
+                replayed: None,
+                _lock: lock,
+            },
+        })
+    }
+
+    /// Whether an input of this size was ever ingested. If not, its content need not be hashed to know it is new.
+    pub fn knows_size(&self, bytes: u64) -> bool {
+        self.base.manifest.inputs.iter().any(|input| input.bytes == bytes)
+    }
+
+    /// Whether this content has nothing new to say, of this environment if one is given, as of the time of its export.
+    pub fn knows_content(&self, hash: &str, environment: Option<&str>, exported_on: i64) -> bool {
+        let is_same = |input: &InputEntry| input.hash == hash && input.covers(environment, exported_on);
+        self.base.manifest.inputs.iter().any(is_same)
+    }
+
+    /// Stages rows; says which ordinals they have.
+    pub fn stage(&mut self, rows: RecordBatch, identities: &[Identity]) -> Result<Range<u64>> {
+        let start = self.claims.count();
+        if rows.num_rows() > 0 {
+            let ranks = revise::ranks(&rows);
+            let claims = &mut self.claims;
+            self.sorter.push(rows, start, |row, partition| {
+                let key = Key::new(identities[row], partition.kind, partition.month);
+                claims.row(key, ranks.as_ref().and_then(|ranks| ranks[row]))
+            })?;
+        }
+        Ok(start..self.claims.count())
+    }
+
+    /// Takes a row of which the source says nothing but that it has deleted it; gives its ordinal.
+    pub fn delete(&mut self, identity: Identity) -> Result<u64> {
+        let ordinal = self.claims.count();
+        self.claims.deletion(identity)?;
+        Ok(ordinal)
+    }
+
+    /// Takes a row of a side table; false when it says nothing new.
+    pub fn take_side(&mut self, row: SideRow) -> Result<bool> {
+        let base = &mut self.base;
+        let side = match &mut base.side {
+            Some(side) => side,
+            None => base.side.insert(read_side(&base.root, &base.manifest)?),
+        };
+        Ok(side.take(row))
+    }
+
+    /// Where files may stand that go when the run ends.
+    pub fn staging(&self) -> PathBuf {
+        self.base.staging()
+    }
+
+    pub fn disk(&self) -> &Disk {
+        &self.base.disk
+    }
+
+    /// Stages rejects that only count if a deletion finds no row; [`Settled::doubtful`] gives them back.
+    pub fn doubt(&mut self, rows: &RecordBatch) -> Result<()> {
+        let path = self.base.staging().join(DOUBTFUL_FILE);
+        write_group(&self.base.disk, &mut self.doubtful, &path, rows)
+    }
+
+    /// The files of rejects, oldest first.
+    pub fn reject_files(&self) -> &[DataFile] {
+        &self.base.manifest.rejects
+    }
+
+    /// Judges every staged row. Until here nothing of the lake was read but the manifest.
+    pub fn settle(self) -> Result<Settled> {
+        let Writer {
+            base,
+            sorter,
+            claims,
+            doubtful,
+            memory_bytes,
+        } = self;
+        let staging = base.staging();
+        let mut deleted = Spill::new(&base.disk, staging.join("deleted"), memory_bytes / 32);
+        let (mut verdicts, mut index) = (Verdicts::default(), None);
+        if claims.count() > 0 {
+            let mut runs = base
+                .manifest
+                .index
+                .iter()
+                .map(|run| IndexRun::open(&base.root.join(&run.path), run.rows))
+                .collect::<Result<Vec<_>>>()?;
+            let mut new = IndexWriter::create(&base.disk, &staging.join(index::STAGED))?;
+            verdicts = claims.judge(&mut runs, &mut new, &mut deleted)?;
+            index = Some(new.finish()?);
+        }
+        Ok(Settled {
+            base,
+            sorter,
+            verdicts,
+            index,
+            deleted,
+            doubtful,
+        })
+    }
+
+    /// Gives up everything staged; the lake stays as it was.
+    pub fn abandon(self) -> Result<()> {
+        self.base.abandon()
+    }
+}
+
+/// A run whose rows are judged.
+pub struct Settled {
+    base: Base,
+    sorter: Sorter,
+    verdicts: Verdicts,
+    /// The keys of the new rows.
+    index: Option<Written>,
+    deleted: Spill<u128>,
+    doubtful: Option<ParquetFile>,
+}
+
+impl Settled {
+    /// The number the commit will have.
+    pub fn next_generation(&self) -> u64 {
+        self.base.manifest.generation + 1
+    }
+
+    /// How many rows of a stretch the lake takes as new.
+    pub fn accepted(&self, ordinals: Range<u64>) -> u64 {
+        self.verdicts.kept(ordinals)
+    }
+
+    /// Whether a deletion has found its row.
+    pub fn has_deleted(&self, ordinal: u64) -> bool {
+        self.verdicts.get(ordinal) == Verdict::Keep
+    }
+
+    /// What was staged with [`Writer::doubt`], in that order.
+    pub fn doubtful(&mut self) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+        let staged = self.doubtful.take().map(ParquetFile::finish).transpose()?;
+        let path = format!("{STAGING}/{DOUBTFUL_FILE}");
+        let data = staged.map(|written| DataFile::new(path, written));
+        let root = self.base.root.clone();
+        Ok(data.into_iter().flat_map(move |data| rejects::read(&root, &data)))
+    }
+
+    /// Says that the staged rows and rejects stand for all that these files of rejects hold.
+    pub fn replace_rejects(&mut self, paths: Vec<String>, books: ReplayEntry) {
+        self.base.replayed = Some((paths, books));
+    }
+
+    /// Commits everything staged, the names and the books of the inputs.
+    pub fn commit(self, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
+        let Settled {
+            base,
+            sorter,
+            verdicts,
+            index,
+            deleted,
+            ..
+        } = self;
+        // The lock is held until the commit is carried out.
+        let Base {
+            root,
+            disk,
+            manifest,
+            side,
+            rejects,
+            replayed,
+            _lock,
+        } = base;
+        let (root, disk, manifest) = (&root, &disk, &manifest);
+        let staging = root.join(STAGING);
+        disk.create_dir(&staging)?;
+        let mut next = Next::after(manifest, root, disk);
+        let sorted = sorter.finish(&verdicts)?;
+        let mut files = Placed::committed(root, manifest);
+        let generation = next.manifest.generation;
+        files.extend(sorted.new.iter().map(|file| Placed::staged(file, generation)));
+        revise::apply(&mut files, &sorted.versions, deleted.sorted()?, disk, &staging)?;
+        next.put_audit(files)?;
+        if let Some(keys) = index {
+            next.put_index(keys)?;
+        }
+        next.put_rejects(rejects, replayed)?;
+        let old_names = read_names(root, manifest)?;
+        let mut all_names = old_names.clone();
+        all_names.merge(names);
+        if all_names != old_names || manifest.names.is_none() {
+            next.put_names(&all_names)?;
+        }
+        let has_side_tables = manifest.users.is_some() && manifest.organizations.is_some();
+        if side.is_some() || !has_side_tables {
+            next.put_side(&side.unwrap_or_default())?;
+        }
+        next.manifest.inputs.extend(inputs);
+        manifest.check_next(&next.manifest).map_err(|broken| {
+            Error::failed(format!(
+                "nothing was committed, since the next manifest would be wrong: {broken}"
+            ))
+            .at(root)
+        })?;
+        next.commit()
+    }
+
+    /// Gives up everything staged; the lake stays as it was.
+    pub fn abandon(self) -> Result<()> {
+        self.base.abandon()
+    }
+}
