@@ -8,6 +8,10 @@ CREATE OR REPLACE MACRO local_date(instant, zone) AS CAST(timezone(zone, CAST(in
 
 -- environment, kind and month stand in the files, so the folder names are not read.
 CREATE OR REPLACE VIEW audit AS SELECT * FROM read_parquet('{lake}/audit/**/*.parquet', hive_partitioning = false);
-CREATE OR REPLACE VIEW names AS SELECT * FROM read_parquet('{lake}/names.parquet');
-CREATE OR REPLACE VIEW users AS SELECT * FROM read_parquet('{lake}/users.parquet');
-CREATE OR REPLACE VIEW organizations AS SELECT * FROM read_parquet('{lake}/organizations.parquet');
+
+-- While a commit runs, a side table may be there twice: the later one counts.
+CREATE OR REPLACE MACRO latest(pattern) AS TABLE
+    SELECT * EXCLUDE (filename) FROM read_parquet(pattern, filename = true) QUALIFY filename = max(filename) OVER ();
+CREATE OR REPLACE VIEW names AS FROM latest('{lake}/names/*.parquet');
+CREATE OR REPLACE VIEW users AS FROM latest('{lake}/users/*.parquet');
+CREATE OR REPLACE VIEW organizations AS FROM latest('{lake}/organizations/*.parquet');

@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 /// What is about to happen to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Step<'p> {
     CreateDir,
     Create,
     /// So many bytes at the end of a file.
     Write(usize),
     Sync,
     SyncDir,
-    /// Onto this path, from beside it.
-    Rename,
-    /// With another folder.
-    Exchange,
+    /// From there.
+    Rename(&'p Path),
+    /// With this folder.
+    Exchange(&'p Path),
     Remove,
 }
 
@@ -31,7 +31,7 @@ pub enum Step {
 pub trait Faults: Send + Sync {
     /// An error is what the step ends with, and nothing has happened. Of a [`Step::Write`] the number says how many
     /// bytes reach the file.
-    fn before(&self, step: Step, path: &Path) -> io::Result<usize>;
+    fn before(&self, step: Step<'_>, path: &Path) -> io::Result<usize>;
 }
 
 /// The disk, as it is or with faults.
@@ -56,7 +56,7 @@ impl Disk {
         Disk { faults: Some(faults) }
     }
 
-    fn before(&self, step: Step, path: &Path) -> io::Result<usize> {
+    fn before(&self, step: Step<'_>, path: &Path) -> io::Result<usize> {
         match (&self.faults, step) {
             (Some(faults), _) => faults.before(step, path),
             (None, Step::Write(bytes)) => Ok(bytes),
@@ -64,7 +64,7 @@ impl Disk {
         }
     }
 
-    fn step<T>(&self, step: Step, path: &Path, happen: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    fn step<T>(&self, step: Step<'_>, path: &Path, happen: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.before(step, path)?;
         happen()
     }
@@ -105,13 +105,13 @@ impl Disk {
 
     /// Moves a finished file or folder to its final name. Replaces a file that stands there, in one step.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.step(Step::Rename, to, || fs::rename(from, to))
+        self.step(Step::Rename(from), to, || fs::rename(from, to))
             .at_path(to, "cannot be put in place")
     }
 
     /// Swaps two folders: in one step where system and file system can, else with an instant at which neither is there.
     pub fn exchange(&self, staged: &Path, target: &Path) -> Result<()> {
-        self.step(Step::Exchange, target, || match exchange(staged, target)? {
+        self.step(Step::Exchange(staged), target, || match exchange(staged, target)? {
             true => Ok(()),
             false => {
                 let aside = staged.with_extension("old");

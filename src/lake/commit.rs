@@ -28,9 +28,6 @@ use std::path::{Path, PathBuf};
 
 pub const STAGING: &str = "staging";
 pub const INTENT: &str = "commit.json";
-const NAMES_FILE: &str = "names.parquet";
-const USERS_FILE: &str = "users.parquet";
-const ORGANIZATIONS_FILE: &str = "organizations.parquet";
 
 /// Step 2 of a commit. Paths are relative to the lake.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -147,23 +144,30 @@ impl<'l> Next<'l> {
     }
 
     pub fn put_names(&mut self, names: &Names) -> Result<()> {
-        self.manifest.names = Some(self.put_table(NAMES_FILE, &names.to_batch()?)?);
+        let old = self.manifest.names.take();
+        self.manifest.names = Some(self.put_table("names", old, &names.to_batch()?)?);
         Ok(())
     }
 
     /// Both, even if they are empty: who reads the lake need not ask whether they are there.
     pub fn put_side(&mut self, side: &Side) -> Result<()> {
-        self.manifest.users = Some(self.put_table(USERS_FILE, &side.users_to_batch()?)?);
-        self.manifest.organizations = Some(self.put_table(ORGANIZATIONS_FILE, &side.organizations_to_batch()?)?);
+        let old = self.manifest.users.take();
+        self.manifest.users = Some(self.put_table("users", old, &side.users_to_batch()?)?);
+        let old = self.manifest.organizations.take();
+        self.manifest.organizations = Some(self.put_table("organizations", old, &side.organizations_to_batch()?)?);
         Ok(())
     }
 
-    /// Stages a small table that stands in the lake under this name.
-    fn put_table(&mut self, name: &str, rows: &RecordBatch) -> Result<DataFile> {
-        let mut file = ParquetFile::create(self.disk, &self.staging.join(name), rows.schema())?;
+    /// Stages a small table that takes the place of an older one. It has a name of its own, so that whoever reads the
+    /// old manifest finds the old table.
+    fn put_table(&mut self, folder: &str, old: Option<DataFile>, rows: &RecordBatch) -> Result<DataFile> {
+        let staged = format!("{folder}.parquet");
+        let mut file = ParquetFile::create(self.disk, &self.staging.join(&staged), rows.schema())?;
         file.write(rows)?;
-        self.intent.moves.push((format!("{STAGING}/{name}"), name.to_owned()));
-        Ok(DataFile::new(name.to_owned(), file.finish()?))
+        let target = format!("{folder}/{:08}.parquet", self.manifest.generation);
+        self.intent.moves.push((format!("{STAGING}/{staged}"), target.clone()));
+        self.intent.removes.extend(old.map(|old| old.path));
+        Ok(DataFile::new(target, file.finish()?))
     }
 
     /// Decides, and carries out.

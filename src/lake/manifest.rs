@@ -286,6 +286,7 @@ mod tests {
     fn next(audit: Vec<AuditFile>) -> Manifest {
         Manifest {
             generation: 1,
+            index: audit.iter().map(|audit| audit.file.clone()).collect(),
             audit,
             ..Manifest::empty()
         }
@@ -314,6 +315,14 @@ mod tests {
         shorter.file.rows = 2;
         assert_eq!(next(vec![audit(good)]).check_next(&after(vec![revised])), Ok(()));
         assert!(next(vec![audit(good)]).check_next(&after(vec![shorter])).is_err());
+        let unknown = Manifest {
+            index: Vec::new(),
+            ..next(vec![audit(good)])
+        };
+        assert!(
+            empty.check_next(&unknown).is_err(),
+            "a row that the index does not know"
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! LAKE/manifest.json                                        what belongs to the lake
 //! LAKE/audit/environment=E/kind=K/month=YYYY-MM/*.parquet   rows, each file sorted by (created_on, audit_id)
 //! LAKE/index/*.ids                                          the identities of all rows
-//! LAKE/names.parquet                                        every name an id was seen with
+//! LAKE/names/*.parquet                                      every name an id was seen with
+//! LAKE/users/*.parquet, LAKE/organizations/*.parquet        their newest exported state
 //! LAKE/rejects/*.parquet                                    records that could not be understood, whole
 //! ```
 //!

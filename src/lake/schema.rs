@@ -45,7 +45,7 @@ pub static LAKE: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
-/// `LAKE/names.parquet`: every name an id was seen with, and when last.
+/// `LAKE/names/*.parquet`: every name an id was seen with, and when last.
 pub static NAMES: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("environment", DataType::Utf8, false),
@@ -55,7 +55,7 @@ pub static NAMES: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-/// `LAKE/users.parquet`: the newest exported state of each user.
+/// `LAKE/users/*.parquet`: the newest exported state of each user.
 pub static USERS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("environment", DataType::Utf8, false),
@@ -74,7 +74,7 @@ pub static USERS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-/// `LAKE/organizations.parquet`: the newest exported state of each organization.
+/// `LAKE/organizations/*.parquet`: the newest exported state of each organization.
 pub static ORGANIZATIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("environment", DataType::Utf8, false),

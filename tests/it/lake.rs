@@ -85,7 +85,9 @@ fn the_columns_are_those_of_the_contract() {
     }
     let names = ["environment", "id", "name"].map(|name| (name.to_owned(), text.clone()));
     let names: BTreeMap<_, _> = names.into_iter().chain([("seen_on".to_owned(), time)]).collect();
-    assert_eq!(columns(&metadata(&lake.join("names.parquet"))), names);
+    for path in files(&lake.join("names")).values() {
+        assert_eq!(columns(&metadata(path)), names);
+    }
 }
 
 #[test]
@@ -167,9 +169,17 @@ fn l6_a_row_lies_in_the_partition_its_values_name_and_files_are_sorted() {
 
 /// Rows, bytes and hash of a file are as the manifest says.
 fn assert_truth(lake: &Path, said: &DataFile) {
-    let path = lake.join(&said.path);
-    let bytes = fs::read(&path).unwrap_or_else(|cause| panic!("{}: {cause}", said.path));
-    assert_eq!(parquet_rows(&path).len() as u64, said.rows, "{}", said.path);
+    assert_bytes(lake, said);
+    assert_eq!(
+        parquet_rows(&lake.join(&said.path)).len() as u64,
+        said.rows,
+        "{}",
+        said.path
+    );
+}
+
+fn assert_bytes(lake: &Path, said: &DataFile) {
+    let bytes = fs::read(lake.join(&said.path)).unwrap_or_else(|cause| panic!("{}: {cause}", said.path));
     assert_eq!(bytes.len() as u64, said.bytes, "{}", said.path);
     assert_eq!(
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes)),
@@ -203,6 +213,12 @@ pub fn assert_manifest_tells_the_truth(lake: &Path) {
         );
         named.insert(audit.file.path.clone());
     }
+    for run in &manifest.index {
+        assert_bytes(lake, run);
+        named.insert(run.path.clone());
+    }
+    let known: u64 = manifest.index.iter().map(|run| run.rows).sum();
+    assert_eq!(known, manifest.audit.iter().map(|audit| audit.file.rows).sum::<u64>());
     let tables = [&manifest.names, &manifest.users, &manifest.organizations];
     for said in manifest.rejects.iter().chain(tables.into_iter().flatten()) {
         assert_truth(lake, said);
@@ -258,12 +274,12 @@ fn a_lake_of_a_newer_layout_is_refused_not_guessed_at() {
     let (home, lake) = lake();
     let path = lake.join("manifest.json");
     let text = fs::read_to_string(&path).expect("readable");
-    support::write(&path, text.replacen("\"format\": 1", "\"format\": 2", 1));
+    support::write(&path, text.replacen("\"format\": 2", "\"format\": 3", 1));
     for command in [&["report"][..], &["ingest", "log"]] {
         let ended = support::gatelog(home.path(), command);
         assert_eq!(ended.code, 1, "{}", ended.stderr);
         assert!(
-            ended.line("error: ").contains("manifest.json: is of layout 2"),
+            ended.line("error: ").contains("manifest.json: is of layout 3"),
             "{}",
             ended.stderr
         );

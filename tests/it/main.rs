@@ -8,6 +8,8 @@ mod containers; // Synapse Link on disk: every row once, whatever part is named
 mod crash; // L4: kills before, within and after a commit
 mod encoded; // compressed, packed and UTF-16 exports are the same lake; what breaks off keeps its records
 mod every_form; // one log in every form that carries ids: the same reports
+mod fault_disk; // a disk that fails at one step, in one of several ways
+mod faults; // L4: every fault at every step that changes a file
 mod fuzz_smoke; // every fuzz target for a moment
 mod gap_rules; // contract rules of the gaps report that no unit test shows
 mod header_edges; // headers of tools at their edges

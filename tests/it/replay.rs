@@ -23,7 +23,7 @@ fn assert_same_lake(found: &Path, expected: &Path, what: &str) {
     assert_eq!(support::contents(found), support::contents(expected), "{what}");
     let reports = |lake: &Path| support::csvs(lake, &Options::default());
     assert_eq!(reports(found), reports(expected), "{what}");
-    let names = |lake: &Path| support::parquet_rows(&lake.join("names.parquet"));
+    let names = |lake: &Path| support::lake_rows(lake, "names");
     assert_eq!(names(found), names(expected), "{what}");
     assert_manifest_tells_the_truth(found);
 }

@@ -90,7 +90,7 @@ fn ingest_at(home: &Path, exported_on: &str, name: &str, text: &str) -> Outcome 
 }
 
 fn users(home: &Path) -> Vec<Row> {
-    parquet_rows(&home.join("lake/users.parquet"))
+    support::lake_rows(&home.join("lake"), "users")
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn reports_name_people_as_the_newest_of_log_and_users_export_does() {
 fn side_tables_alone_make_a_lake_with_empty_reports() {
     let home = support::home();
     ingest_at(home.path(), "2026-03-01T00:00:00Z", "organization", &organization("4"));
-    let rows = parquet_rows(&home.path().join("lake/organizations.parquet"));
+    let rows = support::lake_rows(&home.path().join("lake"), "organizations");
     assert_eq!(
         (
             rows[0]["user_access_auditing_interval_h"].as_str(),

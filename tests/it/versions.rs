@@ -6,7 +6,7 @@ use crate::support::{self, Row};
 use gatelog::ingest::{Outcome, Plan};
 use gatelog::lake::Lake;
 use gatelog::report::options::Options;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::path::Path;
 
@@ -211,10 +211,11 @@ fn l4_a_version_takes_the_place_of_its_row_in_one_step() {
             &crashed.join(if is_moved { &revised[0] } else { staged }),
             read(&new, &revised[0]),
         );
-        let manifest: Value = serde_json::from_slice(&read(&new, "manifest.json")).expect("JSON");
-        let names = "staging/names.parquet";
-        support::write(&crashed.join(names), read(&new, "names.parquet"));
-        let decided = json!({"moves": [[staged, revised[0]], [names, "names.parquet"]], "manifest": manifest});
+        let removed = ["names/00000001.parquet", "index/00000001.ids"];
+        support::write(&crashed.join("staging/manifest.json"), read(&new, "manifest.json"));
+        let names = ("staging/names.parquet", "names/00000002.parquet");
+        support::write(&crashed.join(names.0), read(&new, names.1));
+        let decided = json!({"moves": [[staged, revised[0]], [names.0, names.1]], "removes": removed});
         support::write(&crashed.join("commit.json"), decided.to_string());
         assert_eq!(
             support::lake_rows(&crashed, "audit").len(),

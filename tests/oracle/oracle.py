@@ -30,11 +30,11 @@ EMPTY = {
         "environment": "VARCHAR", "kind": "VARCHAR", "created_on": "TIMESTAMPTZ", "audit_id": "VARCHAR",
         "action": "INTEGER", "object_id": "VARCHAR", "user_id": "VARCHAR", "actor_id": "VARCHAR",
     },
-    "names.parquet": {"environment": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "seen_on": "TIMESTAMPTZ"},
-    "users.parquet": {
+    "names/*.parquet": {"environment": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "seen_on": "TIMESTAMPTZ"},
+    "users/*.parquet": {
         "environment": "VARCHAR", "user_id": "VARCHAR", "full_name": "VARCHAR", "exported_on": "TIMESTAMPTZ",
     },
-    "organizations.parquet": {
+    "organizations/*.parquet": {
         "environment": "VARCHAR", "organization_id": "VARCHAR", "name": "VARCHAR", "is_audit_enabled": "BOOLEAN",
         "is_user_access_audit_enabled": "BOOLEAN", "user_access_auditing_interval_h": "INTEGER",
         "modified_on": "TIMESTAMPTZ", "version_number": "BIGINT", "exported_on": "TIMESTAMPTZ",
@@ -55,7 +55,7 @@ def open_lake(lake, scratch):
         folder = Path(lake)
         if not glob.glob(f"{glob.escape(str(folder))}/{files}", recursive=True):
             folder = Path(scratch)
-            file = folder / files.replace("**/*", "empty")
+            file = folder / files.replace("**/*", "empty").replace("*", "empty")
             file.parent.mkdir(parents=True, exist_ok=True)
             nulls = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in columns.items())
             db.execute(f"COPY (SELECT {nulls} WHERE false) TO {text(file)} (FORMAT parquet)")
