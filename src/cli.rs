@@ -103,15 +103,15 @@ pub struct IngestArgs {
 }
 
 impl IngestArgs {
-    /// `owner` names the process for the lake's lock, `now` is the time, in micros since 1970.
-    pub fn plan(&self, owner: String, now: i64) -> Result<ingest::Plan> {
+    /// `owner` names the process for the lake's lock, `clock` tells micros since 1970.
+    pub fn plan(&self, owner: String, clock: fn() -> i64) -> Result<ingest::Plan> {
         let exported_on = self
             .exported_on
             .as_deref()
             .map(|text| options::parse_instant(text, self.source_tz));
         Ok(ingest::Plan {
             exported_on: exported_on.transpose()?,
-            now,
+            clock,
             environment: self.environment.clone(),
             source_tz: self.source_tz,
             date_order: self.date_order,

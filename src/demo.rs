@@ -40,6 +40,7 @@ pub fn run(dir: &Path) -> Result<u8> {
     let plan = ingest::Plan {
         environment: Some(ENVIRONMENT.to_owned()),
         owner: console::owner(),
+        clock: console::now,
         ..ingest::Plan::new(vec![input.clone()], lake.clone())
     };
     console::inventory(&ingest::ingest(&plan, &|_| {})?);

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 fn run_ingest(args: &IngestArgs) -> Result<u8> {
     let bar = console::Bar::new();
-    let outcome = ingest::ingest(&args.plan(console::owner(), console::now())?, &|progress| {
+    let outcome = ingest::ingest(&args.plan(console::owner(), console::now)?, &|progress| {
         bar.show(progress)
     });
     bar.clear();
@@ -68,7 +68,7 @@ fn run_rejects(args: &RejectsArgs) -> Result<u8> {
 }
 
 fn run_replay(args: &ReplayArgs) -> Result<u8> {
-    let outcome = ingest::replay(&args.plan(console::owner()))?;
+    let outcome = ingest::replay(&args.plan(console::owner(), console::now))?;
     console::inventory(&outcome);
     if args.json {
         print(|out| writeln!(out, "{}", console::outcome_json(&outcome)))?;

@@ -118,8 +118,8 @@ pub struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    /// `owner` names the process for the lake's lock.
-    pub fn plan(&self, owner: String) -> Replay {
+    /// `owner` names the process for the lake's lock, `clock` tells micros since 1970.
+    pub fn plan(&self, owner: String, clock: fn() -> i64) -> Replay {
         Replay {
             code: self.choice.code.clone(),
             source: self.choice.source.clone(),
@@ -127,6 +127,7 @@ impl ReplayArgs {
             source_tz: self.source_tz,
             date_order: self.date_order,
             owner,
+            clock,
             ..Replay::new(self.lake.lake.clone())
         }
     }

@@ -36,7 +36,8 @@ mod table;
 mod xml;
 
 use crate::error::{Error, Result};
-use crate::instant::DateOrder;
+use crate::instant::{self, DateOrder};
+use crate::lake::runs::{Books, InputCounts};
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,8 +59,8 @@ pub struct Plan {
     pub date_order: Option<DateOrder>,
     /// When the inputs were exported, micros since 1970; each file's own time of modification when `None`.
     pub exported_on: Option<i64>,
-    /// The time at which standard input counts as exported, micros since 1970.
-    pub now: i64,
+    /// Tells micros since 1970: for the record of the run, and when standard input counts as exported.
+    pub clock: fn() -> i64,
     /// Commit nothing if anything is rejected or refused.
     pub strict: bool,
     /// Who writes, for the lock.
@@ -81,7 +82,7 @@ impl Plan {
             source_tz: Tz::UTC,
             date_order: None,
             exported_on: None,
-            now: 0,
+            clock: || 0,
             strict: false,
             owner: "gatelog".to_owned(),
             block_bytes: 4 << 20,
@@ -89,6 +90,28 @@ impl Plan {
             record_bytes: 64 << 20,
         }
     }
+
+    /// Option → value, for the record of the run.
+    fn settings(&self) -> BTreeMap<String, String> {
+        settings([
+            ("environment", self.environment.clone()),
+            ("source_tz", Some(self.source_tz.name().to_owned())),
+            ("date_order", self.date_order.map(|order| order.name().to_owned())),
+            ("exported_on", self.exported_on.map(instant::to_text)),
+            ("strict", self.strict.then(|| "true".to_owned())),
+            ("memory", Some(mib(self.memory_bytes))),
+        ])
+    }
+}
+
+/// Those that were given, by name.
+fn settings<const N: usize>(all: [(&str, Option<String>); N]) -> BTreeMap<String, String> {
+    let given = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    given.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn mib(bytes: usize) -> String {
+    format!("{} MiB", bytes >> 20)
 }
 
 /// The books: every record read is in exactly one of the others (L1).
@@ -103,6 +126,39 @@ pub struct Tally {
 impl Tally {
     pub fn balances(&self) -> bool {
         self.read == self.accepted + self.duplicate + self.rejected
+    }
+
+    fn of_accepted(accepted: u64) -> Tally {
+        Tally {
+            read: accepted,
+            accepted,
+            ..Tally::default()
+        }
+    }
+
+    fn of_duplicate(duplicate: u64) -> Tally {
+        Tally {
+            read: duplicate,
+            duplicate,
+            ..Tally::default()
+        }
+    }
+
+    fn of_rejected(rejected: u64) -> Tally {
+        Tally {
+            read: rejected,
+            rejected,
+            ..Tally::default()
+        }
+    }
+
+    fn books(&self) -> Books {
+        Books {
+            read: self.read,
+            accepted: self.accepted,
+            duplicate: self.duplicate,
+            rejected: self.rejected,
+        }
     }
 
     fn add(&mut self, other: &Tally) {
@@ -166,6 +222,17 @@ impl Outcome {
     pub fn refused(&self) -> usize {
         let is_refused = |report: &&Report| matches!(report.fate, Fate::Refused { .. });
         self.reports.iter().filter(is_refused).count()
+    }
+
+    /// What became of the inputs, counted.
+    fn input_counts(&self) -> InputCounts {
+        let is_ingested = |report: &&Report| matches!(report.fate, Fate::Ingested { .. });
+        let (ingested, refused) = (self.reports.iter().filter(is_ingested).count(), self.refused());
+        InputCounts {
+            inputs_ingested: ingested as u64,
+            inputs_skipped: (self.reports.len() - ingested - refused) as u64,
+            inputs_refused: refused as u64,
+        }
     }
 }
 

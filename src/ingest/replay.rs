@@ -14,17 +14,18 @@ use super::block::{Block, Parsed, State, parse};
 use super::head::{Form, Head, Known, Table};
 use super::reject::{Reason, Rejects};
 use super::run::{union, window};
-use super::{Fate, Outcome, Report, Tally};
+use super::{Fate, Outcome, Report, Tally, mib, settings};
 use crate::error::Result;
 use crate::instant::DateOrder;
 use crate::lake::manifest::ReplayEntry;
 use crate::lake::names::Names;
 use crate::lake::rejects::{self, RejectRow};
-use crate::lake::{Lake, Writer};
+use crate::lake::{Lake, Writer, runs};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use chrono_tz::Tz;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub struct Replay {
     pub date_order: Option<DateOrder>,
     /// Who writes, for the lock.
     pub owner: String,
+    /// Tells micros since 1970, for the record of the run.
+    pub clock: fn() -> i64,
     pub memory_bytes: usize,
 }
 
@@ -64,8 +67,21 @@ impl Replay {
             source_tz: None,
             date_order: None,
             owner: "gatelog".to_owned(),
+            clock: || 0,
             memory_bytes: 256 << 20,
         }
+    }
+
+    /// Option → value, for the record of the run.
+    fn settings(&self) -> BTreeMap<String, String> {
+        settings([
+            ("code", self.code.clone()),
+            ("source", self.source.clone()),
+            ("environment", self.environment.clone()),
+            ("source_tz", self.source_tz.map(|zone| zone.name().to_owned())),
+            ("date_order", self.date_order.map(|order| order.name().to_owned())),
+            ("memory", Some(mib(self.memory_bytes))),
+        ])
     }
 
     fn chooses(&self, row: &RejectRow<'_>) -> bool {
@@ -83,11 +99,13 @@ pub fn replay(plan: &Replay) -> Result<Outcome> {
     Lake::open(&plan.lake)?;
     let mut run = Run {
         plan,
+        record: runs::Run::begin("replay", plan.clock, plan.settings()),
         writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes)?,
         rejects: Rejects::default(),
         names: Names::default(),
         sources: Vec::new(),
         replayed: 0,
+        accepted_beside: 0,
         is_changed: false,
     };
     let mut replaced = Vec::new();
@@ -141,12 +159,15 @@ struct Source {
 
 struct Run<'p> {
     plan: &'p Replay,
+    record: runs::Run,
     writer: Writer,
     rejects: Rejects,
     names: Names,
     /// In order of appearance.
     sources: Vec<Source>,
     replayed: u64,
+    /// Rows of side tables that said something new.
+    accepted_beside: u64,
     /// Whether anything is not what it was.
     is_changed: bool,
 }
@@ -201,14 +222,14 @@ impl Run<'_> {
         let mut parsed = match again {
             Again::NotChosen => return Ok(()),
             Again::Same => {
-                source.tally.add(&rejected(1));
+                source.tally.add(&Tally::of_rejected(1));
                 source.nobodys += u64::from(lacks_environment(row, self.plan));
                 source.headerless += u64::from(row.form.is_none() && !looks_like_json(row));
                 return self.rejects.push(row, &mut self.writer);
             }
             Again::Other(reason) => {
                 self.is_changed = true;
-                source.tally.add(&rejected(1));
+                source.tally.add(&Tally::of_rejected(1));
                 let row = RejectRow {
                     code: reason.code,
                     sentence: &reason.sentence,
@@ -227,17 +248,22 @@ impl Run<'_> {
         }
         let found = deleted + parsed.rows.num_rows() as u64 + parsed.side.len() as u64;
         if found == 0 {
-            source.tally.add(&rejected(1));
+            source.tally.add(&Tally::of_rejected(1));
             return self.rejects.push(row, &mut self.writer);
         }
-        source.tally.add(&duplicate(deleted));
+        source.tally.add(&Tally::of_duplicate(deleted));
         for row in std::mem::take(&mut parsed.side) {
             let is_new = self.writer.take_side(row)?;
-            source.tally.add(&if is_new { accepted(1) } else { duplicate(1) });
+            source.tally.add(&if is_new {
+                Tally::of_accepted(1)
+            } else {
+                Tally::of_duplicate(1)
+            });
+            self.accepted_beside += u64::from(is_new);
         }
         self.is_changed = true;
         // Most often none. A reject that held several records may keep some that are none.
-        source.tally.add(&rejected(parsed.rejects.len() as u64));
+        source.tally.add(&Tally::of_rejected(parsed.rejects.len() as u64));
         for part in std::mem::take(&mut parsed.rejects) {
             let row = RejectRow {
                 record: row.record + part.record as i64 - 1,
@@ -325,8 +351,9 @@ impl Run<'_> {
         }
         outcome.rejects = std::mem::take(&mut self.rejects.first);
         outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
+        self.record.books = outcome.total.books();
         if !self.is_changed {
-            self.writer.abandon()?;
+            self.writer.commit_run(self.record)?;
             return Ok(outcome);
         }
         self.rejects.write_out(&mut self.writer)?;
@@ -343,34 +370,11 @@ impl Run<'_> {
             accepted,
             duplicate,
             rejected,
+            accepted_beside: Some(self.accepted_beside),
         };
         self.writer.replace_rejects(replaced, books);
-        self.writer.commit(self.names, Vec::new())?;
+        self.writer.commit(self.names, Vec::new(), self.record)?;
         Ok(outcome)
-    }
-}
-
-fn accepted(count: u64) -> Tally {
-    Tally {
-        read: count,
-        accepted: count,
-        ..Tally::default()
-    }
-}
-
-fn duplicate(count: u64) -> Tally {
-    Tally {
-        read: count,
-        duplicate: count,
-        ..Tally::default()
-    }
-}
-
-fn rejected(count: u64) -> Tally {
-    Tally {
-        read: count,
-        rejected: count,
-        ..Tally::default()
     }
 }
 

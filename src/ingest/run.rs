@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::manifest::InputEntry;
 use crate::lake::names::Names;
-use crate::lake::schema;
+use crate::lake::{runs, schema};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use rayon::prelude::*;
@@ -51,6 +51,7 @@ struct Queued {
 
 pub struct Run<'p> {
     plan: &'p Plan,
+    record: runs::Run,
     writer: Writer,
     progress: &'p (dyn Fn(Progress) + Sync),
     so_far: Progress,
@@ -76,6 +77,7 @@ impl<'p> Run<'p> {
         }
         Ok(Run {
             plan,
+            record: runs::Run::begin("ingest", plan.clock, plan.settings()),
             writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes)?,
             progress,
             so_far,
@@ -153,7 +155,7 @@ impl<'p> Run<'p> {
         };
         let exported_on = match self.plan.exported_on {
             Some(on) => on,
-            None => source::modified_on(input)?.unwrap_or(self.plan.now),
+            None => source::modified_on(input)?.unwrap_or_else(self.plan.clock),
         };
         let environment = self.plan.environment.as_deref();
         let size = source::size(input)?;
@@ -301,12 +303,17 @@ impl<'p> Run<'p> {
         outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
         outcome.reports = std::mem::take(&mut self.reports);
         let checked = self.check(&outcome);
-        if checked.is_err() || entries.is_empty() {
+        if checked.is_err() {
             self.writer.abandon()?;
             return checked.map(|()| outcome);
         }
+        (self.record.inputs, self.record.books) = (outcome.input_counts(), outcome.total.books());
+        if entries.is_empty() {
+            self.writer.commit_run(self.record)?;
+            return Ok(outcome);
+        }
         self.rejects.write_out(&mut self.writer)?;
-        self.writer.commit(self.names, entries)?;
+        self.writer.commit(self.names, entries, self.record)?;
         Ok(outcome)
     }
 

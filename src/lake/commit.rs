@@ -16,6 +16,7 @@ use super::identity::{self, Identities, Identity};
 use super::manifest::{AuditFile, DataFile, InputEntry, Manifest, ReplayEntry, partition_folder};
 use super::names::Names;
 use super::revise::{self, Placed, Rank};
+use super::runs::Run;
 use super::side::{Side, SideRow};
 use super::sort::{Sorter, StagedFile};
 use crate::disk::{self, Lock};
@@ -215,8 +216,8 @@ impl Writer {
         self.replayed = Some((paths, books));
     }
 
-    /// Commits everything staged, the names and the books of the inputs.
-    pub fn commit(mut self, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
+    /// Commits everything staged, the names, the books of the inputs and the record of the run.
+    pub fn commit(mut self, names: Names, inputs: Vec<InputEntry>, run: Run) -> Result<()> {
         disk::create_dir(&self.staging())?;
         let mut next = Next::after(&self.manifest, self.staging());
         let mut files = committed_files(&self.root, &self.manifest);
@@ -239,14 +240,29 @@ impl Writer {
             next.put_side(&self.side.take().unwrap_or_default())?;
         }
         next.manifest.inputs.extend(inputs);
-        self.manifest.check_next(&next.manifest).map_err(|broken| {
+        next.manifest.runs.push(run.end(next.manifest.generation));
+        self.check(&next.manifest)?;
+        let intent = next.decide(&self.root)?;
+        carry_out(&self.root, &intent)
+    }
+
+    /// Commits that there was a run which found nothing new: the manifest alone.
+    pub fn commit_run(mut self, run: Run) -> Result<()> {
+        drop(self.rejects.take());
+        disk::remove_dir(&self.staging())?;
+        let mut next = Next::after(&self.manifest, self.staging()).manifest;
+        next.runs.push(run.end(next.generation));
+        self.check(&next)?;
+        disk::replace(&self.root.join(super::manifest::FILE_NAME), &next.to_json()?)
+    }
+
+    fn check(&self, next: &Manifest) -> Result<()> {
+        self.manifest.check_next(next).map_err(|broken| {
             Error::failed(format!(
                 "nothing was committed, since the next manifest would be wrong: {broken}"
             ))
             .at(&self.root)
-        })?;
-        let intent = next.decide(&self.root)?;
-        carry_out(&self.root, &intent)
+        })
     }
 
     /// Gives up everything staged; the lake stays as it was.
@@ -269,6 +285,7 @@ impl Next {
         Next {
             staging,
             manifest: Manifest {
+                format: super::manifest::FORMAT,
                 generation: manifest.generation + 1,
                 ..manifest.clone()
             },

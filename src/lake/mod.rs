@@ -10,12 +10,14 @@
 //! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
 
 mod commit;
+mod entry_per_line;
 mod file;
 pub mod identity;
 pub mod manifest;
 pub mod names;
 pub mod rejects;
 mod revise;
+pub mod runs;
 mod scan;
 pub mod schema;
 pub mod side;

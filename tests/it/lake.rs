@@ -258,12 +258,12 @@ fn a_lake_of_a_newer_layout_is_refused_not_guessed_at() {
     let (home, lake) = lake();
     let path = lake.join("manifest.json");
     let text = fs::read_to_string(&path).expect("readable");
-    support::write(&path, text.replacen("\"format\": 1", "\"format\": 2", 1));
+    support::write(&path, text.replacen("\"format\":2", "\"format\":3", 1));
     for command in [&["report"][..], &["ingest", "log"]] {
         let ended = support::gatelog(home.path(), command);
         assert_eq!(ended.code, 1, "{}", ended.stderr);
         assert!(
-            ended.line("error: ").contains("manifest.json: is of layout 2"),
+            ended.line("error: ").contains("manifest.json: is of layout 3"),
             "{}",
             ended.stderr
         );
