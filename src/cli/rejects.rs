@@ -1,10 +1,11 @@
 //! The command line of what was set aside: `rejects` lists it, `replay` reads it again.
 
-use super::{LakeArg, date_order, max_rejects, time_zone};
+use super::{LakeArg, WaitArg, date_order, max_rejects, time_zone};
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use gatelog::ingest::{MaxRejects, Replay};
 use gatelog::instant::DateOrder;
+use gatelog::lake::lock::Owner;
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -112,6 +113,8 @@ pub struct ReplayArgs {
     /// Rejects that may remain before the exit code is 4: a number, or a share of those read again like 1%.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = max_rejects)]
     pub max_rejects: MaxRejects,
+    #[command(flatten)]
+    pub wait: WaitArg,
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
@@ -119,7 +122,7 @@ pub struct ReplayArgs {
 
 impl ReplayArgs {
     /// `owner` names the process for the lake's lock, `clock` tells micros since 1970.
-    pub fn plan(&self, owner: String, clock: fn() -> i64) -> Replay {
+    pub fn plan(&self, owner: Owner, clock: fn() -> i64) -> Replay {
         Replay {
             code: self.choice.code.clone(),
             source: self.choice.source.clone(),

@@ -37,6 +37,7 @@ mod xml;
 
 use crate::error::{Error, Result};
 use crate::instant::{self, DateOrder};
+use crate::lake::lock::Owner;
 use crate::lake::runs::{Books, InputCounts};
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ pub struct Plan {
     /// Commit nothing if anything is rejected or refused.
     pub strict: bool,
     /// Who writes, for the lock.
-    pub owner: String,
+    pub owner: Owner,
     /// About how much is read and parsed at once, per core.
     pub block_bytes: usize,
     /// How much of the rows is held before they are written out.
@@ -84,7 +85,7 @@ impl Plan {
             exported_on: None,
             clock: || 0,
             strict: false,
-            owner: "gatelog".to_owned(),
+            owner: Owner::unnamed(),
             block_bytes: 4 << 20,
             memory_bytes: 256 << 20,
             record_bytes: 64 << 20,
@@ -216,6 +217,8 @@ pub struct Outcome {
     /// The first rejects, in order, for people to see; all of them are in the lake.
     pub rejects: Vec<RejectNote>,
     pub rejected_by_code: BTreeMap<String, u64>,
+    /// What people should know beside the inputs: a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Outcome {

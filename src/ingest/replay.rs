@@ -17,6 +17,7 @@ use super::run::{union, window};
 use super::{Fate, Outcome, Report, Tally, mib, settings};
 use crate::error::Result;
 use crate::instant::DateOrder;
+use crate::lake::lock::Owner;
 use crate::lake::manifest::ReplayEntry;
 use crate::lake::names::Names;
 use crate::lake::rejects::{self, RejectRow};
@@ -50,7 +51,7 @@ pub struct Replay {
     /// The order of dates as people spell them, instead of the one they were set aside with.
     pub date_order: Option<DateOrder>,
     /// Who writes, for the lock.
-    pub owner: String,
+    pub owner: Owner,
     /// Tells micros since 1970, for the record of the run.
     pub clock: fn() -> i64,
     pub memory_bytes: usize,
@@ -66,7 +67,7 @@ impl Replay {
             environment: None,
             source_tz: None,
             date_order: None,
-            owner: "gatelog".to_owned(),
+            owner: Owner::unnamed(),
             clock: || 0,
             memory_bytes: 256 << 20,
         }
@@ -349,6 +350,7 @@ impl Run<'_> {
                 },
             });
         }
+        outcome.notes.extend(self.writer.note().map(str::to_owned));
         outcome.rejects = std::mem::take(&mut self.rejects.first);
         outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
         self.record.books = outcome.total.books();

@@ -299,6 +299,7 @@ impl<'p> Run<'p> {
                 rejected: open.tally.rejected,
             });
         }
+        outcome.notes.extend(self.writer.note().map(str::to_owned));
         outcome.rejects = std::mem::take(&mut self.rejects.first);
         outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
         outcome.reports = std::mem::take(&mut self.reports);

@@ -13,13 +13,14 @@
 
 use super::file::{self, ParquetFile};
 use super::identity::{self, Identities, Identity};
+use super::lock::{Lock, Owner};
 use super::manifest::{AuditFile, DataFile, InputEntry, Manifest, ReplayEntry, partition_folder};
 use super::names::Names;
 use super::revise::{self, Placed, Rank};
 use super::runs::Run;
 use super::side::{Side, SideRow};
 use super::sort::{Sorter, StagedFile};
-use crate::disk::{self, Lock};
+use crate::disk;
 use crate::error::{AtPath, Error, Result};
 use crate::instant;
 use arrow::array::RecordBatch;
@@ -65,6 +66,8 @@ pub struct Writer {
     rejects: Option<ParquetFile>,
     /// Files of rejects that what is staged stands for, with the books of their replay.
     replayed: Option<(Vec<String>, ReplayEntry)>,
+    /// Of its own opening, for people.
+    note: Option<String>,
     /// Held until the writer goes.
     _lock: Lock,
 }
@@ -74,8 +77,9 @@ impl Writer {
     ///
     /// `owner` says who writes, for people who meet the lock. `memory_bytes` bounds the rows held before they are
     /// written out.
-    pub fn open(root: &Path, owner: &str, memory_bytes: usize) -> Result<Writer> {
+    pub fn open(root: &Path, owner: &Owner, memory_bytes: usize) -> Result<Writer> {
         let lock = Lock::take(root, owner)?;
+        let was_decided = root.join(INTENT).exists();
         recover(root)?;
         let manifest = Manifest::read(root)?.unwrap_or_else(Manifest::empty);
         Ok(Writer {
@@ -91,8 +95,14 @@ impl Writer {
             side: None,
             rejects: None,
             replayed: None,
+            note: lock.stale.as_deref().map(|writer| recovered(writer, was_decided)),
             _lock: lock,
         })
+    }
+
+    /// What the last writer left, if it did not end by itself.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Whether an input of this size was ever ingested. If not, its content need not be hashed to know it is new.
@@ -376,6 +386,14 @@ fn place_audit_file(staged: &StagedFile, generation: u64) -> AuditFile {
         min_created_on_us: staged.min_created_on_us,
         max_created_on_us: staged.max_created_on_us,
     }
+}
+
+fn recovered(writer: &str, was_decided: bool) -> String {
+    let done = match was_decided {
+        true => "its commit was decided, and is finished now",
+        false => "what it had begun and not committed is cleared",
+    };
+    format!("the last writer, {writer}, did not finish; {done}")
 }
 
 /// Finishes a decided commit, or clears what an undecided one left.

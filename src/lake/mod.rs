@@ -13,6 +13,7 @@ mod commit;
 mod entry_per_line;
 mod file;
 pub mod identity;
+pub mod lock;
 pub mod manifest;
 pub mod names;
 pub mod rejects;

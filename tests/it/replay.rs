@@ -49,7 +49,10 @@ fn l1_l3_what_is_understood_now_becomes_rows_in_every_form_and_once() {
             tally(spoilt(&log), 0, 0, spoilt(&log)),
             "{form:?}: the same version"
         );
-        assert!(before == support::held(&old), "{form:?}: the same version changes nothing");
+        assert!(
+            before == support::held(&old),
+            "{form:?}: the same version changes nothing"
+        );
 
         upgrade(&old);
         let outcome = replay(&old);
