@@ -8,11 +8,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatelog::error::{Error, Result};
 use gatelog::ingest::MaxRejects;
 use gatelog::instant::DateOrder;
+use gatelog::lake::lock::Owner;
 use gatelog::report::Report;
 use gatelog::report::options::{self, Options};
 use gatelog::write::Format;
 use gatelog::{generate, ingest};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use rejects::{Listing, RejectsArgs, ReplayArgs, Shape};
 
@@ -64,6 +66,20 @@ pub struct LakeArg {
 }
 
 #[derive(Args)]
+pub struct WaitArg {
+    /// Wait for another run to end, so long at most, like 90s or 10m [default without a DURATION: 10m].
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m", value_parser = wait)]
+    wait: Option<Duration>,
+}
+
+impl WaitArg {
+    /// Zero is not to wait.
+    pub fn patience(&self) -> Duration {
+        self.wait.unwrap_or_default()
+    }
+}
+
+#[derive(Args)]
 pub struct IngestArgs {
     /// Files, folders (with all they hold), or - for standard input.
     #[arg(required = true, value_name = "PATH")]
@@ -85,6 +101,8 @@ pub struct IngestArgs {
     /// Commit nothing if any record is rejected or any file refused.
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    pub wait: WaitArg,
     /// Rejects to tolerate before the exit code is 4: a number, or a share of the records read like 1%.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = max_rejects)]
     pub max_rejects: MaxRejects,
@@ -103,15 +121,15 @@ pub struct IngestArgs {
 }
 
 impl IngestArgs {
-    /// `owner` names the process for the lake's lock, `now` is the time, in micros since 1970.
-    pub fn plan(&self, owner: String, now: i64) -> Result<ingest::Plan> {
+    /// `owner` names the process for the lake's lock, `clock` tells micros since 1970.
+    pub fn plan(&self, owner: Owner, clock: fn() -> i64) -> Result<ingest::Plan> {
         let exported_on = self
             .exported_on
             .as_deref()
             .map(|text| options::parse_instant(text, self.source_tz));
         Ok(ingest::Plan {
             exported_on: exported_on.transpose()?,
-            now,
+            clock,
             environment: self.environment.clone(),
             source_tz: self.source_tz,
             date_order: self.date_order,
@@ -370,6 +388,14 @@ pub struct DemoArgs {
     /// The folder for the demo's input, lake and reports.
     #[arg(long, value_name = "DIR", default_value = "gatelog-demo")]
     pub dir: PathBuf,
+}
+
+fn wait(text: &str) -> std::result::Result<Duration, String> {
+    let micros = options::parse_duration(text)
+        .ok()
+        .and_then(|micros| u64::try_from(micros).ok());
+    let known = micros.map(Duration::from_micros);
+    known.ok_or_else(|| "write it like 90s, 10m or 2h; before a PATH write --wait=10m".to_owned())
 }
 
 fn max_rejects(text: &str) -> std::result::Result<MaxRejects, String> {

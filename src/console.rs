@@ -2,6 +2,7 @@
 
 use gatelog::error::Error;
 use gatelog::ingest::{DEFAULT_ENVIRONMENT, Fate, Outcome, Progress, Tally};
+use gatelog::lake::lock::Owner;
 use gatelog::{generate, instant};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -61,12 +62,20 @@ pub fn now() -> i64 {
     since_epoch.as_micros() as i64
 }
 
-/// Who holds the lock, for people who meet it: process, machine, time.
-pub fn owner() -> String {
-    let host = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
-    let now = instant::to_text(now() / instant::MICROS_PER_SECOND * instant::MICROS_PER_SECOND);
-    let host = host.unwrap_or_else(|_| "this machine".to_owned());
-    format!("process {} on {host} since {now}", std::process::id())
+/// Who holds the lock, for people who meet it: process, machine, time, command.
+pub fn owner(command: &str, patience: Duration) -> Owner {
+    let of_system = || std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    let host = ["HOSTNAME", "COMPUTERNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .or_else(|| of_system().ok());
+    Owner {
+        pid: std::process::id(),
+        host: host.unwrap_or_else(|| "this machine".to_owned()),
+        started_on: instant::to_text(now() / instant::MICROS_PER_SECOND * instant::MICROS_PER_SECOND),
+        command: command.to_owned(),
+        patience,
+    }
 }
 
 /// A bar on a terminal; elsewhere a plain line a minute.
@@ -120,6 +129,9 @@ impl Bar {
 
 /// What became of each input, the first rejects, and the books.
 pub fn inventory(outcome: &Outcome) {
+    for note in &outcome.notes {
+        eprintln!("note: {note}");
+    }
     for report in &outcome.reports {
         match &report.fate {
             Fate::Ingested {
@@ -234,7 +246,10 @@ pub fn outcome_json(outcome: &Outcome) -> String {
             Fate::Unfinished => json!({"input": report.input, "fate": "unfinished"}),
         })
         .collect();
-    json!({"total": tally(&outcome.total), "inputs": inputs, "rejected_by_code": outcome.rejected_by_code}).to_string()
+    json!({
+        "total": tally(&outcome.total), "inputs": inputs, "rejected_by_code": outcome.rejected_by_code, "notes": outcome.notes,
+    })
+    .to_string()
 }
 
 pub fn generated(summary: &generate::Summary, out: &Path) {

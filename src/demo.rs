@@ -11,6 +11,7 @@ use gatelog::report::options::Options;
 use gatelog::report::{self, Report};
 use gatelog::write::{Format, text};
 use std::path::Path;
+use std::time::Duration;
 
 const EXPORTS: [(&str, &str); 3] = [
     (
@@ -39,7 +40,8 @@ pub fn run(dir: &Path) -> Result<u8> {
     }
     let plan = ingest::Plan {
         environment: Some(ENVIRONMENT.to_owned()),
-        owner: console::owner(),
+        owner: console::owner("demo", Duration::ZERO),
+        clock: console::now,
         ..ingest::Plan::new(vec![input.clone()], lake.clone())
     };
     console::inventory(&ingest::ingest(&plan, &|_| {})?);

@@ -5,8 +5,8 @@
 //! renames or removes goes through a [`Disk`], so that one place can be tested against failing disks: [`Faults`] sees
 //! each step before it happens and may let it fail, or let a write come to an end too early.
 
-use crate::error::{AtPath, Error, Kind, Result};
-use std::fs::{self, File, TryLockError};
+use crate::error::{AtPath, Result};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -211,63 +211,12 @@ pub fn unnamed(dir: &Path) -> Result<File> {
     tempfile::tempfile_in(dir).at_path(dir, "cannot create a file")
 }
 
-/// A writer's exclusive hold on a lake. The system releases it when the process ends, however it ends.
-#[derive(Debug)]
-pub struct Lock {
-    file: File,
-}
-
-impl Lock {
-    /// Takes the lock in `dir` or says who holds it. `owner` is written into the file for people to read.
-    pub fn take(dir: &Path, owner: &str) -> Result<Lock> {
+/// Opens a file for writing as it is, creating it if need be. For locks, which are no content.
+pub fn open_or_create(path: &Path) -> Result<File> {
+    if let Some(dir) = path.parent() {
         fs::create_dir_all(dir).at_path(dir, "cannot create the folder")?;
-        let path: PathBuf = dir.join("lock");
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .at_path(&path, "cannot open the lock")?;
-        match file.try_lock() {
-            Ok(()) => {
-                file.set_len(0).at_path(&path, "cannot be written")?;
-                file.write_all(owner.as_bytes()).at_path(&path, "cannot be written")?;
-                Ok(Lock { file })
-            }
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                Err(
-                    Error::new(Kind::Locked, format!("the lake is being written by {}", holder.trim()))
-                        .at(dir)
-                        .hint("wait until that run has ended, then try again"),
-                )
-            }
-            Err(TryLockError::Error(cause)) => Err(cause).at_path(&path, "cannot be locked"),
-        }
     }
-}
-
-impl Drop for Lock {
-    /// Closing the file is not enough: a process that is being started elsewhere in this one may hold a copy of it.
-    fn drop(&mut self) {
-        // What cannot be unlocked is unlocked by the system when the last copy is closed.
-        let _ = self.file.unlock();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_that_was_given_up_is_free_though_a_copy_of_its_file_lives_on() {
-        let home = tempfile::tempdir().unwrap();
-        let lock = Lock::take(home.path(), "one").unwrap();
-        assert_eq!(Lock::take(home.path(), "two").unwrap_err().kind, Kind::Locked);
-        // What a child process holds between its fork and its start.
-        let copy = lock.file.try_clone().unwrap();
-        drop(lock);
-        Lock::take(home.path(), "two").unwrap();
-        drop(copy);
-    }
+    let mut how = File::options();
+    how.create(true).truncate(false).write(true);
+    how.open(path).at_path(path, "cannot be opened for writing")
 }

@@ -42,9 +42,10 @@ fn main() -> ExitCode {
 
 fn run_ingest(args: &IngestArgs) -> Result<u8> {
     let bar = console::Bar::new();
-    let outcome = ingest::ingest(&args.plan(console::owner(), console::now())?, &|progress| {
-        bar.show(progress)
-    });
+    let outcome = ingest::ingest(
+        &args.plan(console::owner("ingest", args.wait.patience()), console::now)?,
+        &|progress| bar.show(progress),
+    );
     bar.clear();
     let outcome = outcome?;
     console::inventory(&outcome);
@@ -68,7 +69,7 @@ fn run_rejects(args: &RejectsArgs) -> Result<u8> {
 }
 
 fn run_replay(args: &ReplayArgs) -> Result<u8> {
-    let outcome = ingest::replay(&args.plan(console::owner()))?;
+    let outcome = ingest::replay(&args.plan(console::owner("replay", args.wait.patience()), console::now))?;
     console::inventory(&outcome);
     if args.json {
         print(|out| writeln!(out, "{}", console::outcome_json(&outcome)))?;

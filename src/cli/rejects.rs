@@ -1,10 +1,11 @@
 //! The command line of what was set aside: `rejects` lists it, `replay` reads it again.
 
-use super::{LakeArg, date_order, max_rejects, time_zone};
+use super::{LakeArg, WaitArg, date_order, max_rejects, time_zone};
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use gatelog::ingest::{MaxRejects, Replay};
 use gatelog::instant::DateOrder;
+use gatelog::lake::lock::Owner;
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -112,14 +113,16 @@ pub struct ReplayArgs {
     /// Rejects that may remain before the exit code is 4: a number, or a share of those read again like 1%.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = max_rejects)]
     pub max_rejects: MaxRejects,
+    #[command(flatten)]
+    pub wait: WaitArg,
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
 impl ReplayArgs {
-    /// `owner` names the process for the lake's lock.
-    pub fn plan(&self, owner: String) -> Replay {
+    /// `owner` names the process for the lake's lock, `clock` tells micros since 1970.
+    pub fn plan(&self, owner: Owner, clock: fn() -> i64) -> Replay {
         Replay {
             code: self.choice.code.clone(),
             source: self.choice.source.clone(),
@@ -127,6 +130,7 @@ impl ReplayArgs {
             source_tz: self.source_tz,
             date_order: self.date_order,
             owner,
+            clock,
             ..Replay::new(self.lake.lake.clone())
         }
     }

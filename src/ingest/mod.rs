@@ -37,7 +37,9 @@ mod xml;
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::instant::DateOrder;
+use crate::instant::{self, DateOrder};
+use crate::lake::lock::Owner;
+use crate::lake::runs::{Books, InputCounts};
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -59,12 +61,12 @@ pub struct Plan {
     pub date_order: Option<DateOrder>,
     /// When the inputs were exported, micros since 1970; each file's own time of modification when `None`.
     pub exported_on: Option<i64>,
-    /// The time at which standard input counts as exported, micros since 1970.
-    pub now: i64,
+    /// Tells micros since 1970: for the record of the run, and when standard input counts as exported.
+    pub clock: fn() -> i64,
     /// Commit nothing if anything is rejected or refused.
     pub strict: bool,
     /// Who writes, for the lock.
-    pub owner: String,
+    pub owner: Owner,
     /// About how much is read and parsed at once, per core.
     pub block_bytes: usize,
     /// About how much memory the run may take, whatever the size of its inputs.
@@ -83,15 +85,37 @@ impl Plan {
             source_tz: Tz::UTC,
             date_order: None,
             exported_on: None,
-            now: 0,
+            clock: || 0,
             strict: false,
-            owner: "gatelog".to_owned(),
+            owner: Owner::unnamed(),
             block_bytes: 4 << 20,
             memory_bytes: 512 << 20,
             record_bytes: 64 << 20,
             disk: Disk::default(),
         }
     }
+
+    /// Option → value, for the record of the run.
+    fn settings(&self) -> BTreeMap<String, String> {
+        settings([
+            ("environment", self.environment.clone()),
+            ("source_tz", Some(self.source_tz.name().to_owned())),
+            ("date_order", self.date_order.map(|order| order.name().to_owned())),
+            ("exported_on", self.exported_on.map(instant::to_text)),
+            ("strict", self.strict.then(|| "true".to_owned())),
+            ("memory", Some(mib(self.memory_bytes))),
+        ])
+    }
+}
+
+/// Those that were given, by name.
+fn settings<const N: usize>(all: [(&str, Option<String>); N]) -> BTreeMap<String, String> {
+    let given = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    given.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn mib(bytes: usize) -> String {
+    format!("{} MiB", bytes >> 20)
 }
 
 /// The books: every record read is in exactly one of the others (L1).
@@ -106,6 +130,39 @@ pub struct Tally {
 impl Tally {
     pub fn balances(&self) -> bool {
         self.read == self.accepted + self.duplicate + self.rejected
+    }
+
+    fn of_accepted(accepted: u64) -> Tally {
+        Tally {
+            read: accepted,
+            accepted,
+            ..Tally::default()
+        }
+    }
+
+    fn of_duplicate(duplicate: u64) -> Tally {
+        Tally {
+            read: duplicate,
+            duplicate,
+            ..Tally::default()
+        }
+    }
+
+    fn of_rejected(rejected: u64) -> Tally {
+        Tally {
+            read: rejected,
+            rejected,
+            ..Tally::default()
+        }
+    }
+
+    fn books(&self) -> Books {
+        Books {
+            read: self.read,
+            accepted: self.accepted,
+            duplicate: self.duplicate,
+            rejected: self.rejected,
+        }
     }
 
     fn add(&mut self, other: &Tally) {
@@ -163,12 +220,25 @@ pub struct Outcome {
     /// The first rejects, in order, for people to see; all of them are in the lake.
     pub rejects: Vec<RejectNote>,
     pub rejected_by_code: BTreeMap<String, u64>,
+    /// What people should know beside the inputs: a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Outcome {
     pub fn refused(&self) -> usize {
         let is_refused = |report: &&Report| matches!(report.fate, Fate::Refused { .. });
         self.reports.iter().filter(is_refused).count()
+    }
+
+    /// What became of the inputs, counted.
+    fn input_counts(&self) -> InputCounts {
+        let is_ingested = |report: &&Report| matches!(report.fate, Fate::Ingested { .. });
+        let (ingested, refused) = (self.reports.iter().filter(is_ingested).count(), self.refused());
+        InputCounts {
+            inputs_ingested: ingested as u64,
+            inputs_skipped: (self.reports.len() - ingested - refused) as u64,
+            inputs_refused: refused as u64,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::manifest::InputEntry;
 use crate::lake::names::Names;
-use crate::lake::schema;
+use crate::lake::{runs, schema};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use rayon::prelude::*;
@@ -52,6 +52,7 @@ struct Queued {
 
 pub struct Run<'p> {
     plan: &'p Plan,
+    record: runs::Run,
     writer: Writer,
     progress: &'p (dyn Fn(Progress) + Sync),
     so_far: Progress,
@@ -80,7 +81,8 @@ impl<'p> Run<'p> {
         }
         Ok(Run {
             plan,
-            writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes, &plan.disk)?,
+            record: runs::Run::begin("ingest", plan.clock, plan.settings()),
+            writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes, &plan.disk, plan.clock)?,
             progress,
             so_far,
             opened: Vec::new(),
@@ -159,7 +161,7 @@ impl<'p> Run<'p> {
         };
         let exported_on = match self.plan.exported_on {
             Some(on) => on,
-            None => source::modified_on(input)?.unwrap_or(self.plan.now),
+            None => source::modified_on(input)?.unwrap_or_else(self.plan.clock),
         };
         let environment = self.plan.environment.as_deref();
         let size = source::size(input)?;
@@ -265,6 +267,7 @@ impl<'p> Run<'p> {
     /// Closes the books and commits.
     pub fn finish(mut self) -> Result<Outcome> {
         self.doubts.write_out(&mut self.writer)?;
+        let note = self.writer.note().map(str::to_owned);
         let mut settled = self.writer.settle()?;
         for (input, rows) in self.stretches {
             let (all, accepted) = (rows.end - rows.start, settled.accepted(rows));
@@ -283,6 +286,7 @@ impl<'p> Run<'p> {
             reports: self.reports,
             rejects: std::mem::take(&mut self.rejects.first),
             rejected_by_code: std::mem::take(&mut self.rejects.by_code),
+            notes: note.into_iter().collect(),
             ..Outcome::default()
         };
         let generation = settled.next_generation();
@@ -298,13 +302,17 @@ impl<'p> Run<'p> {
             entries.push(open.entry(generation));
             outcome.reports[line].fate = open.fate();
         }
-        let checked = check(self.plan, &outcome);
-        if checked.is_err() || entries.is_empty() {
+        if let Err(refusal) = check(self.plan, &outcome) {
             settled.abandon()?;
-            return checked.map(|()| outcome);
+            return Err(refusal);
+        }
+        (self.record.inputs, self.record.books) = (outcome.input_counts(), outcome.total.books());
+        if entries.is_empty() {
+            settled.commit_run(self.record)?;
+            return Ok(outcome);
         }
         self.rejects.write_out(&mut settled)?;
-        settled.commit(self.names, entries)?;
+        settled.commit(self.names, entries, self.record)?;
         Ok(outcome)
     }
 }

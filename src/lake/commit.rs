@@ -17,6 +17,7 @@ use super::index::{self, IndexRun};
 use super::manifest::{self, DataFile, Manifest, ReplayEntry};
 use super::names::Names;
 use super::revise::Placed;
+use super::runs;
 use super::side::Side;
 use super::spill::Run;
 use crate::disk::Disk;
@@ -171,7 +172,15 @@ impl<'l> Next<'l> {
     }
 
     /// Decides, and carries out.
-    pub fn commit(self) -> Result<()> {
+    pub fn commit(mut self, before: &Manifest, run: runs::Run) -> Result<()> {
+        self.manifest.runs.push(run.end(self.manifest.generation));
+        before.check_next(&self.manifest).map_err(|broken| {
+            Error::failed(format!(
+                "nothing was committed, since the next manifest would be wrong: {broken}"
+            ))
+            .at(self.root)
+        })?;
+        self.disk.create_dir(&self.staging)?;
         let manifest = self.staging.join(manifest::FILE_NAME);
         self.disk.write(&manifest, &self.manifest.to_json()?)?;
         self.disk.sync_dir(&self.staging)?;

@@ -1,9 +1,12 @@
 //! `manifest.json`: the one list of what the lake holds. A file it does not name is not part of the lake (L5).
 //!
 //! Readers take the lake from here, so replacing this small file, in one step, *is* the commit. Paths are relative to
-//! the lake and use `/`; instants are texts, so that a person can read them.
+//! the lake and use `/`; instants are micros since 1970. It is written with one entry a line, so that a person can read
+//! it and a tool compare it, and any JSON is read.
 
+use super::entry_per_line;
 use super::file::Written;
+use super::runs::RunEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The layout this version writes. A lake of a newer layout is refused, never guessed at.
+/// Layout 1 kept no record of runs and no index of identities; what it lacks is read as empty.
 pub const FORMAT: u32 = 2;
 
 pub const FILE_NAME: &str = "manifest.json";
@@ -33,6 +37,9 @@ pub struct Manifest {
     pub inputs: Vec<InputEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replays: Vec<ReplayEntry>,
+    /// Oldest first.
+    #[serde(default)]
+    pub runs: Vec<RunEntry>,
 }
 
 /// One file of `audit/`.
@@ -111,6 +118,9 @@ pub struct ReplayEntry {
     pub accepted: u64,
     pub duplicate: u64,
     pub rejected: u64,
+    /// Of the accepted, rows of side tables; layout 1 did not tell.
+    #[serde(default)]
+    pub accepted_beside: Option<u64>,
 }
 
 impl DataFile {
@@ -137,6 +147,7 @@ impl Manifest {
             rejects: Vec::new(),
             inputs: Vec::new(),
             replays: Vec::new(),
+            runs: Vec::new(),
         }
     }
 
@@ -160,7 +171,7 @@ impl Manifest {
     }
 
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec_pretty(self)
+        entry_per_line::to_json(self)
             .map_err(|cause| Error::failed("the manifest cannot be written as JSON").caused_by(cause))
     }
 
@@ -208,7 +219,8 @@ impl Manifest {
                 return Err(format!("the books of {} do not balance (L1)", input.name));
             }
         }
-        self.check_rejects(next)
+        self.check_rejects(next)?;
+        self.check_runs(next)
     }
 
     /// A reject stays until it is replayed: what the files hold changes by exactly what the books say (L1, L5).
@@ -364,6 +376,7 @@ mod tests {
             accepted,
             duplicate: 0,
             rejected,
+            accepted_beside: Some(0),
         };
         let next = |rejects: Vec<DataFile>, replays: Vec<ReplayEntry>| {
             let next = Manifest {
@@ -390,6 +403,33 @@ mod tests {
             ),
             "unbalanced"
         );
+    }
+
+    #[test]
+    fn a_manifest_is_written_with_an_entry_a_line_and_read_in_any_form() {
+        let one = "audit/environment=e/kind=access/month=2026-03/a.parquet";
+        let manifest = Manifest {
+            index: Vec::new(),
+            ..next(vec![audit(one), audit("b")])
+        };
+        let text = String::from_utf8(manifest.to_json().unwrap()).unwrap();
+        let entry = |path: &str| {
+            format!(
+                "{{\"path\":\"{path}\",\"rows\":1,\"bytes\":1,\"hash\":\"\",\"environment\":\"e\",\"kind\":\"access\",\
+                 \"month\":\"2026-03\",\"min_created_on_us\":0,\"max_created_on_us\":0}}"
+            )
+        };
+        let expected = format!(
+            "{{\n\"format\":2,\n\"generation\":1,\n\"audit\":[\n{},\n{}\n],\n\"index\":[],\n\"names\":null,\n\"users\":null,\n\
+             \"organizations\":null,\n\"rejects\":[],\n\"inputs\":[],\n\"runs\":[]\n}}\n",
+            entry(one),
+            entry("b")
+        );
+        assert_eq!(text, expected);
+        let pretty = serde_json::to_vec_pretty(&manifest).unwrap();
+        for text in [text.as_bytes(), &pretty] {
+            assert_eq!(serde_json::from_slice::<Manifest>(text).unwrap(), manifest);
+        }
     }
 
     #[test]

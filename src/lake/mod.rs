@@ -13,15 +13,18 @@
 
 mod claims;
 mod commit;
+mod entry_per_line;
 mod file;
 pub mod identity;
 mod index;
+pub mod lock;
 pub mod manifest;
 mod merge;
 pub mod names;
 mod rebuild;
 pub mod rejects;
 mod revise;
+pub mod runs;
 mod scan;
 pub mod schema;
 pub mod side;

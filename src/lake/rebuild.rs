@@ -6,16 +6,24 @@ use super::file;
 use super::identity;
 use super::index::{self, IndexWriter, Key};
 use super::manifest::{AuditFile, Manifest};
+use super::runs::Run;
 use super::spill::Spill;
 use crate::disk::Disk;
 use crate::error::{AtPath, Result};
 use crate::instant;
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Commits a new index if the one there does not stand for the lake's rows; gives the manifest that holds then.
-pub fn index_where_missing(disk: &Disk, root: &Path, manifest: Manifest, memory_bytes: usize) -> Result<Manifest> {
+pub fn index_where_missing(
+    disk: &Disk,
+    root: &Path,
+    manifest: Manifest,
+    memory_bytes: usize,
+    clock: fn() -> i64,
+) -> Result<Manifest> {
     let is_there = manifest.index.iter().all(|run| {
         let found = std::fs::metadata(root.join(&run.path)).map(|file| file.len());
         found.is_ok_and(|bytes| bytes == index::run_bytes(run.rows))
@@ -25,24 +33,24 @@ pub fn index_where_missing(disk: &Disk, root: &Path, manifest: Manifest, memory_
     if is_there && known == held {
         return Ok(manifest);
     }
+    let run = Run::begin("index", clock, BTreeMap::new());
     let staging = root.join(STAGING);
     let mut keys = Spill::new(disk, staging.join("keys"), memory_bytes);
     for audit in &manifest.audit {
         keys_of(root, audit, &mut keys)?;
     }
     let mut sorted = keys.sorted()?;
-    let mut run = IndexWriter::create(disk, &staging.join(index::STAGED))?;
+    let mut writer = IndexWriter::create(disk, &staging.join(index::STAGED))?;
     while let Some(key) = sorted.next()? {
-        run.push(key)?;
+        writer.push(key)?;
     }
     let mut next = Next::after(&manifest, root, disk);
     next.intent
         .removes
         .extend(next.manifest.index.drain(..).map(|run| run.path));
-    next.put_index(run.finish()?)?;
-    let rebuilt = next.manifest.clone();
-    next.commit()?;
-    Ok(rebuilt)
+    next.put_index(writer.finish()?)?;
+    next.commit(&manifest, run)?;
+    Manifest::read(root).map(|committed| committed.unwrap_or(manifest))
 }
 
 /// The keys of all rows of a file.

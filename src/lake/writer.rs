@@ -11,16 +11,18 @@ use super::commit::{self, Next, STAGING};
 use super::file::{ParquetFile, Written};
 use super::identity::Identity;
 use super::index::{self, IndexRun, IndexWriter, Key};
+use super::lock::{Lock, Owner};
 use super::manifest::{DataFile, InputEntry, Manifest, ReplayEntry};
 use super::names::Names;
 use super::rejects::{self, RejectSink};
 use super::revise::{self, Placed};
+use super::runs::Run;
 use super::side::{Side, SideRow};
 use super::sort::Sorter;
 use super::spill::Spill;
 use super::{read_names, read_side, rebuild};
-use crate::disk::{Disk, Lock};
-use crate::error::{Error, Result};
+use crate::disk::Disk;
+use crate::error::Result;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,8 @@ struct Base {
     rejects: Option<ParquetFile>,
     /// Files of rejects that what is staged stands for, with the books of their replay.
     replayed: Option<(Vec<String>, ReplayEntry)>,
+    /// Of its own opening, for people.
+    note: Option<String>,
     /// Held until the writer goes.
     _lock: Lock,
 }
@@ -101,13 +105,14 @@ impl Writer {
     /// Opens a lake for writing, creating it if need be, and finishes what a killed run had decided.
     ///
     /// `owner` says who writes, for people who meet the lock. `memory_bytes` is the budget of the whole run.
-    pub fn open(root: &Path, owner: &str, memory_bytes: usize, disk: &Disk) -> Result<Writer> {
+    pub fn open(root: &Path, owner: &Owner, memory_bytes: usize, disk: &Disk, clock: fn() -> i64) -> Result<Writer> {
         let lock = Lock::take(root, owner)?;
+        let was_decided = root.join(commit::INTENT).exists();
         commit::recover(disk, root)?;
         let manifest = Manifest::read(root)?.unwrap_or_else(Manifest::empty);
         let staging = root.join(STAGING);
         let rows_bytes = share_of_rows(memory_bytes);
-        let manifest = rebuild::index_where_missing(disk, root, manifest, rows_bytes)?;
+        let manifest = rebuild::index_where_missing(disk, root, manifest, rows_bytes, clock)?;
         Ok(Writer {
             sorter: Sorter::new(disk, staging.clone(), rows_bytes),
             claims: Claims::new(disk, &staging, rows_bytes / 4),
@@ -120,9 +125,15 @@ impl Writer {
                 side: None,
                 rejects: None,
                 replayed: None,
+                note: lock.stale.as_deref().map(|writer| recovered(writer, was_decided)),
                 _lock: lock,
             },
         })
+    }
+
+    /// What the last writer left, if it did not end by itself.
+    pub fn note(&self) -> Option<&str> {
+        self.base.note.as_deref()
     }
 
     /// Whether an input of this size was ever ingested. If not, its content need not be hashed to know it is new.
@@ -267,8 +278,8 @@ impl Settled {
         self.base.replayed = Some((paths, books));
     }
 
-    /// Commits everything staged, the names and the books of the inputs.
-    pub fn commit(self, names: Names, inputs: Vec<InputEntry>) -> Result<()> {
+    /// Commits everything staged, the names, the books of the inputs and the record of the run.
+    pub fn commit(self, names: Names, inputs: Vec<InputEntry>, run: Run) -> Result<()> {
         let Settled {
             base,
             sorter,
@@ -285,6 +296,7 @@ impl Settled {
             side,
             rejects,
             replayed,
+            note: _,
             _lock,
         } = base;
         let (root, disk, manifest) = (&root, &disk, &manifest);
@@ -312,17 +324,28 @@ impl Settled {
             next.put_side(&side.unwrap_or_default())?;
         }
         next.manifest.inputs.extend(inputs);
-        manifest.check_next(&next.manifest).map_err(|broken| {
-            Error::failed(format!(
-                "nothing was committed, since the next manifest would be wrong: {broken}"
-            ))
-            .at(root)
-        })?;
-        next.commit()
+        next.commit(manifest, run)
+    }
+
+    /// Commits that there was a run which found nothing new: the manifest alone.
+    pub fn commit_run(self, run: Run) -> Result<()> {
+        let Base {
+            root, disk, manifest, ..
+        } = &self.base;
+        disk.remove_dir(&self.base.staging())?;
+        Next::after(manifest, root, disk).commit(manifest, run)
     }
 
     /// Gives up everything staged; the lake stays as it was.
     pub fn abandon(self) -> Result<()> {
         self.base.abandon()
     }
+}
+
+fn recovered(writer: &str, was_decided: bool) -> String {
+    let done = match was_decided {
+        true => "its commit was decided, and is finished now",
+        false => "what it had begun and not committed is cleared",
+    };
+    format!("the last writer, {writer}, did not finish; {done}")
 }

@@ -5,9 +5,12 @@
 use crate::encoded;
 use crate::logs::{self, Event, Form, at};
 use crate::support::{self, Ended, gatelog};
+use gatelog::disk::Disk;
 use gatelog::lake::Writer;
+use gatelog::lake::lock::Owner;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// Compares an outcome with `golden/NAME.txt`, where HOME stands for the folder the program ran in.
 fn golden(home: &Path, name: &str, command: &[&str], ended: &Ended) {
@@ -297,13 +300,14 @@ fn a_second_writer_meets_the_lock_and_readers_never_wait() {
     let home = with_lake();
     let log = Form::Lines.write(&[Event::access(at("2026-03-01T08:00:00Z"), 64, Some(1))]);
     support::write(&home.path().join("more.ndjson"), log);
-    let writer = Writer::open(
-        &home.path().join("lake"),
-        "process 7 on birdhouse since noon",
-        1 << 20,
-        &gatelog::disk::Disk::default(),
-    )
-    .expect("free");
+    let owner = Owner {
+        pid: 7,
+        host: "birdhouse".to_owned(),
+        started_on: "2026-03-01T12:00:00Z".to_owned(),
+        command: "ingest".to_owned(),
+        patience: Duration::ZERO,
+    };
+    let writer = Writer::open(&home.path().join("lake"), &owner, 1 << 20, &Disk::default(), || 0).expect("free");
     check(home.path(), "locked", &["ingest", "more.ndjson"], 5);
     assert_eq!(gatelog(home.path(), &["report"]).code, 0);
     writer.abandon().expect("nothing was staged");

@@ -274,7 +274,7 @@ fn a_lake_of_a_newer_layout_is_refused_not_guessed_at() {
     let (home, lake) = lake();
     let path = lake.join("manifest.json");
     let text = fs::read_to_string(&path).expect("readable");
-    support::write(&path, text.replacen("\"format\": 2", "\"format\": 3", 1));
+    support::write(&path, text.replacen("\"format\":2", "\"format\":3", 1));
     for command in [&["report"][..], &["ingest", "log"]] {
         let ended = support::gatelog(home.path(), command);
         assert_eq!(ended.code, 1, "{}", ended.stderr);

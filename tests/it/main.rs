@@ -17,6 +17,7 @@ mod header_families; // a small export per family of headers, and what it says
 mod headers; // the headers that tools write
 mod hostile; // the table of hostile and broken input: exit code, what is kept, what is rejected
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
+mod lock; // one writer at a time, and who waits
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
 mod older; // lakes in which an older version set aside what this one understands

@@ -7,7 +7,6 @@ use crate::support::{self, gatelog};
 use gatelog::ingest::{self, Fate, Replay, Tally};
 use gatelog::report::options::Options;
 use proptest::prelude::*;
-use std::fs;
 use std::path::Path;
 
 fn tally(read: u64, accepted: u64, duplicate: u64, rejected: u64) -> Tally {
@@ -28,14 +27,6 @@ fn assert_same_lake(found: &Path, expected: &Path, what: &str) {
     assert_manifest_tells_the_truth(found);
 }
 
-/// Name → bytes of all that a lake holds.
-fn bytes(lake: &Path) -> Vec<(String, Vec<u8>)> {
-    let files = support::files(lake).into_iter().filter(|(name, _)| name != "lock");
-    files
-        .map(|(name, path)| (name, fs::read(path).expect("readable")))
-        .collect()
-}
-
 #[test]
 fn l1_l3_what_is_understood_now_becomes_rows_in_every_form_and_once() {
     for form in Form::ALL {
@@ -51,14 +42,17 @@ fn l1_l3_what_is_understood_now_becomes_rows_in_every_form_and_once() {
         assert!(spoilt(&log) > 5);
         assert_ne!(support::contents(&old), support::contents(&good), "{form:?}");
 
-        let before = bytes(&old);
+        let before = support::held(&old);
         let outcome = replay(&old);
         assert_eq!(
             outcome.total,
             tally(spoilt(&log), 0, 0, spoilt(&log)),
             "{form:?}: the same version"
         );
-        assert!(before == bytes(&old), "{form:?}: the same version changes nothing");
+        assert!(
+            before == support::held(&old),
+            "{form:?}: the same version changes nothing"
+        );
 
         upgrade(&old);
         let outcome = replay(&old);
@@ -83,9 +77,9 @@ fn l1_l3_what_is_understood_now_becomes_rows_in_every_form_and_once() {
             other => panic!("{other:?}"),
         }
 
-        let before = bytes(&old);
+        let before = support::held(&old);
         assert_eq!(replay(&old).total, Tally::default(), "{form:?}: there is nothing left");
-        assert!(before == bytes(&old), "{form:?}: L3");
+        assert!(before == support::held(&old), "{form:?}: L3");
     }
 }
 
@@ -134,9 +128,9 @@ fn what_is_not_understood_stays_with_the_reason_of_today_at_its_place() {
         assert_eq!(after[1][column], before[2][column], "{column}");
     }
     assert_manifest_tells_the_truth(&lake);
-    let same = bytes(&lake);
+    let same = support::held(&lake);
     assert_eq!(replay(&lake).total, tally(2, 0, 0, 2));
-    assert!(same == bytes(&lake));
+    assert!(same == support::held(&lake));
 }
 
 #[test]
@@ -158,11 +152,11 @@ fn only_what_is_chosen_is_read_again() {
         };
         ingest::replay(&plan).expect("replayed").total
     };
-    let before = bytes(&lake);
+    let before = support::held(&lake);
     assert_eq!(chosen(Some("field-count"), None), Tally::default());
     assert_eq!(chosen(None, Some("c.ndjson")), Tally::default());
     assert_eq!(chosen(Some("syntax"), None), tally(1, 0, 0, 1));
-    assert!(before == bytes(&lake));
+    assert!(before == support::held(&lake));
     assert_eq!(chosen(Some("created-on-invalid"), Some("b.nd")), tally(1, 1, 0, 0));
     assert_eq!(support::lake_rows(&lake, "rejects").len(), 2);
     assert_manifest_tells_the_truth(&lake);
@@ -331,11 +325,11 @@ proptest! {
         let log = support::write(&home.path().join("log"), log);
         // What is so broken that it is refused has no rejects.
         if ingest::ingest(&support::plan(&lake, &[&log]), &|_| {}).is_ok() {
-            let before = bytes(&lake);
+            let before = support::held(&lake);
             let outcome = replay(&lake);
             let total = outcome.total;
             prop_assert_eq!(total.accepted + total.duplicate, 0);
-            prop_assert!(before == bytes(&lake), "{outcome:?}");
+            prop_assert!(before == support::held(&lake), "{outcome:?}");
         }
     }
 }

@@ -8,8 +8,7 @@ use crate::logs::{self, Chance, Form, HOUR, at};
 use crate::older::{replay, spoil, upgrade};
 use crate::support::{self, files};
 use gatelog::report::options::Options;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -96,18 +95,6 @@ impl Replayed {
     }
 }
 
-/// Name → content of all files that belong to a lake, the manifest as a value.
-fn content(lake: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut content: BTreeMap<_, _> = files(lake)
-        .into_iter()
-        .filter(|(name, _)| name != "lock")
-        .map(|(name, path)| (name, fs::read(path).expect("readable")))
-        .collect();
-    let manifest: Value = serde_json::from_slice(&content["manifest.json"]).expect("JSON");
-    content.insert("manifest.json".to_owned(), manifest.to_string().into_bytes());
-    content
-}
-
 #[test]
 fn l4_a_decided_replay_is_readable_at_each_step_and_finished_by_the_next_run() {
     let states = replayed(0);
@@ -130,7 +117,7 @@ fn l4_a_decided_replay_is_readable_at_each_step_and_finished_by_the_next_run() {
 
         // The next run replays again, which finds nothing more.
         assert_eq!(replay(&lake).total.accepted, 0, "{steps} steps");
-        assert!(content(&lake) == content(&states.new), "{steps} steps");
+        assert!(support::held(&lake) == support::held(&states.new), "{steps} steps");
         assert_manifest_tells_the_truth(&lake);
     }
 }
@@ -143,7 +130,7 @@ fn l4_what_an_undecided_replay_staged_is_cleared_by_the_next_run() {
     support::write(&lake.join("staging/rejects.parquet"), "half a fi");
     support::write(&lake.join("staging/run-0000-00000.parquet"), "half a fi");
     assert!(replay(&lake).total.accepted > 0);
-    assert!(content(&lake) == content(&states.new));
+    assert!(support::held(&lake) == support::held(&states.new));
 }
 
 const KILLS: u32 = 12;
@@ -161,7 +148,7 @@ fn l4_a_killed_replay_leaves_the_old_lake_or_the_new_one() {
     let clock = Instant::now();
     assert!(begun(&whole).wait().expect("ended").success());
     let duration = clock.elapsed();
-    assert!(content(&whole) == content(&states.new));
+    assert!(support::held(&whole) == support::held(&states.new));
 
     for kill in 0..KILLS {
         let lake = states.home.path().join(format!("killed-{kill}"));
@@ -177,6 +164,6 @@ fn l4_a_killed_replay_leaves_the_old_lake_or_the_new_one() {
         assert!(is_one_of.contains(&true), "kill {kill}");
 
         assert!(begun(&lake).wait().expect("ended").success());
-        assert!(content(&lake) == content(&states.new), "kill {kill}");
+        assert!(support::held(&lake) == support::held(&states.new), "kill {kill}");
     }
 }

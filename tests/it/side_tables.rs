@@ -2,7 +2,7 @@
 //! change in reports (design §3.1, §4).
 
 use crate::logs::{self, Event, Form, at};
-use crate::support::{self, ENVIRONMENT, Row, parquet_rows};
+use crate::support::{self, ENVIRONMENT, Row};
 use gatelog::ingest::{Fate, Outcome, Plan, Tally};
 use gatelog::report::options::Options;
 use std::fs;

@@ -192,6 +192,22 @@ pub fn contents(lake: &Path) -> Vec<Row> {
     rows
 }
 
+/// Name → content of all that a lake holds. Runs are left out: each leaves a record, one that changed nothing too.
+pub fn held(lake: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut held: BTreeMap<_, _> = files(lake)
+        .into_iter()
+        .filter(|(name, _)| name != "lock")
+        .map(|(name, path)| (name, fs::read(path).expect("readable")))
+        .collect();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&held["manifest.json"]).expect("JSON");
+    let fields = manifest.as_object_mut().expect("an object");
+    for of_runs in ["generation", "runs"] {
+        fields.remove(of_runs).expect("it is there");
+    }
+    held.insert("manifest.json".to_owned(), manifest.to_string().into_bytes());
+    held
+}
+
 /// Copies a folder with all it holds.
 pub fn copy(from: &Path, to: &Path) {
     for (name, path) in files(from) {

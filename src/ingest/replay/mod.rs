@@ -16,19 +16,21 @@ use super::block::Parsed;
 use super::head::{Head, Table};
 use super::reject::{Doubts, Reject, Rejects};
 use super::run::{union, window};
-use super::{Fate, Outcome, Report, Tally};
+use super::{Fate, Outcome, Report, Tally, mib, settings};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::instant::DateOrder;
+use crate::lake::lock::Owner;
 use crate::lake::manifest::ReplayEntry;
 use crate::lake::names::Names;
 use crate::lake::rejects::{self, RejectRow};
-use crate::lake::{Lake, Writer};
+use crate::lake::{Lake, Writer, runs};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use chrono_tz::Tz;
 use one::{Again, has_same_head, head_of, lacks_environment, looks_like_json, read_one};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,7 +53,9 @@ pub struct Replay {
     /// The order of dates as people spell them, instead of the one they were set aside with.
     pub date_order: Option<DateOrder>,
     /// Who writes, for the lock.
-    pub owner: String,
+    pub owner: Owner,
+    /// Tells micros since 1970, for the record of the run.
+    pub clock: fn() -> i64,
     pub memory_bytes: usize,
     pub disk: Disk,
 }
@@ -66,10 +70,23 @@ impl Replay {
             environment: None,
             source_tz: None,
             date_order: None,
-            owner: "gatelog".to_owned(),
+            owner: Owner::unnamed(),
+            clock: || 0,
             memory_bytes: 512 << 20,
             disk: Disk::default(),
         }
+    }
+
+    /// Option → value, for the record of the run.
+    fn settings(&self) -> BTreeMap<String, String> {
+        settings([
+            ("code", self.code.clone()),
+            ("source", self.source.clone()),
+            ("environment", self.environment.clone()),
+            ("source_tz", self.source_tz.map(|zone| zone.name().to_owned())),
+            ("date_order", self.date_order.map(|order| order.name().to_owned())),
+            ("memory", Some(mib(self.memory_bytes))),
+        ])
     }
 
     fn chooses(&self, row: &RejectRow<'_>) -> bool {
@@ -87,13 +104,15 @@ pub fn replay(plan: &Replay) -> Result<Outcome> {
     Lake::open(&plan.lake)?;
     let mut run = Run {
         plan,
-        writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes, &plan.disk)?,
+        record: runs::Run::begin("replay", plan.clock, plan.settings()),
+        writer: Writer::open(&plan.lake, &plan.owner, plan.memory_bytes, &plan.disk, plan.clock)?,
         rejects: Rejects::default(),
         doubts: Doubts::default(),
         stretches: Vec::new(),
         names: Names::default(),
         sources: Vec::new(),
         replayed: 0,
+        accepted_beside: 0,
         is_changed: false,
     };
     let mut replaced = Vec::new();
@@ -136,6 +155,7 @@ struct Source {
 
 struct Run<'p> {
     plan: &'p Replay,
+    record: runs::Run,
     writer: Writer,
     rejects: Rejects,
     doubts: Doubts,
@@ -145,6 +165,8 @@ struct Run<'p> {
     /// In order of appearance.
     sources: Vec<Source>,
     replayed: u64,
+    /// Rows of side tables that said something new.
+    accepted_beside: u64,
     /// Whether anything is not what it was.
     is_changed: bool,
 }
@@ -199,14 +221,14 @@ impl Run<'_> {
         let mut parsed = match again {
             Again::NotChosen => return Ok(()),
             Again::Same => {
-                source.tally.add(&rejected(1));
+                source.tally.add(&Tally::of_rejected(1));
                 source.nobodys += u64::from(lacks_environment(row, self.plan));
                 source.headerless += u64::from(row.form.is_none() && !looks_like_json(row));
                 return self.rejects.push(row, &mut self.writer);
             }
             Again::Other(reason) => {
                 self.is_changed = true;
-                source.tally.add(&rejected(1));
+                source.tally.add(&Tally::of_rejected(1));
                 let row = RejectRow {
                     code: reason.code,
                     sentence: &reason.sentence,
@@ -219,7 +241,7 @@ impl Run<'_> {
         let deletions = std::mem::take(&mut parsed.deletions);
         let found = parsed.rows.num_rows() + parsed.side.len();
         if found + deletions.len() == 0 {
-            source.tally.add(&rejected(1));
+            source.tally.add(&Tally::of_rejected(1));
             return self.rejects.push(row, &mut self.writer);
         }
         // If its row is not known, a lone deletion stays what it is.
@@ -230,10 +252,15 @@ impl Run<'_> {
         }
         for row in std::mem::take(&mut parsed.side) {
             let is_new = self.writer.take_side(row)?;
-            source.tally.add(&if is_new { accepted(1) } else { duplicate(1) });
+            source.tally.add(&if is_new {
+                Tally::of_accepted(1)
+            } else {
+                Tally::of_duplicate(1)
+            });
+            self.accepted_beside += u64::from(is_new);
         }
         // Most often none. A reject that held several records may keep some that are none.
-        source.tally.add(&rejected(parsed.rejects.len() as u64));
+        source.tally.add(&Tally::of_rejected(parsed.rejects.len() as u64));
         for part in std::mem::take(&mut parsed.rejects) {
             self.rejects.push(&part_of(row, &part), &mut self.writer)?;
         }
@@ -287,20 +314,28 @@ impl Run<'_> {
 
     fn finish(mut self, replaced: Vec<String>) -> Result<Outcome> {
         self.doubts.write_out(&mut self.writer)?;
+        let note = self.writer.note().map(str::to_owned);
         let mut settled = self.writer.settle()?;
         for (number, rows) in self.stretches {
             let (all, new) = (rows.end - rows.start, settled.accepted(rows));
             let tally = &mut self.sources[number].tally;
-            tally.add(&accepted(new));
-            tally.add(&duplicate(all - new));
+            tally.add(&Tally::of_accepted(new));
+            tally.add(&Tally::of_duplicate(all - new));
         }
         self.doubts
             .settle(&mut settled, &mut self.rejects, |number, is_known| {
                 self.is_changed |= is_known;
-                let one = if is_known { duplicate(1) } else { rejected(1) };
+                let one = if is_known {
+                    Tally::of_duplicate(1)
+                } else {
+                    Tally::of_rejected(1)
+                };
                 self.sources[number].tally.add(&one);
             })?;
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome {
+            notes: note.into_iter().collect(),
+            ..Outcome::default()
+        };
         for source in self.sources {
             assert!(
                 source.tally.balances(),
@@ -323,8 +358,9 @@ impl Run<'_> {
         }
         outcome.rejects = std::mem::take(&mut self.rejects.first);
         outcome.rejected_by_code = std::mem::take(&mut self.rejects.by_code);
+        self.record.books = outcome.total.books();
         if !self.is_changed {
-            settled.abandon()?;
+            settled.commit_run(self.record)?;
             return Ok(outcome);
         }
         self.rejects.write_out(&mut settled)?;
@@ -341,9 +377,10 @@ impl Run<'_> {
             accepted,
             duplicate,
             rejected,
+            accepted_beside: Some(self.accepted_beside),
         };
         settled.replace_rejects(replaced, books);
-        settled.commit(self.names, Vec::new())?;
+        settled.commit(self.names, Vec::new(), self.record)?;
         Ok(outcome)
     }
 }
@@ -357,30 +394,6 @@ fn part_of<'a>(row: &RejectRow<'a>, part: &'a Reject) -> RejectRow<'a> {
         sentence: &part.reason.sentence,
         raw: row.raw.get(part.span.clone()).unwrap_or_default(),
         ..*row
-    }
-}
-
-fn accepted(count: u64) -> Tally {
-    Tally {
-        read: count,
-        accepted: count,
-        ..Tally::default()
-    }
-}
-
-fn duplicate(count: u64) -> Tally {
-    Tally {
-        read: count,
-        duplicate: count,
-        ..Tally::default()
-    }
-}
-
-fn rejected(count: u64) -> Tally {
-    Tally {
-        read: count,
-        rejected: count,
-        ..Tally::default()
     }
 }
 
