@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and what it means once everything has been checked against everything else.
 
+mod compact;
 mod rejects;
 
 use chrono::NaiveDate;
@@ -16,6 +17,7 @@ use gatelog::{generate, ingest};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use compact::CompactArgs;
 pub use rejects::{Listing, RejectsArgs, ReplayArgs, Shape};
 
 /// Who used Dynamics 365 / Dataverse, through which client, for how long, and when auditing was off.
@@ -52,6 +54,8 @@ pub enum Command {
     Rejects(RejectsArgs),
     /// Read what was set aside again, with the rules of this version.
     Replay(ReplayArgs),
+    /// Merge the small files of each month into one.
+    Compact(CompactArgs),
     /// Make a realistic log of an invented organisation, of any size.
     Generate(GenerateArgs),
     /// Sample data → lake → reports, in one command.

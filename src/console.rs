@@ -2,6 +2,7 @@
 
 use gatelog::error::Error;
 use gatelog::ingest::{DEFAULT_ENVIRONMENT, Fate, Outcome, Progress, Tally};
+use gatelog::lake::compact::Compacted;
 use gatelog::lake::lock::Owner;
 use gatelog::{generate, instant};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
@@ -276,4 +277,21 @@ pub fn generated(summary: &generate::Summary, out: &Path) {
             gap.started_on.format("%F %T")
         );
     }
+}
+
+/// What a compaction has done.
+pub fn compacted(done: &Compacted) {
+    done.notes.iter().for_each(|text| note(text));
+    let files = |count: u64| counted(count as usize, "file");
+    note(&match done.partitions {
+        0 => format!("nothing to merge: {} in the lake", files(done.files_before)),
+        _ => format!(
+            "{} merged: {} became {}, {} became {}",
+            counted(done.partitions as usize, "month"),
+            files(done.files_before),
+            done.files_after,
+            HumanBytes(done.bytes_before),
+            HumanBytes(done.bytes_after)
+        ),
+    });
 }

@@ -7,9 +7,11 @@ mod rejects;
 mod status;
 
 use clap::Parser;
-use cli::{Cli, Command, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, Shape, StatusArgs, Target};
+use cli::{
+    Cli, Command, CompactArgs, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, Shape, StatusArgs, Target,
+};
 use gatelog::error::{AtPath, Error, Result};
-use gatelog::lake::Lake;
+use gatelog::lake::{Lake, compact};
 use gatelog::report::status::Status;
 use gatelog::report::{self, Report};
 use gatelog::{generate, ingest, write};
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Command::Status(args) => run_status(&args),
         Command::Rejects(args) => run_rejects(&args),
         Command::Replay(args) => run_replay(&args),
+        Command::Compact(args) => run_compact(&args),
         Command::Generate(args) => run_generate(&args),
         Command::Demo(args) => demo::run(&args.dir),
     };
@@ -146,6 +149,19 @@ fn run_status(args: &StatusArgs) -> Result<u8> {
             .and_then(|()| writeln!(out)),
         false => status::show(&found, out),
     })?;
+    Ok(0)
+}
+
+fn run_compact(args: &CompactArgs) -> Result<u8> {
+    let plan = args.plan(console::owner("compact", args.wait.patience()), console::now);
+    let done = compact::compact(&plan)?;
+    console::compacted(&done);
+    if args.json {
+        print(|out| {
+            serde_json::to_writer(&mut *out, &done)?;
+            writeln!(out)
+        })?;
+    }
     Ok(0)
 }
 

@@ -123,6 +123,21 @@ impl<'l> Next<'l> {
         Ok(())
     }
 
+    /// Makes one run of all.
+    pub fn merge_index(&mut self) -> Result<()> {
+        if self.manifest.index.len() < 2 {
+            return Ok(());
+        }
+        let old = std::mem::take(&mut self.manifest.index);
+        let mut runs = Vec::new();
+        for data in &old {
+            runs.push(IndexRun::open(&self.root.join(&data.path), data.rows)?.records()?);
+        }
+        let merged = index::merge(self.disk, &self.staging.join(index::STAGED), runs)?;
+        self.intent.removes.extend(old.into_iter().map(|data| data.path));
+        self.put_index(merged)
+    }
+
     pub fn put_rejects(
         &mut self,
         staged: Option<ParquetFile>,
@@ -202,6 +217,15 @@ pub fn recover(disk: &Disk, root: &Path) -> Result<()> {
         Some(intent) => carry_out(disk, root, &intent),
         None => disk.remove_dir(&root.join(STAGING)),
     }
+}
+
+/// What to say of a writer that did not end by itself.
+pub fn recovered(writer: &str, was_decided: bool) -> String {
+    let done = match was_decided {
+        true => "its commit was decided, and is finished now",
+        false => "what it had begun and not committed is cleared",
+    };
+    format!("the last writer, {writer}, did not finish; {done}")
 }
 
 /// Step 3. May be repeated: a file that is no longer staged is in its place already, one that is gone was removed.

@@ -207,7 +207,20 @@ pub fn read(path: &Path, columns: &[&str], batch_rows: usize) -> Result<impl Rec
 }
 
 /// About how much is read at once where rows may be wide.
-const BATCH_BYTES: i64 = 4 << 20;
+const BATCH_BYTES: i64 = 2 << 20;
+
+/// How much a file's rows take when they are decoded, about.
+pub fn decoded_bytes(path: &Path) -> Result<usize> {
+    let file = File::open(path).at_path(path, "cannot be opened")?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+        .at_path(path, "is not a Parquet file gatelog can read")?;
+    let bytes = metadata
+        .metadata()
+        .row_groups()
+        .iter()
+        .map(|group| group.total_byte_size());
+    Ok(bytes.sum::<i64>() as usize)
+}
 
 /// Reads a file's rows in order, so many at a time that their usual size bounds what is held.
 pub fn read_bounded(path: &Path) -> Result<impl RecordBatchReader + use<>> {

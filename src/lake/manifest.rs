@@ -10,7 +10,7 @@ use super::runs::RunEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The layout this version writes. A lake of a newer layout is refused, never guessed at.
@@ -187,16 +187,7 @@ impl Manifest {
         if by_path.len() != next.audit.len() {
             return Err("a file is listed twice".to_owned());
         }
-        for old in &self.audit {
-            // A file may be replaced by one with later versions of its rows, never by fewer rows or by none.
-            let keeps = |audit: &AuditFile| {
-                let holds = |a: &AuditFile| (a.min_created_on_us, a.max_created_on_us, a.file.rows);
-                holds(audit) == holds(old)
-            };
-            if !by_path.get(old.file.path.as_str()).is_some_and(|audit| keeps(audit)) {
-                return Err(format!("rows of {} would be lost", old.file.path));
-            }
-        }
+        self.check_rows(&by_path)?;
         for audit in &next.audit {
             let folder = partition_folder(&audit.environment, audit.kind, &audit.month);
             if !audit.file.path.starts_with(&folder) {
@@ -221,6 +212,39 @@ impl Manifest {
         }
         self.check_rejects(next)?;
         self.check_runs(next)
+    }
+
+    /// Rows stay: a file is kept, or replaced by one with later versions of its rows, or merged with others of its month.
+    fn check_rows(&self, next: &BTreeMap<&str, &AuditFile>) -> std::result::Result<(), String> {
+        let holds = |audit: &AuditFile| (audit.file.rows, audit.min_created_on_us, audit.max_created_on_us);
+        let join = |a: (u64, i64, i64), b: (u64, i64, i64)| (a.0 + b.0, a.1.min(b.1), a.2.max(b.2));
+        let folder = |audit: &AuditFile| partition_folder(&audit.environment, audit.kind, &audit.month);
+        let nothing = (0, i64::MAX, i64::MIN);
+        // What the files of a month hold that are no longer there.
+        let mut gone: BTreeMap<String, (u64, i64, i64)> = BTreeMap::new();
+        let mut known = BTreeSet::new();
+        for old in &self.audit {
+            known.insert(old.file.path.as_str());
+            match next.get(old.file.path.as_str()) {
+                Some(audit) if holds(audit) == holds(old) => {}
+                Some(_) => return Err(format!("rows of {} would be lost", old.file.path)),
+                None => {
+                    let month = gone.entry(folder(old)).or_insert(nothing);
+                    *month = join(*month, holds(old));
+                }
+            }
+        }
+        for (month, lost) in gone {
+            let is_new = |audit: &&&AuditFile| folder(audit) == month && !known.contains(audit.file.path.as_str());
+            let came = next
+                .values()
+                .filter(is_new)
+                .fold(nothing, |sum, audit| join(sum, holds(audit)));
+            if came != lost {
+                return Err(format!("rows of {month} would be lost"));
+            }
+        }
+        Ok(())
     }
 
     /// A reject stays until it is replayed: what the files hold changes by exactly what the books say (L1, L5).
@@ -327,6 +351,22 @@ mod tests {
         shorter.file.rows = 2;
         assert_eq!(next(vec![audit(good)]).check_next(&after(vec![revised])), Ok(()));
         assert!(next(vec![audit(good)]).check_next(&after(vec![shorter])).is_err());
+        let other = "audit/environment=e/kind=access/month=2026-03/b.parquet";
+        let both = || next(vec![audit(good), audit(other)]);
+        let merged = |rows| AuditFile {
+            file: DataFile {
+                rows,
+                ..audit("audit/environment=e/kind=access/month=2026-03/c.parquet").file
+            },
+            ..audit("")
+        };
+        let indexed = |audit: AuditFile| Manifest {
+            index: both().index,
+            ..after(vec![audit])
+        };
+        assert_eq!(both().check_next(&indexed(merged(2))), Ok(()), "merged");
+        assert!(both().check_next(&indexed(merged(3))).is_err());
+        assert!(both().check_next(&indexed(merged(1))).is_err());
         let unknown = Manifest {
             index: Vec::new(),
             ..next(vec![audit(good)])

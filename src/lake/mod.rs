@@ -13,6 +13,7 @@
 
 mod claims;
 mod commit;
+pub mod compact;
 mod entry_per_line;
 mod file;
 pub mod identity;
@@ -44,6 +45,9 @@ use side::Side;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// How often a lake is read anew because it was changed meanwhile.
+const READS: usize = 10;
+
 /// A committed lake, as it was when it was opened.
 pub struct Lake {
     root: PathBuf,
@@ -61,6 +65,39 @@ impl Lake {
             root: root.to_owned(),
             manifest,
         })
+    }
+
+    /// What `read` makes of the lake. If a writer changes the lake meanwhile so that a file is gone, it is read again as
+    /// it is then.
+    pub fn read<T>(root: &Path, mut read: impl FnMut(&Lake) -> Result<T>) -> Result<T> {
+        let mut lake = Lake::open(root)?;
+        for _ in 0..READS {
+            match read(&lake) {
+                Err(error) => {
+                    let now = Lake::open(root)?;
+                    if now.manifest.generation == lake.manifest.generation {
+                        return Err(error);
+                    }
+                    lake = now;
+                }
+                done => return done,
+            }
+        }
+        read(&lake)
+    }
+
+    /// Where a file of the manifest is: in its place, or else where a compaction that is not finished has put it.
+    fn place(&self, path: &str) -> PathBuf {
+        let place = self.root.join(path);
+        if place.exists() {
+            return place;
+        }
+        let intent = commit::Intent::read(&self.root).ok().flatten().unwrap_or_default();
+        let aside = intent.swaps.iter().find_map(|swap| {
+            let name = path.strip_prefix(&swap.folder)?.strip_prefix('/')?;
+            Some(self.root.join(&swap.staged).join(name))
+        });
+        aside.filter(|aside| aside.exists()).unwrap_or(place)
     }
 
     /// The environments that have rows, in order.

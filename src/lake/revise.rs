@@ -292,7 +292,8 @@ fn marked(rows: RecordBatch, deleted: &BooleanArray) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(rows.schema(), columns)?)
 }
 
-fn lake_rows(path: &Path) -> Result<Batches> {
+/// All rows of a file of the lake.
+pub fn lake_rows(path: &Path) -> Result<Batches> {
     let at = path.to_owned();
     let rows = file::read_bounded(path)?;
     Ok(Box::new(rows.map(move |rows| rows.at_path(&at, "cannot be read"))))

@@ -35,7 +35,7 @@ impl Lake {
         self.stretches(environment, Kind::Access, as_of)?
             .into_par_iter()
             .map(|(audit, group)| {
-                let path = self.root.join(&audit.file.path);
+                let path = self.place(&audit.file.path);
                 let columns = ["created_on", "action", "actor_id"];
                 let mut found = Accesses::default();
                 let mut numbers = HashMap::new();
@@ -51,7 +51,7 @@ impl Lake {
     pub fn control_rows(&self, environment: &str, as_of: i64) -> Result<Vec<Control>> {
         let mut found = Vec::new();
         for audit in self.files(environment, Kind::Control) {
-            let path = self.root.join(&audit.file.path);
+            let path = self.place(&audit.file.path);
             let columns = ["created_on", "audit_id", "action", "object_id", "user_id"];
             for rows in file::read(&path, &columns, 1 << 13)? {
                 decode_control(&rows.at_path(&path, "cannot be read")?, &mut found);
@@ -68,7 +68,7 @@ impl Lake {
         let stretches = kinds.map(|kind| self.stretches(environment, kind, i64::MAX));
         let stretches = stretches.into_iter().collect::<Result<Vec<_>>>()?.concat();
         let found = stretches.into_par_iter().map(|(audit, group)| {
-            let path = self.root.join(&audit.file.path);
+            let path = self.place(&audit.file.path);
             let mut found = BTreeSet::new();
             for rows in file::read_row_group(&path, group, &["actor_id"], "actor_id")? {
                 let rows = rows.at_path(&path, "cannot be read")?;
@@ -103,7 +103,7 @@ impl Lake {
         if windows.iter().all(|window| holds_all(window) || holds_none(window)) {
             return Ok(counts);
         }
-        let path = self.root.join(&audit.file.path);
+        let path = self.place(&audit.file.path);
         for rows in file::read(&path, &["created_on"], 1 << 16)? {
             let rows = rows.at_path(&path, "cannot be read")?;
             let on = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
@@ -125,7 +125,7 @@ impl Lake {
         let mut stretches = Vec::new();
         for audit in self.files(environment, kind) {
             if audit.min_created_on_us <= as_of {
-                let groups = file::row_groups(&self.root.join(&audit.file.path))?;
+                let groups = file::row_groups(&self.place(&audit.file.path))?;
                 stretches.extend((0..groups).map(|group| (audit, group)));
             }
         }

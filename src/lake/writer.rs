@@ -125,7 +125,10 @@ impl Writer {
                 side: None,
                 rejects: None,
                 replayed: None,
-                note: lock.stale.as_deref().map(|writer| recovered(writer, was_decided)),
+                note: lock
+                    .stale
+                    .as_deref()
+                    .map(|writer| commit::recovered(writer, was_decided)),
                 _lock: lock,
             },
         })
@@ -340,12 +343,4 @@ impl Settled {
     pub fn abandon(self) -> Result<()> {
         self.base.abandon()
     }
-}
-
-fn recovered(writer: &str, was_decided: bool) -> String {
-    let done = match was_decided {
-        true => "its commit was decided, and is finished now",
-        false => "what it had begun and not committed is cleared",
-    };
-    format!("the last writer, {writer}, did not finish; {done}")
 }

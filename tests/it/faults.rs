@@ -10,6 +10,7 @@ use gatelog::disk::Disk;
 use gatelog::error::Result;
 use gatelog::ingest::{self, Plan, Replay};
 use gatelog::lake::Lake;
+use gatelog::lake::compact::{Compact, compact};
 use gatelog::report::options::Options;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,10 @@ fn glob(lake: &Path) -> BTreeSet<Row> {
 fn reports(lake: &Path) -> BTreeMap<&'static str, String> {
     Lake::open(lake).expect("the lake opens");
     support::csvs(lake, &Options::default())
+}
+
+fn generation(lake: &Path) -> u64 {
+    Lake::open(lake).expect("the lake opens").manifest().generation
 }
 
 /// What a lake holds, however its files are cut: rows, rejects and side tables.
@@ -89,7 +94,12 @@ impl<'s> Scenario<'s> {
         let steps = self.steps();
         assert!(steps > 10, "{}: {steps} steps", self.name);
         let states = [&self.old, &self.new].map(|lake| (reports(lake), glob(lake)));
-        assert_ne!(states[0], states[1], "{}: the run changes something", self.name);
+        let generations = [&self.old, &self.new].map(|lake| generation(lake));
+        assert_ne!(
+            generations[0], generations[1],
+            "{}: the run changes something",
+            self.name
+        );
         let finished = content(&self.new);
         let mut outcomes = BTreeMap::new();
         for fault in Fault::ALL {
@@ -102,7 +112,8 @@ impl<'s> Scenario<'s> {
                 assert!(has_come, "{what}: the fault has not come");
 
                 let found = (reports(&lake), glob(&lake));
-                let state = usize::from(found.0 != states[0].0);
+                let state = usize::from(generation(&lake) != generations[0]);
+                assert_eq!(generation(&lake), generations[state], "{what}");
                 assert_eq!(found.0, states[state].0, "{what}: neither old nor new");
                 assert!(
                     found.1.is_superset(&states[0].1) || self.revises(),
@@ -241,4 +252,31 @@ fn l4_a_replay_survives_every_fault_at_every_step() {
         ingest::replay(&plan).map(drop)
     };
     Scenario::new(home.path(), "replay", before, run).try_all();
+}
+
+#[test]
+fn l4_a_compaction_survives_every_fault_at_every_step() {
+    let home = support::home();
+    let logs: Vec<PathBuf> = (0..4)
+        .map(|day| support::write(&home.path().join(format!("log-{day}")), lines(day * 12..day * 12 + 24)))
+        .collect();
+    let before = |lake: &Path| {
+        logs.iter()
+            .for_each(|log| ingest(lake, &[log], 64 << 20, Disk::default()).expect("it"));
+    };
+    let run = |lake: &Path, disk: Disk| {
+        let plan = Compact {
+            disk,
+            memory_bytes: 1 << 20,
+            ..Compact::new(lake.to_owned())
+        };
+        compact(&plan).map(drop)
+    };
+    let scenario = Scenario::new(home.path(), "compact", before, run);
+    let (files, rows) = (support::files(&scenario.old.join("audit")).len(), glob(&scenario.old));
+    assert!(support::files(&scenario.new.join("audit")).len() < files);
+    assert_eq!(glob(&scenario.new), rows);
+    assert_eq!(reports(&scenario.new), reports(&scenario.old));
+    let outcomes = scenario.try_all();
+    assert!(outcomes[&Fault::Kill].iter().all(|&count| count > 0), "{outcomes:?}");
 }

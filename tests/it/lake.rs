@@ -180,13 +180,11 @@ fn assert_truth(lake: &Path, said: &DataFile) {
 
 fn assert_bytes(lake: &Path, said: &DataFile) {
     let bytes = fs::read(lake.join(&said.path)).unwrap_or_else(|cause| panic!("{}: {cause}", said.path));
-    assert_eq!(bytes.len() as u64, said.bytes, "{}", said.path);
-    assert_eq!(
+    let found = (
+        bytes.len() as u64,
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes)),
-        said.hash,
-        "{}",
-        said.path
     );
+    assert_eq!(found, (said.bytes, said.hash.clone()), "{}", said.path);
 }
 
 /// L5, for any lake of the tests.

@@ -364,21 +364,12 @@ impl Run<'_> {
             return Ok(outcome);
         }
         self.rejects.write_out(&mut settled)?;
-        let Tally {
-            read,
-            accepted,
-            duplicate,
-            rejected,
-        } = outcome.total;
-        let books = ReplayEntry {
-            generation: settled.next_generation(),
-            replayed: self.replayed,
-            read,
-            accepted,
-            duplicate,
-            rejected,
-            accepted_beside: Some(self.accepted_beside),
-        };
+        let books = books(
+            &outcome.total,
+            self.replayed,
+            self.accepted_beside,
+            settled.next_generation(),
+        );
         settled.replace_rejects(replaced, books);
         settled.commit(self.names, Vec::new(), self.record)?;
         Ok(outcome)
@@ -394,6 +385,18 @@ fn part_of<'a>(row: &RejectRow<'a>, part: &'a Reject) -> RejectRow<'a> {
         sentence: &part.reason.sentence,
         raw: row.raw.get(part.span.clone()).unwrap_or_default(),
         ..*row
+    }
+}
+
+fn books(total: &Tally, replayed: u64, accepted_beside: u64, generation: u64) -> ReplayEntry {
+    ReplayEntry {
+        generation,
+        replayed,
+        read: total.read,
+        accepted: total.accepted,
+        duplicate: total.duplicate,
+        rejected: total.rejected,
+        accepted_beside: Some(accepted_beside),
     }
 }
 
