@@ -23,6 +23,7 @@ mod scan;
 pub mod schema;
 pub mod side;
 mod sort;
+pub mod verify;
 
 pub use commit::Writer;
 pub use scan::{Accesses, Control};
@@ -33,7 +34,7 @@ use arrow::array::RecordBatch;
 use manifest::{AuditFile, Manifest};
 use names::Names;
 use side::Side;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A committed lake, as it was when it was opened.
@@ -97,6 +98,15 @@ impl Lake {
             .rejects
             .iter()
             .flat_map(|file| rejects::read(&self.root, file))
+    }
+
+    /// Code → how many rejects have it, of one environment if one is asked for.
+    pub fn reject_counts(&self, only: Option<&str>) -> Result<BTreeMap<String, u64>> {
+        let mut counts = BTreeMap::new();
+        for file in &self.manifest.rejects {
+            rejects::count(&self.root, file, only, &mut counts)?;
+        }
+        Ok(counts)
     }
 
     /// Files of one environment and kind, earliest first.

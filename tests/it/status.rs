@@ -5,6 +5,9 @@ use crate::support::{self, ENVIRONMENT};
 use gatelog::lake::Lake;
 use gatelog::report::status::{Environment, Origin, Status};
 
+/// 2027-01-01T00:00:00Z
+const NOW: i64 = 1_798_761_600_000_000;
+
 /// The lake of the sample case, in a folder that goes with the test.
 fn sample_lake() -> (tempfile::TempDir, Lake) {
     let home = support::home();
@@ -21,7 +24,7 @@ fn sample_lake() -> (tempfile::TempDir, Lake) {
 #[test]
 fn status_tells_each_number_of_the_sample_case_s_two_environments() {
     let (_home, lake) = sample_lake();
-    let status = Status::of(&lake, None).expect("a status");
+    let status = Status::of(&lake, None, NOW).expect("a status");
     let [contoso, fabrikam] = status.environments.as_slice() else {
         panic!("two environments: {status:?}")
     };
@@ -59,14 +62,14 @@ fn status_tells_each_number_of_the_sample_case_s_two_environments() {
         (fabrikam.audit_interval_s, fabrikam.audit_interval_is_from),
         (14_400.0, Origin::Default)
     );
-    let only = Status::of(&lake, Some("fabrikam.crm11.dynamics.com")).expect("a status");
+    let only = Status::of(&lake, Some("fabrikam.crm11.dynamics.com"), NOW).expect("a status");
     assert_eq!(only.environments, std::slice::from_ref(fabrikam));
 }
 
 #[test]
 fn status_adds_up_the_books_of_inputs_by_table_and_form() {
     let (_home, lake) = sample_lake();
-    let status = Status::of(&lake, None).expect("a status");
+    let status = Status::of(&lake, None, NOW).expect("a status");
     let inputs: Vec<_> = status
         .inputs
         .iter()
@@ -100,7 +103,7 @@ fn status_of_side_tables_alone_has_an_environment_without_a_log() {
     let path = home.path().join("lake");
     support::ingest(&support::plan(&path, &[&file]));
     let lake = Lake::open(&path).expect("a lake");
-    let status = Status::of(&lake, None).expect("a status");
+    let status = Status::of(&lake, None, NOW).expect("a status");
     let [environment] = status.environments.as_slice() else {
         panic!("one environment: {status:?}")
     };
