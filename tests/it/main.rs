@@ -28,6 +28,7 @@ mod rejects; // what was set aside: listing it, and the limit of it
 mod replay; // what was set aside, read again
 mod replay_crash; // L4: kills of a replay
 mod rules; // contract rules of sessions and clients that no unit test shows
+mod runs; // what each run leaves behind
 mod sabotage; // what can be wrong with a lake, one thing at a time
 mod side_tables; // users and organizations beside the log
 mod status; // what is known of each environment, number by number
