@@ -1,6 +1,7 @@
 //! How `gatelog runs` reads for people: a line for each run, the newest first.
 
 use crate::grid::{self, Side};
+use gatelog::instant;
 use gatelog::report::runs::{Listed, Run};
 use indicatif::HumanCount;
 use std::io::{self, Write};
@@ -34,12 +35,13 @@ pub fn show_lines<'r>(runs: impl Iterator<Item = &'r Run>, out: &mut dyn Write) 
 }
 
 fn cells(run: &Run) -> [String; 10] {
-    let Run { started_on, entry } = run;
+    let entry = &run.entry;
     let count = |count: u64| HumanCount(count).to_string();
     [
         entry.generation.to_string(),
         entry.command.clone(),
-        started_on.clone(),
+        // A fraction of a second tells people nothing.
+        instant::to_text(entry.started_on_us / instant::MICROS_PER_SECOND * instant::MICROS_PER_SECOND),
         took(entry.duration_ms),
         inputs(run),
         count(entry.books.read),

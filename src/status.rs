@@ -63,8 +63,10 @@ fn show_months(months: &[Month], out: &mut dyn Write) -> io::Result<()> {
         [String::new(), name.to_owned(), access, control, change]
     };
     let mut rows = vec![["", "month", "access", "control", "change"].map(str::to_owned)];
-    if let [first, .., before] | [first @ before] = earlier {
-        rows.push(cells(&format!("{} to {}", first.month, before.month), earlier));
+    match earlier {
+        [] => {}
+        [one] => rows.push(cells(&one.month, earlier)),
+        [first, .., before] => rows.push(cells(&format!("{} to {}", first.month, before.month), earlier)),
     }
     rows.extend(
         last.iter()
@@ -194,4 +196,48 @@ fn notes(environment: &Environment) -> Vec<&'static str> {
         .filter(|(holds, _)| *holds)
         .map(|(_, note)| note)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_the_largest_unit_of_which_there_are_two() {
+        let told = [
+            (-1, "ahead of this clock"),
+            (0, "0 seconds ago"),
+            (1, "1 second ago"),
+            (119, "119 seconds ago"),
+            (120, "2 minutes ago"),
+            (7_199, "119 minutes ago"),
+            (7_200, "2 hours ago"),
+            (172_799, "47 hours ago"),
+            (172_800, "2 days ago"),
+        ];
+        for (seconds, text) in told {
+            assert_eq!(age(seconds), text);
+        }
+    }
+
+    #[test]
+    fn the_last_twelve_months_are_shown_one_by_one_and_those_before_in_a_line() {
+        let shown = |count: usize| {
+            let month = |number| Month {
+                month: format!("m{number:02}"),
+                access_rows: 1,
+                ..Month::default()
+            };
+            let mut text = Vec::new();
+            show_months(&(0..count).map(month).collect::<Vec<_>>(), &mut text).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+            text.lines().skip(1).map(cells).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(1), ["m00 1 0 0"]);
+        assert_eq!((shown(12).len(), shown(12)[0].as_str()), (12, "m00 1 0 0"));
+        assert_eq!((shown(13).len(), shown(13)[0].as_str()), (13, "m00 1 0 0"));
+        assert_eq!((shown(15).len(), shown(15)[0].as_str()), (13, "m00 to m02 3 0 0"));
+        assert_eq!(shown(15)[12], "m14 1 0 0");
+    }
 }

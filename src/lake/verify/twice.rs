@@ -62,7 +62,8 @@ impl Twice {
             let mut entry = [0; IDENTITY + 4];
             entry[..IDENTITY].copy_from_slice(&identity.to_be_bytes());
             entry[IDENTITY..].copy_from_slice(&file.to_be_bytes());
-            dealt[((identity >> 64) * self.parts.len() as u128 >> 64) as usize].push(entry);
+            let part = ((identity >> 64) * self.parts.len() as u128) >> 64;
+            dealt[part as usize].push(entry);
         }
         for (part, entries) in self.parts.iter().zip(dealt) {
             let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
