@@ -1,6 +1,6 @@
 //! The command line: what may be typed, and what it means once everything has been checked against everything else.
 
-mod compact;
+mod operate;
 mod rejects;
 
 use chrono::NaiveDate;
@@ -15,9 +15,8 @@ use gatelog::report::options::{self, Options};
 use gatelog::write::Format;
 use gatelog::{generate, ingest};
 use std::path::PathBuf;
-use std::time::Duration;
 
-pub use compact::CompactArgs;
+pub use operate::{CompactArgs, RunsArgs, StatusArgs, VerifyArgs, WaitArg};
 pub use rejects::{Listing, RejectsArgs, ReplayArgs, Shape};
 
 /// Who used Dynamics 365 / Dataverse, through which client, for how long, and when auditing was off.
@@ -38,9 +37,10 @@ Start with:
   gatelog report --lake lake                   print all reports
   gatelog report sessions --format csv         one report, for a pipe
   gatelog report --out reports                 Parquet files for BI tools
+  gatelog verify --lake lake                   check the lake against its manifest
 
 Exit codes: 0 done · 1 failed · 2 usage · 3 bad input, nothing committed · 4 committed, with more rejects than allowed
-            5 lake locked";
+            5 lake locked · 6 verify found a fault";
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -50,6 +50,10 @@ pub enum Command {
     Report(ReportArgs),
     /// What the lake knows of each environment, and what it does not.
     Status(StatusArgs),
+    /// The runs that made the lake, newest first, with their inputs and books.
+    Runs(RunsArgs),
+    /// Check every file of the lake against what the manifest says of it, without changing anything.
+    Verify(VerifyArgs),
     /// List what ingest set aside, counted by code and by file.
     Rejects(RejectsArgs),
     /// Read what was set aside again, with the rules of this version.
@@ -67,20 +71,6 @@ pub struct LakeArg {
     /// The lake's folder.
     #[arg(long, value_name = "DIR", env = "GATELOG_LAKE", default_value = "lake")]
     pub lake: PathBuf,
-}
-
-#[derive(Args)]
-pub struct WaitArg {
-    /// Wait for another run to end, so long at most, like 90s or 10m [default without a DURATION: 10m].
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m", value_parser = wait)]
-    wait: Option<Duration>,
-}
-
-impl WaitArg {
-    /// Zero is not to wait.
-    pub fn patience(&self) -> Duration {
-        self.wait.unwrap_or_default()
-    }
 }
 
 #[derive(Args)]
@@ -145,18 +135,6 @@ impl IngestArgs {
             ..ingest::Plan::new(self.paths.clone(), self.lake.lake.clone())
         })
     }
-}
-
-#[derive(Args)]
-pub struct StatusArgs {
-    #[command(flatten)]
-    pub lake: LakeArg,
-    /// Only this environment.
-    #[arg(long, value_name = "NAME")]
-    pub environment: Option<String>,
-    /// Print it as JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -392,14 +370,6 @@ pub struct DemoArgs {
     /// The folder for the demo's input, lake and reports.
     #[arg(long, value_name = "DIR", default_value = "gatelog-demo")]
     pub dir: PathBuf,
-}
-
-fn wait(text: &str) -> std::result::Result<Duration, String> {
-    let micros = options::parse_duration(text)
-        .ok()
-        .and_then(|micros| u64::try_from(micros).ok());
-    let known = micros.map(Duration::from_micros);
-    known.ok_or_else(|| "write it like 90s, 10m or 2h; before a PATH write --wait=10m".to_owned())
 }
 
 fn max_rejects(text: &str) -> std::result::Result<MaxRejects, String> {

@@ -17,16 +17,21 @@ pub enum Kind {
     BadInput,
     /// Another process is writing to the lake.
     Locked,
+    /// The lake is not what its manifest says.
+    Faulty,
 }
 
 impl Kind {
-    /// The process exit code. 4 (committed with rejects) and 6 (fault found) are outcomes, not errors.
+    pub const ALL: [Kind; 5] = [Kind::Failed, Kind::Usage, Kind::BadInput, Kind::Locked, Kind::Faulty];
+
+    /// The process exit code. 4 (committed with rejects) is an outcome, not an error.
     pub fn exit_code(self) -> u8 {
         match self {
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::BadInput => 3,
             Kind::Locked => 5,
+            Kind::Faulty => 6,
         }
     }
 }

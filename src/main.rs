@@ -3,15 +3,20 @@
 mod cli;
 mod console;
 mod demo;
+mod grid;
 mod rejects;
+mod runs;
 mod status;
+mod verify;
 
 use clap::Parser;
 use cli::{
-    Cli, Command, CompactArgs, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, Shape, StatusArgs, Target,
+    Cli, Command, CompactArgs, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, RunsArgs, Shape,
+    StatusArgs, Target, VerifyArgs,
 };
 use gatelog::error::{AtPath, Error, Result};
-use gatelog::lake::{Lake, compact};
+use gatelog::lake::compact::compact;
+use gatelog::lake::{self, Lake};
 use gatelog::report::status::Status;
 use gatelog::report::{self, Report};
 use gatelog::{generate, ingest, write};
@@ -28,6 +33,8 @@ fn main() -> ExitCode {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
         Command::Status(args) => run_status(&args),
+        Command::Runs(args) => run_runs(&args),
+        Command::Verify(args) => run_verify(&args),
         Command::Rejects(args) => run_rejects(&args),
         Command::Replay(args) => run_replay(&args),
         Command::Compact(args) => run_compact(&args),
@@ -142,11 +149,9 @@ fn run_status(args: &StatusArgs) -> Result<u8> {
         let known = report::status::environments(&lake, &lake.side()?);
         known_environment(known.iter().map(String::as_str).collect(), asked)?;
     }
-    let found = Status::of(&lake, only)?;
+    let found = Status::of(&lake, only, console::now())?;
     print(|out| match args.json {
-        true => serde_json::to_writer(&mut *out, &found)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(out)),
+        true => json(&found, out),
         false => status::show(&found, out),
     })?;
     Ok(0)
@@ -154,15 +159,48 @@ fn run_status(args: &StatusArgs) -> Result<u8> {
 
 fn run_compact(args: &CompactArgs) -> Result<u8> {
     let plan = args.plan(console::owner("compact", args.wait.patience()), console::now);
-    let done = compact::compact(&plan)?;
+    let done = compact(&plan)?;
     console::compacted(&done);
     if args.json {
-        print(|out| {
-            serde_json::to_writer(&mut *out, &done)?;
-            writeln!(out)
-        })?;
+        print(|out| json(&done, out))?;
     }
     Ok(0)
+}
+
+fn run_runs(args: &RunsArgs) -> Result<u8> {
+    let lake = Lake::open(&args.lake.lake)?;
+    let found = report::runs::list(&lake, args.last.unwrap_or(usize::MAX));
+    print(|out| match args.json {
+        true => json(&found, out),
+        false => runs::show(&found, out),
+    })?;
+    let unrecorded = report::runs::unrecorded(&lake);
+    if unrecorded > 0 {
+        let commits = console::counted(unrecorded as usize, "commit");
+        console::note(&format!("note: {commits} of older versions left no record of a run"));
+    }
+    Ok(0)
+}
+
+fn run_verify(args: &VerifyArgs) -> Result<u8> {
+    let lake = &args.lake.lake;
+    let found = lake::verify::verify(lake, &std::env::temp_dir())?;
+    print(|out| match args.json {
+        true => json(&found, out),
+        false => verify::show(&found, out),
+    })?;
+    if !args.json {
+        found
+            .notes
+            .iter()
+            .for_each(|note| console::note(&format!("note: {note}")));
+    }
+    verify::judge(lake, &found)
+}
+
+fn json(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
 }
 
 fn run_generate(args: &GenerateArgs) -> Result<u8> {

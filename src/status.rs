@@ -1,7 +1,9 @@
 //! How `gatelog status` reads for people: what is known of each environment, then, as notes, what is not.
 
-use crate::console::one_line;
-use gatelog::report::status::{Environment, Inputs, Organization, Origin, Status, Users};
+use crate::console::{counted, one_line};
+use crate::grid::{self, Side};
+use crate::runs;
+use gatelog::report::status::{Environment, Inputs, Month, Organization, Origin, Status, Users};
 use indicatif::HumanCount;
 use std::io::{self, Write};
 
@@ -20,9 +22,61 @@ pub fn show(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         .map(|(code, count)| format!("{} {code}", HumanCount(*count)))
         .collect();
     match rejects.is_empty() {
-        true => writeln!(out, "rejects: none"),
-        false => writeln!(out, "rejects: {}; see `gatelog rejects`", rejects.join(", ")),
+        true => writeln!(out, "rejects: none")?,
+        false => writeln!(out, "rejects: {}; see `gatelog rejects`", rejects.join(", "))?,
     }
+    match status.last_run_age_s {
+        None => writeln!(out, "runs: none on record"),
+        Some(age_s) => {
+            writeln!(out, "last runs, the newest {}; all with `gatelog runs`", age(age_s))?;
+            runs::show_lines(status.last_runs.iter(), out)
+        }
+    }
+}
+
+/// How long ago, in the largest unit of which there are two.
+fn age(seconds: i64) -> String {
+    let (count, unit) = match seconds {
+        ..0 => return "ahead of this clock".to_owned(),
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{} ago", counted(count as usize, unit))
+}
+
+/// Months that are shown one by one.
+const MONTHS: usize = 12;
+
+/// The last months, and a line for those before.
+fn show_months(months: &[Month], out: &mut dyn Write) -> io::Result<()> {
+    let (earlier, last) = months.split_at(months.len().saturating_sub(MONTHS));
+    let cells = |name: &str, months: &[Month]| {
+        let sum = |of: fn(&Month) -> u64| HumanCount(months.iter().map(of).sum()).to_string();
+        let counts = [
+            sum(|of| of.access_rows),
+            sum(|of| of.control_rows),
+            sum(|of| of.change_rows),
+        ];
+        let [access, control, change] = counts;
+        [String::new(), name.to_owned(), access, control, change]
+    };
+    let mut rows = vec![["", "month", "access", "control", "change"].map(str::to_owned)];
+    match earlier {
+        [] => {}
+        [one] => rows.push(cells(&one.month, earlier)),
+        [first, .., before] => rows.push(cells(&format!("{} to {}", first.month, before.month), earlier)),
+    }
+    rows.extend(
+        last.iter()
+            .map(|month| cells(&month.month, std::slice::from_ref(month))),
+    );
+    grid::show(
+        [Side::Left, Side::Left, Side::Right, Side::Right, Side::Right],
+        &rows,
+        out,
+    )
 }
 
 fn show_environment(environment: &Environment, out: &mut dyn Write) -> io::Result<()> {
@@ -37,6 +91,9 @@ fn show_environment(environment: &Environment, out: &mut dyn Write) -> io::Resul
         _ => "no rows".to_owned(),
     };
     writeln!(out, "  log           {log}")?;
+    if let Some(age_s) = environment.last_row_age_s {
+        writeln!(out, "  last row      {}", age(age_s))?;
+    }
     let by_name = match environment.actors_by_name_only {
         0 => String::new(),
         count => format!(", {} of them known by display name only", HumanCount(count)),
@@ -59,6 +116,9 @@ fn show_environment(environment: &Environment, out: &mut dyn Write) -> io::Resul
     )?;
     for note in notes(environment) {
         writeln!(out, "  note: {note}")?;
+    }
+    if !environment.months.is_empty() {
+        show_months(&environment.months, out)?;
     }
     writeln!(out)
 }
@@ -136,4 +196,48 @@ fn notes(environment: &Environment) -> Vec<&'static str> {
         .filter(|(holds, _)| *holds)
         .map(|(_, note)| note)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_the_largest_unit_of_which_there_are_two() {
+        let told = [
+            (-1, "ahead of this clock"),
+            (0, "0 seconds ago"),
+            (1, "1 second ago"),
+            (119, "119 seconds ago"),
+            (120, "2 minutes ago"),
+            (7_199, "119 minutes ago"),
+            (7_200, "2 hours ago"),
+            (172_799, "47 hours ago"),
+            (172_800, "2 days ago"),
+        ];
+        for (seconds, text) in told {
+            assert_eq!(age(seconds), text);
+        }
+    }
+
+    #[test]
+    fn the_last_twelve_months_are_shown_one_by_one_and_those_before_in_a_line() {
+        let shown = |count: usize| {
+            let month = |number| Month {
+                month: format!("m{number:02}"),
+                access_rows: 1,
+                ..Month::default()
+            };
+            let mut text = Vec::new();
+            show_months(&(0..count).map(month).collect::<Vec<_>>(), &mut text).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+            text.lines().skip(1).map(cells).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(1), ["m00 1 0 0"]);
+        assert_eq!((shown(12).len(), shown(12)[0].as_str()), (12, "m00 1 0 0"));
+        assert_eq!((shown(13).len(), shown(13)[0].as_str()), (13, "m00 1 0 0"));
+        assert_eq!((shown(15).len(), shown(15)[0].as_str()), (13, "m00 to m02 3 0 0"));
+        assert_eq!(shown(15)[12], "m14 1 0 0");
+    }
 }

@@ -31,6 +31,7 @@ pub mod schema;
 pub mod side;
 mod sort;
 mod spill;
+pub mod verify;
 mod writer;
 
 pub use scan::{Accesses, Control};
@@ -42,7 +43,7 @@ use arrow::array::RecordBatch;
 use manifest::{AuditFile, DataFile, Manifest};
 use names::Names;
 use side::Side;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// How often a lake is read anew because it was changed meanwhile.
@@ -142,6 +143,15 @@ impl Lake {
             .rejects
             .iter()
             .flat_map(|file| rejects::read(&self.root, file))
+    }
+
+    /// Code → how many rejects have it, of one environment if one is asked for.
+    pub fn reject_counts(&self, only: Option<&str>) -> Result<BTreeMap<String, u64>> {
+        let mut counts = BTreeMap::new();
+        for file in &self.manifest.rejects {
+            rejects::count(&self.root, file, only, &mut counts)?;
+        }
+        Ok(counts)
     }
 
     /// Files of one environment and kind, earliest first.

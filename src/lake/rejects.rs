@@ -11,6 +11,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, Int64Builder, RecordBatch, StringBuilder, new_null_array,
 };
 use arrow::datatypes::Int64Type;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -169,6 +170,26 @@ pub fn read(root: &Path, data: &DataFile) -> impl Iterator<Item = Result<RecordB
     };
     let batches = (0..groups).flat_map(move |group| read_group(&path, group));
     error.into_iter().chain(batches)
+}
+
+/// Counts the rejects of one file by code, without reading what they hold.
+pub fn count(root: &Path, data: &DataFile, only: Option<&str>, counts: &mut BTreeMap<String, u64>) -> Result<()> {
+    let path = root.join(&data.path);
+    for batch in file::read(&path, &["code", "environment"], 1 << 14)? {
+        let batch = batch.at_path(&path, "cannot be read")?;
+        let column = |name: &str| batch.column_by_name(name).map(|column| column.as_string::<i32>());
+        let text = |name: &str, row: usize| {
+            let column = column(name).filter(|column| column.is_valid(row));
+            column.map(|column| column.value(row))
+        };
+        for row in 0..batch.num_rows() {
+            if only.is_none() || text("environment", row) == only {
+                let code = text("code", row).unwrap_or_default();
+                *counts.entry(code.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn read_group(path: &Path, group: usize) -> Box<dyn Iterator<Item = Result<RecordBatch>>> {

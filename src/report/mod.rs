@@ -12,6 +12,7 @@ mod gap_table;
 mod gaps;
 pub mod kernel;
 pub mod options;
+pub mod runs;
 mod sessions;
 pub mod status;
 pub mod table;

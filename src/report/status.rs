@@ -5,10 +5,10 @@
 //! counted apart, since two of one name cannot be told from each other.
 
 use super::options::{Intervals, Options};
+use super::runs::{self, Run};
 use crate::error::Result;
 use crate::instant::{self, MICROS_PER_SECOND};
 use crate::lake::Lake;
-use crate::lake::rejects::RejectRow;
 use crate::lake::side::{self, Side};
 use crate::record::{Kind, NAME_ONLY};
 use serde::Serialize;
@@ -24,6 +24,23 @@ pub struct Status {
     pub inputs: Vec<Inputs>,
     /// Code → records that are set aside now.
     pub rejects: BTreeMap<String, u64>,
+    /// The last three, newest first.
+    pub last_runs: Vec<Run>,
+    /// Since the last one began.
+    pub last_run_age_s: Option<i64>,
+}
+
+/// How many runs a status tells.
+const LAST_RUNS: usize = 3;
+
+/// Rows of one month.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Month {
+    /// `YYYY-MM`
+    pub month: String,
+    pub access_rows: u64,
+    pub control_rows: u64,
+    pub change_rows: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,9 +49,13 @@ pub struct Environment {
     /// None of the two when only users or organizations are known.
     pub first_created_on: Option<String>,
     pub last_created_on: Option<String>,
+    /// Since the last row.
+    pub last_row_age_s: Option<i64>,
     pub access_rows: u64,
     pub control_rows: u64,
     pub change_rows: u64,
+    /// The months that have rows, in order.
+    pub months: Vec<Month>,
     /// Who is seen in the log.
     pub actors: u64,
     /// How many of them are known by display name only.
@@ -91,17 +112,19 @@ pub struct Inputs {
 
 impl Status {
     /// Of all environments, or of one.
-    pub fn of(lake: &Lake, only: Option<&str>) -> Result<Status> {
+    pub fn of(lake: &Lake, only: Option<&str>, now: i64) -> Result<Status> {
         let side = lake.side()?;
         let asked = environments(lake, &side).into_iter();
         Ok(Status {
             generation: lake.manifest().generation,
             environments: asked
                 .filter(|environment| only.is_none_or(|only| only == environment))
-                .map(|environment| Environment::of(lake, &side, environment))
+                .map(|environment| Environment::of(lake, &side, environment, now))
                 .collect::<Result<_>>()?,
             inputs: inputs(lake),
-            rejects: rejects(lake, only)?,
+            rejects: lake.reject_counts(only)?,
+            last_run_age_s: lake.manifest().runs.last().map(|run| age_s(run.started_on_us, now)),
+            last_runs: runs::last(lake, LAST_RUNS),
         })
     }
 }
@@ -116,15 +139,10 @@ pub fn environments(lake: &Lake, side: &Side) -> BTreeSet<String> {
 }
 
 impl Environment {
-    fn of(lake: &Lake, side: &Side, environment: String) -> Result<Environment> {
+    fn of(lake: &Lake, side: &Side, environment: String, now: i64) -> Result<Environment> {
         let window = lake.window(&environment);
-        let rows = |kind: Kind| {
-            let audit = lake.manifest().audit.iter();
-            audit
-                .filter(|audit| audit.environment == environment && audit.kind == kind)
-                .map(|audit| audit.file.rows)
-                .sum()
-        };
+        let months = months(lake, &environment);
+        let rows = |of: fn(&Month) -> u64| months.iter().map(of).sum();
         let actors = lake.actors(&environment)?;
         let organization = side.organization(&environment);
         let own_interval = organization.and_then(|organization| organization.user_access_auditing_interval_h);
@@ -132,9 +150,11 @@ impl Environment {
         Ok(Environment {
             first_created_on: window.map(|(first, _)| instant::to_text(first)),
             last_created_on: window.map(|(_, last)| instant::to_text(last)),
-            access_rows: rows(Kind::Access),
-            control_rows: rows(Kind::Control),
-            change_rows: rows(Kind::Change),
+            access_rows: rows(|month| month.access_rows),
+            control_rows: rows(|month| month.control_rows),
+            change_rows: rows(|month| month.change_rows),
+            last_row_age_s: window.map(|(_, last)| age_s(last, now)),
+            months,
             actors: actors.len() as u64,
             actors_by_name_only: actors.iter().filter(|actor| actor.starts_with(NAME_ONLY)).count() as u64,
             users: Users::of(side, &environment, &actors),
@@ -196,16 +216,29 @@ fn inputs(lake: &Lake) -> Vec<Inputs> {
     grouped.into_values().collect()
 }
 
-fn rejects(lake: &Lake, only: Option<&str>) -> Result<BTreeMap<String, u64>> {
-    let mut counts = BTreeMap::new();
-    for batch in lake.rejects() {
-        let batch = batch?;
-        for row in 0..batch.num_rows() {
-            let row = RejectRow::of(&batch, row);
-            if only.is_none() || row.environment == only {
-                *counts.entry(row.code.to_owned()).or_default() += 1;
-            }
-        }
+fn months(lake: &Lake, environment: &str) -> Vec<Month> {
+    let mut months: BTreeMap<&str, Month> = BTreeMap::new();
+    for audit in lake
+        .manifest()
+        .audit
+        .iter()
+        .filter(|audit| audit.environment == environment)
+    {
+        let month = months.entry(&audit.month).or_insert_with(|| Month {
+            month: audit.month.clone(),
+            ..Month::default()
+        });
+        let rows = match audit.kind {
+            Kind::Access => &mut month.access_rows,
+            Kind::Control => &mut month.control_rows,
+            Kind::Change => &mut month.change_rows,
+        };
+        *rows += audit.file.rows;
     }
-    Ok(counts)
+    months.into_values().collect()
+}
+
+/// Below zero for what another clock says is still to come.
+fn age_s(on: i64, now: i64) -> i64 {
+    (now - on).div_euclid(MICROS_PER_SECOND)
 }

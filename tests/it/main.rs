@@ -30,12 +30,16 @@ mod rejects; // what was set aside: listing it, and the limit of it
 mod replay; // what was set aside, read again
 mod replay_crash; // L4: kills of a replay
 mod rules; // contract rules of sessions and clients that no unit test shows
+mod runs; // what each run leaves behind
+mod sabotage; // what can be wrong with a lake, one thing at a time
 mod side_tables; // users and organizations beside the log
 mod status; // what is known of each environment, number by number
 mod support; // what the tests share
 mod surroundings; // what happens around an input: links, names, pipes, files that grow, memory
 mod synapse; // headerless rows of Synapse Link, and a small writer of containers
+mod tampered; // a lake that is whole, and the tools to tamper with it
 mod tidy; // headers, sizes, doors, and the direction of dependencies
 mod typed; // Parquet, workbooks and Delta tables, written by other programs
+mod verify; // every statement of the manifest, checked: L1, L5, L6
 mod versions; // later versions of a row, and deletions, as Synapse Link appends them
 mod xml; // SOAP and FetchXML exports, written and read

@@ -2,8 +2,13 @@
 
 use crate::cases::Case;
 use crate::support::{self, ENVIRONMENT};
+use gatelog::ingest::Plan;
 use gatelog::lake::Lake;
 use gatelog::report::status::{Environment, Origin, Status};
+use std::collections::BTreeMap;
+
+/// 2027-01-01T00:00:00Z
+const NOW: i64 = 1_798_761_600_000_000;
 
 /// The lake of the sample case, in a folder that goes with the test.
 fn sample_lake() -> (tempfile::TempDir, Lake) {
@@ -21,7 +26,7 @@ fn sample_lake() -> (tempfile::TempDir, Lake) {
 #[test]
 fn status_tells_each_number_of_the_sample_case_s_two_environments() {
     let (_home, lake) = sample_lake();
-    let status = Status::of(&lake, None).expect("a status");
+    let status = Status::of(&lake, None, NOW).expect("a status");
     let [contoso, fabrikam] = status.environments.as_slice() else {
         panic!("two environments: {status:?}")
     };
@@ -59,14 +64,71 @@ fn status_tells_each_number_of_the_sample_case_s_two_environments() {
         (fabrikam.audit_interval_s, fabrikam.audit_interval_is_from),
         (14_400.0, Origin::Default)
     );
-    let only = Status::of(&lake, Some("fabrikam.crm11.dynamics.com")).expect("a status");
+    let only = Status::of(&lake, Some("fabrikam.crm11.dynamics.com"), NOW).expect("a status");
     assert_eq!(only.environments, std::slice::from_ref(fabrikam));
+}
+
+#[test]
+fn status_tells_rows_by_month_and_how_old_the_last_row_and_run_are() {
+    let home = support::home();
+    let path = home.path().join("lake");
+    for (number, start) in ["2026-02-27T20:00:00Z", "2026-03-31T20:00:00Z"].into_iter().enumerate() {
+        let log = support::write(
+            &home.path().join(start),
+            crate::tampered::log(number as u8, start) + "broken\n",
+        );
+        support::ingest(&Plan {
+            clock: || NOW - 90_500_000,
+            ..support::plan(&path, &[&log])
+        });
+    }
+    let lake = Lake::open(&path).expect("a lake");
+    let status = Status::of(&lake, None, NOW).expect("a status");
+    let environment = &status.environments[0];
+    let months: Vec<_> = environment
+        .months
+        .iter()
+        .map(|of| (of.month.as_str(), of.access_rows, of.control_rows, of.change_rows))
+        .collect();
+    // 28 hours, then 32; 4 hours, then 56; a change every third, control rows in two hours of ten.
+    let expected = [
+        ("2026-02", 28, 6, 10),
+        ("2026-03", 32 + 4, 6 + 2, 10 + 2),
+        ("2026-04", 56, 10, 18),
+    ];
+    assert_eq!(months, expected);
+    assert_eq!(
+        (
+            environment.access_rows,
+            environment.control_rows,
+            environment.change_rows
+        ),
+        (120, 24, 40)
+    );
+    // The last row is of 2026-04-03T07:01, the run began a minute and a half ago.
+    assert_eq!(environment.last_created_on.as_deref(), Some("2026-04-03T07:01:00Z"));
+    assert_eq!(environment.last_row_age_s, Some(272 * 86_400 + 16 * 3_600 + 59 * 60));
+    assert_eq!(status.last_run_age_s, Some(90));
+    assert_eq!(
+        status
+            .last_runs
+            .iter()
+            .map(|run| run.entry.generation)
+            .collect::<Vec<_>>(),
+        [2, 1]
+    );
+    assert_eq!(status.rejects, BTreeMap::from([("syntax".to_owned(), 2)]));
+    let of_none = lake.reject_counts(Some("nowhere")).expect("counted");
+    assert_eq!(
+        (of_none.len(), lake.reject_counts(Some(ENVIRONMENT)).expect("counted")),
+        (0, status.rejects)
+    );
 }
 
 #[test]
 fn status_adds_up_the_books_of_inputs_by_table_and_form() {
     let (_home, lake) = sample_lake();
-    let status = Status::of(&lake, None).expect("a status");
+    let status = Status::of(&lake, None, NOW).expect("a status");
     let inputs: Vec<_> = status
         .inputs
         .iter()
@@ -100,7 +162,7 @@ fn status_of_side_tables_alone_has_an_environment_without_a_log() {
     let path = home.path().join("lake");
     support::ingest(&support::plan(&path, &[&file]));
     let lake = Lake::open(&path).expect("a lake");
-    let status = Status::of(&lake, None).expect("a status");
+    let status = Status::of(&lake, None, NOW).expect("a status");
     let [environment] = status.environments.as_slice() else {
         panic!("one environment: {status:?}")
     };

@@ -1,6 +1,8 @@
 //! What we promise about the source itself: headers, sizes, doors, and stages that know only what comes before them.
 
+use crate::cli::COMMANDS;
 use crate::support::{self, TABLES};
+use gatelog::error::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
@@ -286,12 +288,36 @@ fn the_changelog_speaks_of_this_version() {
 }
 
 #[test]
+fn the_readme_tells_every_exit_code_and_no_other() {
+    let readme = fs::read_to_string(support::repository().join("README.md")).expect("a README");
+    let section = readme
+        .split("## Exit codes")
+        .nth(1)
+        .and_then(|rest| rest.split("\n## ").next());
+    let rows = section
+        .expect("a section")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "));
+    let told: BTreeSet<u8> = rows.filter_map(|row| row.split(' ').next()?.parse().ok()).collect();
+    // Done, and committed with rejects, are no errors.
+    let known: BTreeSet<u8> = Kind::ALL.map(Kind::exit_code).into_iter().chain([0, 4]).collect();
+    assert_eq!(told, known);
+    let home = support::home();
+    let help = support::gatelog(home.path(), &["--help"]).stdout;
+    let codes = help.split("Exit codes: ").nth(1).expect("the codes");
+    let in_help: BTreeSet<u8> = codes
+        .split('·')
+        .flat_map(|part| part.split('\n'))
+        .filter_map(|part| part.split_whitespace().next()?.parse().ok())
+        .collect();
+    assert_eq!(in_help, known);
+}
+
+#[test]
 fn hints_and_texts_name_only_options_that_exist() {
     let home = support::home();
     let help = |command: &str| support::gatelog(home.path(), &[command, "--help"]).stdout;
-    let known: String = ["ingest", "status", "rejects", "replay", "report", "generate", "demo"]
-        .map(help)
-        .concat();
+    let known: String = COMMANDS.map(help).concat();
     let mut found = 0;
     for (name, text) in sources(&["src"]) {
         let code = code(&text);

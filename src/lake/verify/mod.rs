@@ -1,0 +1,324 @@
+//! Verify: every statement of the manifest, checked against the files (L5), and what must hold over all of them.
+//!
+//! ```text
+//! manifest ─▶ books, listing                                            (`books`)
+//!          ─▶ each file, in parallel: bytes, hash, layout, rows         (`file`)
+//!          ─▶ identities of all rows, sorted outside of memory: no two  (`twice`)
+//! folders  ─▶ files that no one names
+//! ```
+//!
+//! A lie is a value, a [`Finding`]; only what keeps verify from looking is an error. It only reads, so it may run beside
+//! a writer: what a decided commit is about to change is left out, and if a commit ends meanwhile, verify starts again.
+
+mod books;
+mod file;
+mod twice;
+
+use super::manifest::{self, DataFile, Manifest};
+use crate::error::{AtPath, Error, Result};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// How often a lake may change while it is looked at.
+const ATTEMPTS: usize = 3;
+
+/// Findings of one check that are kept whole; the rest is counted.
+const KEPT: usize = 100;
+
+/// What was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The manifest lists a file twice, where it cannot be, or with a range that cannot be (L6).
+    Listing,
+    /// Read = accepted + duplicate + rejected, and what was accepted is there (L1).
+    Books,
+    Existence,
+    Bytes,
+    Hash,
+    Readable,
+    Columns,
+    Encoding,
+    Rows,
+    Range,
+    Order,
+    /// A row lies where its values say (L6).
+    Partition,
+    /// A row is there once.
+    Duplicates,
+    /// A file that readers would find, and the manifest does not name.
+    Unnamed,
+}
+
+impl Check {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Check::Listing => "the list of files",
+            Check::Books => "the books",
+            Check::Existence => "missing files",
+            Check::Bytes => "numbers of bytes",
+            Check::Hash => "hashes",
+            Check::Readable => "files that cannot be read",
+            Check::Columns => "columns",
+            Check::Encoding => "encodings",
+            Check::Rows => "numbers of rows",
+            Check::Range => "ranges of time",
+            Check::Order => "orders of rows",
+            Check::Partition => "rows in the wrong place",
+            Check::Duplicates => "rows that are there twice",
+            Check::Unnamed => "files that no one names",
+        }
+    }
+}
+
+/// A statement that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Relative to the lake.
+    pub path: String,
+    pub check: Check,
+    pub sentence: String,
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    pub generation: u64,
+    pub files: u64,
+    pub bytes: u64,
+    /// Of the log.
+    pub rows: u64,
+    pub inputs: u64,
+    pub runs: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    pub findings: Vec<Finding>,
+    /// How many more there are of checks with very many.
+    pub more: BTreeMap<Check, u64>,
+    pub notes: Vec<String>,
+    pub checked: Checked,
+}
+
+impl Verified {
+    pub fn count(&self) -> u64 {
+        self.findings.len() as u64 + self.more.values().sum::<u64>()
+    }
+
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            let is_same = |other: &&Finding| other.check == finding.check;
+            match self.findings.iter().filter(is_same).count() < KEPT {
+                true => self.findings.push(finding),
+                false => *self.more.entry(finding.check).or_default() += 1,
+            }
+        }
+    }
+}
+
+/// Checks a lake. `scratch` is a folder for what does not fit into memory: about 20 bytes for each row beyond some
+/// millions.
+///
+/// # Errors
+/// `Failed` when there is no lake, its manifest cannot be read, or it changes faster than it can be looked at.
+pub fn verify(lake: &Path, scratch: &Path) -> Result<Verified> {
+    let changed = || {
+        Error::failed("has changed each time it was verified")
+            .at(lake)
+            .hint("verify it when no run is writing")
+    };
+    let open = || Ok(super::Lake::open(lake)?.manifest);
+    while_steady(open, |manifest| look(lake, manifest, scratch))?.ok_or_else(changed)
+}
+
+/// What `look` says of a lake that is the same before and after; `None` when it never is.
+fn while_steady<T>(
+    open: impl Fn() -> Result<Manifest>,
+    mut look: impl FnMut(&Manifest) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut manifest = open()?;
+    for _ in 0..ATTEMPTS {
+        let found = look(&manifest);
+        let now = open()?;
+        if now.generation == manifest.generation {
+            return found.map(Some);
+        }
+        manifest = now;
+    }
+    Ok(None)
+}
+
+fn look(lake: &Path, manifest: &Manifest, scratch: &Path) -> Result<Verified> {
+    let mut verified = Verified {
+        checked: checked(manifest),
+        ..Verified::default()
+    };
+    verified.add(books::check(manifest));
+    let twice = twice::Twice::new(verified.checked.rows, scratch);
+    let of_audit = manifest.audit.par_iter().enumerate();
+    let of_audit: Vec<Vec<Finding>> = of_audit
+        .map(|(number, audit)| file::check_audit(lake, audit, |identities| twice.add(number as u32, identities)))
+        .collect::<Result<_>>()?;
+    let others: Vec<&DataFile> = other_files(manifest).collect();
+    let of_others: Vec<Vec<Finding>> = others.par_iter().map(|data| file::check_table(lake, data)).collect();
+    let found = of_audit.into_iter().chain(of_others).flatten();
+    let doubled = twice.finish(|number| &manifest.audit[number as usize].file.path)?;
+    let (mut unnamed, strangers) = unnamed(lake, manifest)?;
+    // Read after the folders: what a commit has moved there by then, it still names.
+    let pending = Pending::read(lake)?;
+    let changes: BTreeSet<&str> = pending.iter().flat_map(Pending::paths).collect();
+    unnamed.retain(|finding| !changes.contains(finding.path.as_str()));
+    verified.add(
+        found
+            .chain(doubled)
+            .filter(|finding| !changes.contains(finding.path.as_str())),
+    );
+    verified.add(unnamed);
+    if pending.is_some() {
+        verified.notes.push(format!(
+            "a commit is decided; the next run finishes it. The files it changes, {} of them, were left out",
+            changes.len()
+        ));
+    }
+    if strangers > 0 {
+        verified.notes.push(format!(
+            "{strangers} files beside those of the lake are no Parquet; readers pass them over"
+        ));
+    }
+    Ok(verified)
+}
+
+fn checked(manifest: &Manifest) -> Checked {
+    let audit = manifest.audit.iter().map(|audit| &audit.file);
+    let files: Vec<&DataFile> = audit.clone().chain(other_files(manifest)).collect();
+    Checked {
+        generation: manifest.generation,
+        files: files.len() as u64,
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        rows: audit.map(|file| file.rows).sum(),
+        inputs: manifest.inputs.len() as u64,
+        runs: manifest.runs.len() as u64,
+    }
+}
+
+/// All files beside those of the log.
+fn other_files(manifest: &Manifest) -> impl Iterator<Item = &DataFile> {
+    let tables = [&manifest.names, &manifest.users, &manifest.organizations];
+    manifest.rejects.iter().chain(tables.into_iter().flatten())
+}
+
+/// Parquet files that a reader of the folders would find and the manifest does not name, and how many files are no
+/// Parquet.
+fn unnamed(lake: &Path, manifest: &Manifest) -> Result<(Vec<Finding>, u64)> {
+    let audit = manifest.audit.iter().map(|audit| &audit.file);
+    let named: BTreeSet<&str> = audit.chain(&manifest.rejects).map(|file| file.path.as_str()).collect();
+    let (mut findings, mut strangers) = (Vec::new(), 0);
+    let folders = ["audit", "rejects"].map(|folder| lake.join(folder));
+    for folder in folders.iter().filter(|folder| folder.exists()) {
+        for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+            let entry = entry.at_path(folder, "the folder cannot be read")?;
+            let inner = entry.path().strip_prefix(lake).unwrap_or(entry.path());
+            let path = inner.to_string_lossy().replace('\\', "/");
+            let is_parquet = inner
+                .extension()
+                .is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+            if entry.file_type().is_dir() || named.contains(path.as_str()) {
+                continue;
+            }
+            strangers += u64::from(!is_parquet);
+            if is_parquet {
+                let sentence =
+                    "is not named by the manifest; a reader of the folder takes its rows for rows of the lake";
+                findings.push(Finding {
+                    path,
+                    check: Check::Unnamed,
+                    sentence: sentence.to_owned(),
+                });
+            }
+        }
+    }
+    Ok((findings, strangers))
+}
+
+/// A commit that is decided and not finished: which files it changes.
+#[derive(Deserialize)]
+struct Pending {
+    moves: Vec<(String, String)>,
+    #[serde(default)]
+    removes: Vec<String>,
+}
+
+impl Pending {
+    fn read(lake: &Path) -> Result<Option<Pending>> {
+        let path = lake.join("commit.json");
+        match fs::read(&path) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            text => {
+                let text = text.at_path(&path, "cannot be read")?;
+                let pending = serde_json::from_slice(&text).at_path(&path, "is not a commit gatelog can read")?;
+                Ok(Some(pending))
+            }
+        }
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let moved = self.moves.iter().map(|(_, to)| to);
+        moved.chain(&self.removes).map(String::as_str)
+    }
+}
+
+/// `1 row`, `2 rows`.
+fn rows(count: u64) -> String {
+    format!("{count} row{}", if count == 1 { "" } else { "s" })
+}
+
+/// A finding about what the manifest says of no single file.
+fn of_manifest(check: Check, sentence: String) -> Finding {
+    Finding {
+        path: manifest::FILE_NAME.to_owned(),
+        check,
+        sentence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_lake_that_changes_meanwhile_is_looked_at_again_three_times_at_most() {
+        // How many commits end while it is looked at → what is seen, after how many looks.
+        for (commits, expected, looks) in [(0, Some(0), 1), (1, Some(1), 2), (2, Some(2), 3), (9, None, 3)] {
+            let (generation, looked) = (Cell::new(0), Cell::new(0));
+            let open = || {
+                Ok(Manifest {
+                    generation: generation.get(),
+                    ..Manifest::empty()
+                })
+            };
+            let seen = while_steady(open, |manifest| {
+                looked.set(looked.get() + 1);
+                generation.set((generation.get() + 1).min(commits));
+                Ok(manifest.generation)
+            });
+            assert_eq!((seen.unwrap(), looked.get()), (expected, looks), "{commits}");
+        }
+    }
+
+    #[test]
+    fn of_very_many_findings_of_a_check_the_rest_is_counted() {
+        let mut verified = Verified::default();
+        let findings = |check, count| (0..count).map(move |number| of_manifest(check, number.to_string()));
+        verified.add(findings(Check::Hash, KEPT as u64 + 7));
+        verified.add(findings(Check::Rows, 3));
+        assert_eq!(verified.findings.len(), KEPT + 3);
+        assert_eq!(verified.more, BTreeMap::from([(Check::Hash, 7)]));
+        assert_eq!(verified.count(), KEPT as u64 + 10);
+    }
+}
