@@ -3,6 +3,7 @@
 mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
+mod compaction; // small files become one per month
 mod conformance; // what the grammars of JSON and CSV accept and reject, case by case
 mod containers; // Synapse Link on disk: every row once, whatever part is named
 mod crash; // L4: kills before, within and after a commit
@@ -20,6 +21,7 @@ mod lake; // the lake's contract, read back: columns, order, partitions, encodin
 mod lock; // one writer at a time, and who waits
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
+mod nightly; // L9: a year of nightly exports
 mod older; // lakes in which an older version set aside what this one understands
 mod oracle; // L8: reports equal their queries/*.sql on DuckDB
 mod packed; // the same table for bombs, damaged streams and archives
