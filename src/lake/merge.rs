@@ -82,7 +82,8 @@ impl RunWriter {
     pub fn create(disk: &Disk, path: &Path) -> Result<RunWriter> {
         let sink = BufWriter::with_capacity(1 << 20, disk.create(path)?);
         let options = IpcWriteOptions::default()
-            .try_with_compression(Some(CompressionType::LZ4_FRAME))
+            .try_with_compression(Some(CompressionType::ZSTD))
+            .and_then(|options| options.try_with_compression_level(Some(1)))
             .at_path(path, "cannot be compressed")?;
         Ok(RunWriter {
             path: path.to_owned(),

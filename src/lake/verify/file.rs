@@ -4,8 +4,10 @@
 //! A file whose bytes are not those that were committed is looked at no further: whatever else it says is not the lake's.
 
 use super::super::identity::{self, Identity};
+use super::super::index::{IndexRun, Key};
 use super::super::manifest::{AuditFile, DataFile};
 use super::super::schema;
+use super::super::spill::Sorted;
 use super::{Check, Finding};
 use crate::error::{AtPath, Result};
 use crate::instant;
@@ -94,6 +96,37 @@ pub fn check_audit(
     Ok(findings.found)
 }
 
+/// A run of the index. `take` is given its keys.
+pub fn check_index(lake: &Path, data: &DataFile, mut take: impl FnMut(&[Key]) -> Result<()>) -> Result<Vec<Finding>> {
+    let mut findings = Findings::of(data);
+    let path = lake.join(&data.path);
+    if check_bytes(lake, data, &mut findings).is_none() {
+        return Ok(findings.found);
+    }
+    let mut keys = match IndexRun::open(&path, data.rows).and_then(|run| run.records()) {
+        Ok(run) => Sorted::merge(vec![run])?,
+        Err(error) => {
+            findings.add(Check::Rows, error.fact);
+            return Ok(findings.found);
+        }
+    };
+    let (mut some, mut last) = (Vec::new(), None);
+    while let Some(key) = keys.next()? {
+        if last >= Some(key) {
+            findings.add(Check::Order, "its keys do not ascend".to_owned());
+            return Ok(findings.found);
+        }
+        last = Some(key);
+        some.push(key);
+        if some.len() == 1 << 12 {
+            take(&some)?;
+            some.clear();
+        }
+    }
+    take(&some)?;
+    Ok(findings.found)
+}
+
 /// A file of names, users, organizations or rejects.
 pub fn check_table(lake: &Path, data: &DataFile) -> Vec<Finding> {
     let mut findings = Findings::of(data);
@@ -108,8 +141,8 @@ fn cause(error: &crate::error::Error) -> String {
         .map_or(error.fact.clone(), |cause| cause.to_string())
 }
 
-/// Existence, bytes, hash, footer and number of rows; `None` when there is no point in looking further.
-fn check_whole(lake: &Path, data: &DataFile, findings: &mut Findings<'_>) -> Option<(File, ArrowReaderMetadata)> {
+/// Existence, bytes and hash; `None` when there is no point in looking further.
+fn check_bytes(lake: &Path, data: &DataFile, findings: &mut Findings<'_>) -> Option<File> {
     let mut file = match File::open(lake.join(&data.path)) {
         Ok(file) => file,
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
@@ -143,6 +176,12 @@ fn check_whole(lake: &Path, data: &DataFile, findings: &mut Findings<'_>) -> Opt
         );
         return None;
     }
+    Some(file)
+}
+
+/// The bytes, the footer and the number of rows; `None` when there is no point in looking further.
+fn check_whole(lake: &Path, data: &DataFile, findings: &mut Findings<'_>) -> Option<(File, ArrowReaderMetadata)> {
+    let file = check_bytes(lake, data, findings)?;
     let metadata = match ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()) {
         Ok(metadata) => metadata,
         Err(cause) => {

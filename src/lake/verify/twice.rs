@@ -1,15 +1,14 @@
-//! Whether a row is there twice: the identities of all rows, sorted outside of memory.
+//! Whether a row is there twice, and whether the index knows just the rows that are there: the keys of all rows and of
+//! the index, sorted outside of memory.
 //!
-//! An identity is a hash, so its first bits deal all rows evenly into parts that fit into memory. What a part cannot
+//! A key begins with a hash, so its first bits deal all rows evenly into parts that fit into memory. What a part cannot
 //! hold meanwhile goes to a file of its own that has no name; at the end the parts are sorted, one after another.
 //!
 //! ```text
-//! rows of all files ─first bits─▶ parts (64 MiB in memory, the rest in files) ─each sorted─▶ neighbours that are equal
+//! rows, index ─first bits─▶ parts (64 MiB in memory, the rest in files) ─each sorted─▶ neighbours of one identity
 //! ```
-//!
-//! A check against an index of identities belongs here too: [`Twice::finish`] meets every identity in order.
 
-use super::super::identity::Identity;
+use super::super::index::Key;
 use super::{Check, Finding};
 use crate::disk;
 use crate::error::{AtPath, Error, Result};
@@ -20,9 +19,12 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// An identity and the number of its file, so that bytes in order are identities in order.
-type Entry = [u8; IDENTITY + 4];
-const IDENTITY: usize = 16;
+/// A key and the number of its file, so that bytes in order are identities in order.
+type Entry = [u8; KEY + 4];
+const KEY: usize = 16;
+
+/// The number of the index, behind all files.
+pub const INDEX: u32 = u32::MAX;
 
 /// How many rows a part has, about, and how many all parts hold in memory.
 const PART_ROWS: u64 = 2 << 20;
@@ -56,13 +58,13 @@ impl Twice {
     }
 
     /// Takes rows of a file.
-    pub fn add(&self, file: u32, identities: &[Identity]) -> Result<()> {
+    pub fn add(&self, file: u32, keys: impl Iterator<Item = Key>) -> Result<()> {
         let mut dealt: Vec<Vec<Entry>> = vec![Vec::new(); self.parts.len()];
-        for identity in identities {
-            let mut entry = [0; IDENTITY + 4];
-            entry[..IDENTITY].copy_from_slice(&identity.to_be_bytes());
-            entry[IDENTITY..].copy_from_slice(&file.to_be_bytes());
-            let part = ((identity >> 64) * self.parts.len() as u128) >> 64;
+        for Key(key) in keys {
+            let mut entry = [0; KEY + 4];
+            entry[..KEY].copy_from_slice(&key.to_be_bytes());
+            entry[KEY..].copy_from_slice(&file.to_be_bytes());
+            let part = ((key >> 64) * self.parts.len() as u128) >> 64;
             dealt[part as usize].push(entry);
         }
         for (part, entries) in self.parts.iter().zip(dealt) {
@@ -75,15 +77,22 @@ impl Twice {
         Ok(())
     }
 
-    /// A finding for each two files that share rows; `path` tells a file's from its number.
-    pub fn finish<'p>(self, path: impl Fn(u32) -> &'p str) -> Result<Vec<Finding>> {
+    /// A finding for each two files that share rows, and those about the index; `path` tells a file's from its number.
+    pub fn finish<'p>(self, path: impl Fn(u32) -> &'p str) -> Result<(Vec<Finding>, Vec<Finding>)> {
         let mut shared: BTreeMap<(u32, u32), u64> = BTreeMap::new();
+        let mut index = Compared::default();
         for part in self.parts {
             let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for two in part.sorted(&self.scratch)?.windows(2) {
-                if two[0][..IDENTITY] == two[1][..IDENTITY] {
-                    *shared.entry((file_of(&two[0]), file_of(&two[1]))).or_default() += 1;
+            for same in part
+                .sorted(&self.scratch)?
+                .chunk_by(|a, b| key_of(a).identity() == key_of(b).identity())
+            {
+                let mut rows: Vec<u32> = same.iter().map(file_of).filter(|&file| file != INDEX).collect();
+                rows.sort_unstable();
+                for two in rows.windows(2) {
+                    *shared.entry((two[0], two[1])).or_default() += 1;
                 }
+                index.compare(same);
             }
         }
         let finding = |((first, second), rows): ((u32, u32), u64)| Finding {
@@ -94,12 +103,64 @@ impl Twice {
                 false => format!("holds {} that {} holds too", super::rows(rows), path(first)),
             },
         };
-        Ok(shared.into_iter().map(finding).collect())
+        Ok((shared.into_iter().map(finding).collect(), index.findings()))
     }
 }
 
+/// What the index has of one identity, against the rows that are there.
+#[derive(Default)]
+struct Compared {
+    unknown: u64,
+    superfluous: u64,
+    misplaced: u64,
+}
+
+impl Compared {
+    fn compare(&mut self, same: &[Entry]) {
+        let of_index = |entry: &&Entry| file_of(entry) == INDEX;
+        let known = same.iter().filter(of_index).count();
+        let is_there = same.len() > known;
+        self.unknown += u64::from(is_there && known == 0);
+        self.superfluous += (known - usize::from(is_there && known > 0)) as u64;
+        // Equal keys are neighbours: a row and its entry in the index differ if they are in different partitions.
+        let is_misplaced = is_there && known == 1 && same.iter().any(|entry| entry[..KEY] != same[0][..KEY]);
+        self.misplaced += u64::from(is_misplaced);
+    }
+
+    fn findings(self) -> Vec<Finding> {
+        let all = [
+            (
+                self.unknown,
+                "rows of the lake are not in it: they would be taken for new",
+            ),
+            (
+                self.superfluous,
+                "of its entries stand for no row: such rows would be taken for known",
+            ),
+            (
+                self.misplaced,
+                "of its entries name another month or kind than the row's",
+            ),
+        ];
+        let found = all.into_iter().filter(|(count, _)| *count > 0);
+        found
+            .map(|(count, fact)| Finding {
+                path: "index".to_owned(),
+                check: Check::Index,
+                sentence: format!("{count} {fact}"),
+            })
+            .collect()
+    }
+}
+
+fn key_of(entry: &Entry) -> Key {
+    let mut key = [0; KEY];
+    key.copy_from_slice(&entry[..KEY]);
+    Key(u128::from_be_bytes(key))
+}
+
 fn file_of(entry: &Entry) -> u32 {
-    let number = entry[IDENTITY..].iter();
+    let number = entry[KEY..].iter();
     number.fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
@@ -121,7 +182,7 @@ impl Part {
             let unreadable = "what was put aside cannot be read back";
             let bytes = file.stream_position().at_path(scratch, unreadable)?;
             let held = entries.len();
-            entries.resize(held + bytes as usize / size_of::<Entry>(), [0; IDENTITY + 4]);
+            entries.resize(held + bytes as usize / size_of::<Entry>(), [0; KEY + 4]);
             file.rewind().at_path(scratch, unreadable)?;
             file.read_exact(entries[held..].as_flattened_mut())
                 .at_path(scratch, unreadable)?;
@@ -143,10 +204,11 @@ fn full(scratch: &Path) -> impl FnOnce(std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Kind;
 
     /// Evenly dealt, as hashes are.
-    fn identity(number: u64) -> Identity {
-        xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes())
+    fn key(number: u64) -> Key {
+        Key::new(xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes()), Kind::Access, 24_315)
     }
 
     #[test]
@@ -154,7 +216,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         for (parts, held_rows) in [(1, 1 << 20), (1, 0), (7, 100), (64, 0)] {
             let twice = Twice::with(parts, held_rows, scratch.path());
-            let file = |numbers: std::ops::Range<u64>| numbers.map(identity).collect::<Vec<_>>();
+            let file = |numbers: std::ops::Range<u64>| numbers.map(key).collect::<Vec<_>>();
             // 0 and 1 share ten rows, 1 and 2 one, 3 holds one twice; 4 shares none.
             let files = [
                 file(0..1_000),
@@ -166,10 +228,10 @@ mod tests {
             for (number, identities) in files.iter().enumerate() {
                 identities
                     .chunks(300)
-                    .for_each(|some| twice.add(number as u32, some).unwrap());
+                    .for_each(|some| twice.add(number as u32, some.iter().copied()).unwrap());
             }
-            twice.add(3, &file(5_003..5_004)).unwrap();
-            let found = twice
+            twice.add(3, file(5_003..5_004).into_iter()).unwrap();
+            let (found, _) = twice
                 .finish(|number| ["a", "b", "c", "d", "e"][number as usize])
                 .unwrap();
             let found: Vec<_> = found
@@ -184,5 +246,28 @@ mod tests {
             assert_eq!(found, expected, "{parts} parts, {held_rows} held");
         }
         assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn the_index_knows_just_the_rows_that_are_there_l3() {
+        let scratch = tempfile::tempdir().unwrap();
+        let found = |rows: &[Key], index: &[Key]| -> Vec<String> {
+            let twice = Twice::with(3, 0, scratch.path());
+            twice.add(0, rows.iter().copied()).unwrap();
+            twice.add(INDEX, index.iter().copied()).unwrap();
+            let (doubled, of_index) = twice.finish(|_| "a").unwrap();
+            assert_eq!(doubled, []);
+            of_index
+                .into_iter()
+                .map(|finding| finding.sentence[..finding.sentence.find(" of ").unwrap()].to_owned())
+                .collect()
+        };
+        let rows: Vec<Key> = (0..50).map(key).collect();
+        assert_eq!(found(&rows, &rows), [""; 0]);
+        assert_eq!(found(&rows, &rows[1..]), ["1 rows"]);
+        assert_eq!(found(&rows[2..], &rows), ["2"]);
+        assert_eq!(found(&rows, &[&rows[..], &rows[..1]].concat()), ["1"]);
+        let elsewhere = Key(rows[7].0 ^ 1);
+        assert_eq!(found(&rows, &[&rows[..7], &[elsewhere], &rows[8..]].concat()), ["1"]);
     }
 }
