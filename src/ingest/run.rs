@@ -303,7 +303,6 @@ impl<'p> Run<'p> {
             outcome.reports[line].fate = open.fate();
         }
         if let Err(refusal) = check(self.plan, &outcome) {
-            settled.abandon()?;
             return Err(refusal);
         }
         (self.record.inputs, self.record.books) = (outcome.input_counts(), outcome.total.books());

@@ -14,6 +14,7 @@
 
 use super::file::{ParquetFile, Written};
 use super::index::{self, IndexRun};
+use super::lock::{Lock, Owner};
 use super::manifest::{self, DataFile, Manifest, ReplayEntry};
 use super::names::Names;
 use super::revise::Placed;
@@ -28,7 +29,44 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub const STAGING: &str = "staging";
-pub const INTENT: &str = "commit.json";
+const INTENT: &str = "commit.json";
+
+/// A writer's hold on a lake: its lock, and what it stages, which goes when the run ends without a decision.
+pub struct Hold {
+    disk: Disk,
+    root: PathBuf,
+    /// What the last writer left, if it did not end by itself.
+    pub note: Option<String>,
+    /// Released at last.
+    _lock: Lock,
+}
+
+impl Hold {
+    /// Takes the lock and finishes what a killed run had decided, or clears what it had not.
+    pub fn take(root: &Path, owner: &Owner, disk: &Disk) -> Result<Hold> {
+        let lock = Lock::take(root, owner)?;
+        let intent = Intent::read(root)?;
+        match &intent {
+            Some(intent) => carry_out(disk, root, intent)?,
+            None => disk.remove_dir(&root.join(STAGING))?,
+        }
+        Ok(Hold {
+            disk: disk.clone(),
+            root: root.to_owned(),
+            note: lock.stale.as_deref().map(|writer| recovered(writer, intent.is_some())),
+            _lock: lock,
+        })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if !self.root.join(INTENT).exists() {
+            // What cannot be removed now is removed by the next run.
+            let _ = self.disk.remove_dir(&self.root.join(STAGING));
+        }
+    }
+}
 
 /// Step 2 of a commit. Paths are relative to the lake.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -211,16 +249,8 @@ fn staged_name(path: &Path) -> Result<String> {
         .ok_or_else(|| Error::failed("a staged file has no name").at(path))
 }
 
-/// Finishes a decided commit, or clears what an undecided one left.
-pub fn recover(disk: &Disk, root: &Path) -> Result<()> {
-    match Intent::read(root)? {
-        Some(intent) => carry_out(disk, root, &intent),
-        None => disk.remove_dir(&root.join(STAGING)),
-    }
-}
-
 /// What to say of a writer that did not end by itself.
-pub fn recovered(writer: &str, was_decided: bool) -> String {
+fn recovered(writer: &str, was_decided: bool) -> String {
     let done = match was_decided {
         true => "its commit was decided, and is finished now",
         false => "what it had begun and not committed is cleared",

@@ -8,8 +8,8 @@
 //! Only months with more than one file are touched. A month that holds a file the manifest does not name is refused,
 //! since the swap would take that file away.
 
-use super::commit::{self, Next, STAGING, Swap};
-use super::lock::{Lock, Owner};
+use super::commit::{Hold, Next, STAGING, Swap};
+use super::lock::Owner;
 use super::manifest::{AuditFile, DataFile, Manifest, partition_folder};
 use super::merge::{Batches, Merge};
 use super::revise::lake_rows;
@@ -69,9 +69,7 @@ pub struct Compacted {
 /// another run is writing. In each case the lake is as before.
 pub fn compact(plan: &Compact) -> Result<Compacted> {
     super::Lake::open(&plan.lake)?;
-    let lock = Lock::take(&plan.lake, &plan.owner)?;
-    let was_decided = plan.lake.join(commit::INTENT).exists();
-    commit::recover(&plan.disk, &plan.lake)?;
+    let hold = Hold::take(&plan.lake, &plan.owner, &plan.disk)?;
     let manifest = Manifest::read(&plan.lake)?.unwrap_or_else(Manifest::empty);
     let share = plan.memory_bytes / 4;
     let manifest = rebuild::index_where_missing(&plan.disk, &plan.lake, manifest, share, plan.clock)?;
@@ -80,11 +78,7 @@ pub fn compact(plan: &Compact) -> Result<Compacted> {
     let mut done = Compacted {
         files_before: manifest.audit.len() as u64,
         bytes_before: bytes(&manifest),
-        notes: lock
-            .stale
-            .iter()
-            .map(|writer| commit::recovered(writer, was_decided))
-            .collect(),
+        notes: hold.note.iter().cloned().collect(),
         ..Compacted::default()
     };
     for (folder, files) in by_folder(&manifest).into_iter().filter(|(_, files)| files.len() > 1) {

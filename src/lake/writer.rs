@@ -2,16 +2,17 @@
 //!
 //! A run has two halves. While rows come in ([`Writer`]), each gets an *ordinal* and claims its identity; nothing is
 //! judged yet. [`Writer::settle`] judges all claims ([`super::claims`]), and the [`Settled`] run knows how many rows of
-//! each stretch are new, takes last rejects and is committed ([`super::commit`]) or abandoned.
+//! each stretch are new, takes last rejects and is committed ([`super::commit`]). A run that is
+//! dropped instead leaves the lake as it was.
 //!
 //! Memory: rows, claims and merges share the budget, whatever the number of rows; side tables and names are held.
 
 use super::claims::{Claims, Verdict, Verdicts};
-use super::commit::{self, Next, STAGING};
+use super::commit::{Hold, Next, STAGING};
 use super::file::{ParquetFile, Written};
 use super::identity::Identity;
 use super::index::{self, IndexRun, IndexWriter, Key};
-use super::lock::{Lock, Owner};
+use super::lock::Owner;
 use super::manifest::{DataFile, InputEntry, Manifest, ReplayEntry};
 use super::names::Names;
 use super::rejects::{self, RejectSink};
@@ -56,10 +57,8 @@ struct Base {
     rejects: Option<ParquetFile>,
     /// Files of rejects that what is staged stands for, with the books of their replay.
     replayed: Option<(Vec<String>, ReplayEntry)>,
-    /// Of its own opening, for people.
-    note: Option<String>,
-    /// Held until the writer goes.
-    _lock: Lock,
+    /// Until the writer goes.
+    hold: Hold,
 }
 
 impl Base {
@@ -70,10 +69,6 @@ impl Base {
     fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
         let path = self.staging().join(REJECTS_FILE);
         write_group(&self.disk, &mut self.rejects, &path, rows)
-    }
-
-    fn abandon(self) -> Result<()> {
-        self.disk.remove_dir(&self.root.join(STAGING))
     }
 }
 
@@ -106,9 +101,7 @@ impl Writer {
     ///
     /// `owner` says who writes, for people who meet the lock. `memory_bytes` is the budget of the whole run.
     pub fn open(root: &Path, owner: &Owner, memory_bytes: usize, disk: &Disk, clock: fn() -> i64) -> Result<Writer> {
-        let lock = Lock::take(root, owner)?;
-        let was_decided = root.join(commit::INTENT).exists();
-        commit::recover(disk, root)?;
+        let hold = Hold::take(root, owner, disk)?;
         let manifest = Manifest::read(root)?.unwrap_or_else(Manifest::empty);
         let staging = root.join(STAGING);
         let rows_bytes = share_of_rows(memory_bytes);
@@ -125,18 +118,14 @@ impl Writer {
                 side: None,
                 rejects: None,
                 replayed: None,
-                note: lock
-                    .stale
-                    .as_deref()
-                    .map(|writer| commit::recovered(writer, was_decided)),
-                _lock: lock,
+                hold,
             },
         })
     }
 
     /// What the last writer left, if it did not end by itself.
     pub fn note(&self) -> Option<&str> {
-        self.base.note.as_deref()
+        self.base.hold.note.as_deref()
     }
 
     /// Whether an input of this size was ever ingested. If not, its content need not be hashed to know it is new.
@@ -233,11 +222,6 @@ impl Writer {
             doubtful,
         })
     }
-
-    /// Gives up everything staged; the lake stays as it was.
-    pub fn abandon(self) -> Result<()> {
-        self.base.abandon()
-    }
 }
 
 /// A run whose rows are judged.
@@ -299,8 +283,7 @@ impl Settled {
             side,
             rejects,
             replayed,
-            note: _,
-            _lock,
+            hold: _hold,
         } = base;
         let (root, disk, manifest) = (&root, &disk, &manifest);
         let staging = root.join(STAGING);
@@ -337,10 +320,5 @@ impl Settled {
         } = &self.base;
         disk.remove_dir(&self.base.staging())?;
         Next::after(manifest, root, disk).commit(manifest, run)
-    }
-
-    /// Gives up everything staged; the lake stays as it was.
-    pub fn abandon(self) -> Result<()> {
-        self.base.abandon()
     }
 }

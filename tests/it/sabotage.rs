@@ -53,6 +53,18 @@ fn remove_other(lake: &mut Lake, path: &str) {
     fs::remove_file(lake.path.join(path)).expect("it was there");
 }
 
+/// Changes a byte of a run of the index; the manifest may be told.
+fn spoil_index(lake: &mut Lake, at: usize, is_told: bool) {
+    let path = lake.manifest["index"][0]["path"].as_str().expect("a path").to_owned();
+    let mut bytes = fs::read(lake.path.join(&path)).expect("readable");
+    bytes[at] ^= 1;
+    if is_told {
+        lake.manifest["index"][0]["hash"] = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes)).into();
+    }
+    fs::write(lake.path.join(&path), bytes).expect("written");
+    lake.touched.extend([path, "index".to_owned()]);
+}
+
 type Sabotage = (&'static str, &'static [Check], fn(&mut Lake));
 
 pub const TABLE: &[Sabotage] = &[
@@ -62,6 +74,29 @@ pub const TABLE: &[Sabotage] = &[
         bytes[100] ^= 1;
         fs::write(path, bytes).expect("written");
     }),
+    ("a byte of the index is flipped", &[Check::Hash], |lake| {
+        spoil_index(lake, 5, false)
+    }),
+    ("the index has another identity", &[Check::Index], |lake| {
+        spoil_index(lake, 5, true)
+    }),
+    ("the index has another month", &[Check::Index], |lake| {
+        spoil_index(lake, 0, true)
+    }),
+    ("a run of the index is gone", &[Check::Existence], |lake| {
+        let path = lake.manifest["index"][0]["path"].as_str().expect("a path").to_owned();
+        remove_other(lake, &path)
+    }),
+    (
+        "a run of the index has fewer keys than is said",
+        &[Check::Rows],
+        |lake| {
+            let rows = &mut lake.manifest["index"][0]["rows"];
+            *rows = more(rows);
+            let path = lake.manifest["index"][0]["path"].as_str().expect("a path").to_owned();
+            lake.touched.push(path)
+        },
+    ),
     ("a file is cut short", &[Check::Bytes], |lake| {
         let (_, path) = lake.some();
         let bytes = fs::read(&path).expect("readable");
@@ -257,17 +292,23 @@ pub const TABLE: &[Sabotage] = &[
         ]);
     }),
     ("the names are gone", &[Check::Existence], |lake| {
-        remove_other(lake, "names.parquet")
+        let path = lake.manifest["names"]["path"].as_str().expect("a path").to_owned();
+        remove_other(lake, &path)
     }),
     ("the users are gone", &[Check::Existence], |lake| {
-        remove_other(lake, "users.parquet")
+        let path = lake.manifest["users"]["path"].as_str().expect("a path").to_owned();
+        remove_other(lake, &path)
     }),
     ("the rejects are gone", &[Check::Existence], |lake| {
         remove_other(lake, "rejects/00000002.parquet")
     }),
     ("the organizations are others", &[Check::Hash], |lake| {
-        lake.touched.push("organizations.parquet".to_owned());
-        let path = lake.path.join("organizations.parquet");
+        let path = lake.manifest["organizations"]["path"]
+            .as_str()
+            .expect("a path")
+            .to_owned();
+        lake.touched.push(path.clone());
+        let path = lake.path.join(path);
         let mut bytes = fs::read(&path).expect("readable");
         bytes[5] ^= 1;
         fs::write(path, bytes).expect("written");

@@ -189,5 +189,5 @@ fn verify_does_not_wait_for_a_writer() {
     let writer =
         gatelog::lake::Writer::open(&lake.path, &owner, 1 << 20, &gatelog::disk::Disk::default(), || 0).expect("free");
     assert_whole(&lake.path, "a writer is at work");
-    writer.abandon().expect("nothing was staged");
+    drop(writer);
 }
