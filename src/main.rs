@@ -11,7 +11,7 @@ use cli::{Cli, Command, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, Repor
 use gatelog::error::{AtPath, Error, Result};
 use gatelog::lake::Lake;
 use gatelog::report::status::Status;
-use gatelog::report::{self, Report};
+use gatelog::report::{self, Report, Scratch};
 use gatelog::{generate, ingest, write};
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
@@ -83,12 +83,13 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
     if let Some(asked) = &options.environment {
         known_environment(lake.environments(), asked)?;
     }
-    let tables = report::compute(&lake, &args.reports(), &options)?;
+    let tables = report::compute(&lake, &args.reports(), &options, &scratch(&target))?;
     match target {
         Target::Terminal { rows } => {
             let width = console::width();
             for table in &tables {
-                print(|out| writeln!(out, "{}", write::text::render(table, rows, width, options.tz)))?;
+                let text = write::text::render(table, rows, width, options.tz)?;
+                print(|out| writeln!(out, "{text}"))?;
             }
         }
         Target::Pipe(format) => print(|out| match (format, tables.as_slice()) {
@@ -106,6 +107,18 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// What has no room in memory goes beside the reports, where there must be room anyway.
+fn scratch(target: &Target) -> Scratch {
+    let beside = match target {
+        Target::Folder { dir, .. } => dir.parent(),
+        _ => None,
+    };
+    match beside.filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => Scratch::new(dir),
+        None => Scratch::new(std::env::temp_dir()),
+    }
 }
 
 fn publish(

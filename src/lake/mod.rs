@@ -9,10 +9,12 @@
 //!
 //! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
 
+mod accesses;
 mod commit;
 mod file;
 pub mod identity;
 pub mod manifest;
+mod merge;
 pub mod names;
 pub mod rejects;
 mod revise;
@@ -21,8 +23,9 @@ pub mod schema;
 pub mod side;
 mod sort;
 
+pub use accesses::{AccessLog, Accesses, NOBODY};
 pub use commit::Writer;
-pub use scan::{Accesses, Control};
+pub use scan::Control;
 
 use crate::error::{Error, Result};
 use crate::record::Kind;
