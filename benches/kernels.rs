@@ -1,7 +1,8 @@
 //! The ordered kernels on a month of a large organisation: one million accesses of ten thousand people.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use gatelog::report::kernel::{Window, overlap_us, sessions};
+use gatelog::lake::Accesses;
+use gatelog::report::kernel::{Running, Window, overlap_us};
 use std::hint::black_box;
 
 const ROWS: usize = 1_000_000;
@@ -23,7 +24,18 @@ fn bench_sessions(c: &mut Criterion) {
     let mut group = c.benchmark_group("sessions");
     group.throughput(Throughput::Elements(ROWS as u64));
     group.bench_function("1 M accesses", |b| {
-        b.iter(|| sessions(black_box(&created_on), &actor, &is_web, ACTORS as usize, 6 * HOUR_US));
+        b.iter(|| {
+            let mut running = Running::new(0, ACTORS as usize, 6 * HOUR_US, chrono_tz::Tz::UTC);
+            let mut ended = Vec::new();
+            let accesses = Accesses {
+                created_on: black_box(&created_on),
+                actor: &actor,
+                is_web: &is_web,
+            };
+            running.take(accesses, &mut ended);
+            running.finish(&mut ended);
+            ended
+        });
     });
     group.finish();
 }

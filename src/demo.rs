@@ -8,7 +8,7 @@ use gatelog::error::{AtPath, Result};
 use gatelog::ingest;
 use gatelog::lake::Lake;
 use gatelog::report::options::Options;
-use gatelog::report::{self, Report};
+use gatelog::report::{self, Report, Scratch};
 use gatelog::write::{Format, text};
 use std::path::Path;
 use std::time::Duration;
@@ -47,15 +47,10 @@ pub fn run(dir: &Path) -> Result<u8> {
     console::inventory(&ingest::ingest(&plan, &|_| {})?);
     let options = Options::default();
     let opened = Lake::open(&lake)?;
-    let tables = report::compute(&opened, &Report::ALL, &options)?;
+    let tables = report::compute(&opened, &Report::ALL, &options, &Scratch::new(dir))?;
     for table in &tables {
-        print(|out| {
-            writeln!(
-                out,
-                "\n{}",
-                text::render(table, usize::MAX, console::width(), options.tz).trim_end()
-            )
-        })?;
+        let text = text::render(table, usize::MAX, console::width(), options.tz)?;
+        print(|out| writeln!(out, "\n{}", text.trim_end()))?;
     }
     publish(
         &reports,

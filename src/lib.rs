@@ -10,7 +10,7 @@
 //! ingest::ingest(&ingest::Plan::new(vec!["exports".into()], "lake".into()), &|_| {})?;
 //! let lake = Lake::open("lake".as_ref())?;
 //! let options = report::options::Options::default();
-//! let tables = report::compute(&lake, &report::Report::ALL, &options)?;
+//! let tables = report::compute(&lake, &report::Report::ALL, &options, &report::Scratch::new("."))?;
 //! write::write_all("reports".as_ref(), &tables, &["sessions", "clients", "gaps"], &[write::Format::Parquet], &[])?;
 //! # Ok(())
 //! # }

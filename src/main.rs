@@ -18,7 +18,7 @@ use gatelog::error::{AtPath, Error, Result};
 use gatelog::lake::compact::compact;
 use gatelog::lake::{self, Lake};
 use gatelog::report::status::Status;
-use gatelog::report::{self, Report};
+use gatelog::report::{self, Report, Scratch};
 use gatelog::{generate, ingest, write};
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
@@ -90,16 +90,20 @@ fn run_replay(args: &ReplayArgs) -> Result<u8> {
 
 fn run_report(args: &ReportArgs) -> Result<u8> {
     let (target, options) = (args.target()?, args.options()?);
-    let lake = Lake::open(&args.lake.lake)?;
-    if let Some(asked) = &options.environment {
-        known_environment(lake.environments(), asked)?;
-    }
-    let tables = report::compute(&lake, &args.reports(), &options)?;
+    // All that is read of the lake is read here: a writer may change it while the tables are written.
+    let (tables, settings) = Lake::read(&args.lake.lake, |lake| {
+        if let Some(asked) = &options.environment {
+            known_environment(lake.environments(), asked)?;
+        }
+        let tables = report::compute(lake, &args.reports(), &options, &scratch(&target))?;
+        Ok((tables, options.settings(lake)?))
+    })?;
     match target {
         Target::Terminal { rows } => {
             let width = console::width();
             for table in &tables {
-                print(|out| writeln!(out, "{}", write::text::render(table, rows, width, options.tz)))?;
+                let text = write::text::render(table, rows, width, options.tz)?;
+                print(|out| writeln!(out, "{text}"))?;
             }
         }
         Target::Pipe(format) => print(|out| match (format, tables.as_slice()) {
@@ -108,7 +112,7 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
             _ => write::json::write_tables(&tables, out),
         })?,
         Target::Folder { dir, formats } => {
-            publish(&dir, &tables, &formats, &options.settings(&lake)?)?;
+            publish(&dir, &tables, &formats, &settings)?;
             console::note(&format!(
                 "{} written to {}",
                 console::counted(tables.len(), "report"),
@@ -117,6 +121,18 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// What has no room in memory goes beside the reports, where there must be room anyway.
+fn scratch(target: &Target) -> Scratch {
+    let beside = match target {
+        Target::Folder { dir, .. } => dir.parent(),
+        _ => None,
+    };
+    match beside.filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => Scratch::new(dir),
+        None => Scratch::new(std::env::temp_dir()),
+    }
 }
 
 fn publish(

@@ -4,15 +4,20 @@
 //! only, zstd. Ids and times hardly repeat, so a dictionary would only cost time there.
 
 use crate::disk::{Disk, Target};
-use crate::error::{AtPath, Result};
-use arrow::array::{RecordBatch, RecordBatchReader};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use crate::error::{AtPath, Error, Result};
+use arrow::array::{AsArray, RecordBatch, RecordBatchReader};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, EncodingMask, ZstdLevel};
+use parquet::column::page::{Page, PageReader};
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -147,12 +152,143 @@ impl Write for Hashing {
     }
 }
 
+const UNREADABLE: &str = "is not a Parquet file gatelog can read";
+
+/// A file whose footer has been read. Only one thread may read from it at a time.
+pub struct Footer {
+    path: PathBuf,
+    file: File,
+    metadata: ArrowReaderMetadata,
+}
+
+impl Footer {
+    pub fn read(path: &Path) -> Result<Footer> {
+        let file = File::open(path).at_path(path, "cannot be opened")?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).at_path(path, UNREADABLE)?;
+        Ok(Footer {
+            path: path.to_owned(),
+            file,
+            metadata,
+        })
+    }
+
+    pub fn row_groups(&self) -> usize {
+        self.metadata.metadata().num_row_groups()
+    }
+
+    pub fn rows(&self, group: usize) -> u64 {
+        self.metadata.metadata().row_group(group).num_rows() as u64
+    }
+
+    fn column(&self, group: usize, name: &str) -> Option<&ColumnChunkMetaData> {
+        let columns = self.metadata.metadata().row_group(group).columns().iter();
+        columns.into_iter().find(|column| column.column_descr().name() == name)
+    }
+
+    /// Least and greatest value of a column of 64-bit numbers in a row group, as its statistics say.
+    pub fn range(&self, group: usize, name: &str) -> Result<(i64, i64)> {
+        let range = match self.column(group, name).and_then(ColumnChunkMetaData::statistics) {
+            Some(Statistics::Int64(values)) => values.min_opt().copied().zip(values.max_opt().copied()),
+            _ => None,
+        };
+        range.ok_or_else(|| Error::failed(format!("has a row group without statistics of {name}")).at(&self.path))
+    }
+
+    /// Every value of a text column of a row group, each at least once.
+    ///
+    /// Where all its pages point into a dictionary, that one page says it all: some KiB instead of a column.
+    pub fn distinct(&self, group: usize, name: &str) -> Result<Vec<String>> {
+        if let Some(found) = self.dictionary(group, name)? {
+            return Ok(found);
+        }
+        let mut found = HashSet::new();
+        for rows in self.read_group(group, &[name], name)? {
+            let rows = rows.at_path(&self.path, "cannot be read")?;
+            let values = rows.column(0).as_dictionary::<Int32Type>().values().as_string::<i32>();
+            for value in values
+                .iter()
+                .flatten()
+                .filter(|value| !found.contains(*value))
+                .collect::<Vec<_>>()
+            {
+                found.insert(value.to_owned());
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// The dictionary of a text column, if it holds all of the row group's values.
+    fn dictionary(&self, group: usize, name: &str) -> Result<Option<Vec<String>>> {
+        let is_whole = |column: &&ColumnChunkMetaData| {
+            let is_keys =
+                |of: &EncodingMask| of.is_only(Encoding::RLE_DICTIONARY) || of.is_only(Encoding::PLAIN_DICTIONARY);
+            column.dictionary_page_offset().is_some() && column.page_encoding_stats_mask().is_some_and(is_keys)
+        };
+        let Some(column) = self.column(group, name).filter(is_whole) else {
+            return Ok(None);
+        };
+        let file = Arc::new(self.file.try_clone().at_path(&self.path, "cannot be opened")?);
+        let rows = self.rows(group) as usize;
+        let page = SerializedPageReader::new(file, column, rows, None).and_then(|mut pages| pages.get_next_page());
+        match page.at_path(&self.path, UNREADABLE)? {
+            Some(Page::DictionaryPage { buf, num_values, .. }) => {
+                let found = plain_texts(&buf, num_values as usize);
+                found.map(Some).ok_or_else(|| Error::failed(UNREADABLE).at(&self.path))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads one row group, only the named columns, with the text column `dictionary` as keys into its values.
+    pub fn read_group(
+        &self,
+        group: usize,
+        columns: &[&str],
+        dictionary: &str,
+    ) -> Result<impl RecordBatchReader + use<>> {
+        let fields: Vec<Field> = self
+            .metadata
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| match field.name() == dictionary {
+                true => {
+                    let keyed = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+                    field.as_ref().clone().with_data_type(keyed)
+                }
+                false => field.as_ref().clone(),
+            })
+            .collect();
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+        let metadata =
+            ArrowReaderMetadata::try_new(self.metadata.metadata().clone(), options).at_path(&self.path, UNREADABLE)?;
+        let file = self.file.try_clone().at_path(&self.path, "cannot be opened")?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        builder
+            .with_projection(mask)
+            .with_row_groups(vec![group])
+            .with_batch_size(1 << 16)
+            .build()
+            .at_path(&self.path, UNREADABLE)
+    }
+}
+
+/// Texts in Parquet's PLAIN encoding: length, bytes, length, bytes. `None` if they are not that.
+fn plain_texts(mut bytes: &[u8], count: usize) -> Option<Vec<String>> {
+    let mut texts = Vec::new();
+    for _ in 0..count {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        texts.push(std::str::from_utf8(text).ok()?.to_owned());
+        bytes = rest;
+    }
+    Some(texts)
+}
+
 /// How many row groups a file has.
 pub fn row_groups(path: &Path) -> Result<usize> {
-    let file = File::open(path).at_path(path, "cannot be opened")?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-        .at_path(path, "is not a Parquet file gatelog can read")?;
-    Ok(metadata.metadata().num_row_groups())
+    Ok(Footer::read(path)?.row_groups())
 }
 
 /// Reads one row group, only the named columns, with the text column `dictionary` as keys into its values.
@@ -162,38 +298,14 @@ pub fn read_row_group(
     columns: &[&str],
     dictionary: &str,
 ) -> Result<impl RecordBatchReader + use<>> {
-    let unreadable = "is not a Parquet file gatelog can read";
-    let file = File::open(path).at_path(path, "cannot be opened")?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).at_path(path, unreadable)?;
-    let fields: Vec<Field> = metadata
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| match field.name() == dictionary {
-            true => {
-                let keyed = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-                field.as_ref().clone().with_data_type(keyed)
-            }
-            false => field.as_ref().clone(),
-        })
-        .collect();
-    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).at_path(path, unreadable)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    builder
-        .with_projection(mask)
-        .with_row_groups(vec![group])
-        .with_batch_size(1 << 16)
-        .build()
-        .at_path(path, unreadable)
+    Footer::read(path)?.read_group(group, columns, dictionary)
 }
 
 /// Reads a file's rows, only the named columns if any are named, in order, `batch_rows` at a time.
 pub fn read(path: &Path, columns: &[&str], batch_rows: usize) -> Result<impl RecordBatchReader + use<>> {
     let file = File::open(path).at_path(path, "cannot be opened")?;
     let options = ArrowReaderOptions::new();
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-        .at_path(path, "is not a Parquet file gatelog can read")?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).at_path(path, UNREADABLE)?;
     let mask = if columns.is_empty() {
         ProjectionMask::all()
     } else {
@@ -203,7 +315,7 @@ pub fn read(path: &Path, columns: &[&str], batch_rows: usize) -> Result<impl Rec
         .with_projection(mask)
         .with_batch_size(batch_rows)
         .build()
-        .at_path(path, "is not a Parquet file gatelog can read")
+        .at_path(path, UNREADABLE)
 }
 
 /// About how much is read at once where rows may be wide.

@@ -11,6 +11,7 @@
 //!
 //! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
 
+mod accesses;
 mod claims;
 mod commit;
 pub mod compact;
@@ -32,9 +33,11 @@ pub mod side;
 mod sort;
 mod spill;
 pub mod verify;
+mod waiting;
 mod writer;
 
-pub use scan::{Accesses, Control};
+pub use accesses::{AccessLog, Accesses, NOBODY};
+pub use scan::Control;
 pub use writer::{Settled, Writer};
 
 use crate::error::{AtPath, Error, Result};

@@ -1,5 +1,8 @@
-//! Committed rows → plain columns, found in parallel by row group, only the columns a report asks for.
+//! Small questions to committed rows: control rows, who occurs, how many changes lie in a window. Files are asked in
+//! parallel, only for the columns needed; what the manifest or a dictionary page tells is not read at all.
 
+use super::accesses::union;
+use super::file::Footer;
 use super::manifest::AuditFile;
 use super::{Lake, file};
 use crate::error::{AtPath, Result};
@@ -7,17 +10,7 @@ use crate::record::Kind;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap};
-
-/// Access rows of one stretch of a file, with actors as numbers into a dictionary of its own.
-#[derive(Debug, Default)]
-pub struct Accesses {
-    pub created_on: Vec<i64>,
-    pub action: Vec<i32>,
-    /// Index into `actors`; `None` where the row names nobody.
-    pub actor: Vec<Option<u32>>,
-    pub actors: Vec<String>,
-}
+use std::collections::{BTreeSet, HashSet};
 
 /// A row of kind `control`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,23 +23,6 @@ pub struct Control {
 }
 
 impl Lake {
-    /// All access rows of an environment up to `as_of`, stretch by stretch; within a stretch in order of time.
-    pub fn accesses(&self, environment: &str, as_of: i64) -> Result<Vec<Accesses>> {
-        self.stretches(environment, Kind::Access, as_of)?
-            .into_par_iter()
-            .map(|(audit, group)| {
-                let path = self.place(&audit.file.path);
-                let columns = ["created_on", "action", "actor_id"];
-                let mut found = Accesses::default();
-                let mut numbers = HashMap::new();
-                for rows in file::read_row_group(&path, group, &columns, "actor_id")? {
-                    decode_accesses(&rows.at_path(&path, "cannot be read")?, as_of, &mut found, &mut numbers);
-                }
-                Ok(found)
-            })
-            .collect()
-    }
-
     /// The control rows of an environment up to `as_of`, in (created_on, audit_id) order, null ids first.
     pub fn control_rows(&self, environment: &str, as_of: i64) -> Result<Vec<Control>> {
         let mut found = Vec::new();
@@ -64,20 +40,20 @@ impl Lake {
 
     /// The ids of all actors of an environment.
     pub fn actors(&self, environment: &str) -> Result<BTreeSet<String>> {
-        let kinds = [Kind::Access, Kind::Control, Kind::Change];
-        let stretches = kinds.map(|kind| self.stretches(environment, kind, i64::MAX));
-        let stretches = stretches.into_iter().collect::<Result<Vec<_>>>()?.concat();
-        let found = stretches.into_par_iter().map(|(audit, group)| {
-            let path = self.place(&audit.file.path);
-            let mut found = BTreeSet::new();
-            for rows in file::read_row_group(&path, group, &["actor_id"], "actor_id")? {
-                let rows = rows.at_path(&path, "cannot be read")?;
-                let ids = rows.column(0).as_dictionary::<Int32Type>().values();
-                found.extend(ids.as_string::<i32>().iter().flatten().map(str::to_owned));
-            }
-            Ok(found)
-        });
-        Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        let found = Kind::ALL
+            .map(|kind| self.files(environment, kind))
+            .concat()
+            .into_par_iter()
+            .map(|audit| -> Result<HashSet<String>> {
+                let footer = Footer::read(&self.place(&audit.file.path))?;
+                let mut found = HashSet::new();
+                for group in 0..footer.row_groups() {
+                    found.extend(footer.distinct(group, "actor_id")?);
+                }
+                Ok(found)
+            })
+            .try_reduce(HashSet::new, |left, right| Ok(union(left, right)))?;
+        Ok(found.into_iter().collect())
     }
 
     /// How many change rows lie strictly inside each of the windows `(start, end)`.
@@ -119,44 +95,6 @@ impl Lake {
         }
         Ok(counts)
     }
-
-    /// Row groups of the files that can hold rows up to `as_of`.
-    fn stretches(&self, environment: &str, kind: Kind, as_of: i64) -> Result<Vec<(&AuditFile, usize)>> {
-        let mut stretches = Vec::new();
-        for audit in self.files(environment, kind) {
-            if audit.min_created_on_us <= as_of {
-                let groups = file::row_groups(&self.place(&audit.file.path))?;
-                stretches.extend((0..groups).map(|group| (audit, group)));
-            }
-        }
-        Ok(stretches)
-    }
-}
-
-fn decode_accesses(rows: &RecordBatch, as_of: i64, found: &mut Accesses, numbers: &mut HashMap<String, u32>) {
-    let on = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
-    let actions = rows.column(1).as_primitive::<Int32Type>().values();
-    let actors = rows.column(2).as_dictionary::<Int32Type>();
-    let names = actors.values().as_string::<i32>();
-    let dictionary: Vec<u32> = (0..names.len())
-        .map(|place| {
-            let name = if names.is_valid(place) { names.value(place) } else { "" };
-            *numbers.entry(name.to_owned()).or_insert_with(|| {
-                found.actors.push(name.to_owned());
-                found.actors.len() as u32 - 1
-            })
-        })
-        .collect();
-    let count = on.partition_point(|&on| on <= as_of);
-    found.created_on.extend_from_slice(&on[..count]);
-    found.action.extend_from_slice(&actions[..count]);
-    found.actor.extend(
-        actors
-            .keys()
-            .iter()
-            .take(count)
-            .map(|key| key.map(|key| dictionary[key as usize])),
-    );
 }
 
 fn decode_control(rows: &RecordBatch, found: &mut Vec<Control>) {

@@ -4,7 +4,7 @@ use crate::instant::{date_of, day_number};
 use chrono::{DateTime, Datelike, TimeZone};
 use chrono_tz::Tz;
 
-/// All clock changes and local midnights since 1972 fall on whole quarter hours of UTC.
+/// Local midnights since 1972 fall on whole quarter hours of UTC, and all but a few clock changes too.
 const QUARTER_US: i64 = 15 * 60 * 1_000_000;
 
 /// Gives the local date of instants; remembers the last quarter hour, so that runs of near instants cost nothing.
@@ -13,6 +13,8 @@ pub struct LocalDates {
     tz: Tz,
     quarter: i64,
     day: i32,
+    /// Whether the quarter hour ends on the day on which it begins: where clocks are put back at 00:01, it may not.
+    is_one_day: bool,
 }
 
 impl LocalDates {
@@ -21,6 +23,7 @@ impl LocalDates {
             tz,
             quarter: i64::MIN,
             day: 0,
+            is_one_day: false,
         }
     }
 
@@ -29,9 +32,15 @@ impl LocalDates {
         let quarter = on.div_euclid(QUARTER_US);
         if quarter != self.quarter {
             self.quarter = quarter;
-            self.day = local_day(quarter.saturating_mul(QUARTER_US), self.tz);
+            let start = quarter.saturating_mul(QUARTER_US);
+            self.day = local_day(start, self.tz);
+            self.is_one_day = self.day == local_day(start.saturating_add(QUARTER_US - 1), self.tz);
         }
-        self.day
+        if self.is_one_day {
+            self.day
+        } else {
+            local_day(on, self.tz)
+        }
     }
 }
 
@@ -75,6 +84,17 @@ mod tests {
         assert_eq!(month_start(day("2026-03-31")), day("2026-03-01"));
         assert_eq!(month_end(day("2026-02-10")), day("2026-02-28"));
         assert_eq!(month_end(day("2026-12-31")), day("2026-12-31"));
+    }
+
+    /// In 2010 the clock went from 00:01 on 7 November back to 23:01 on the 6th.
+    #[test]
+    fn a_clock_that_is_put_back_over_midnight_within_a_quarter_hour_steps_a_day_back() {
+        let at = |text: &str| instant::parse(text, Tz::UTC).unwrap();
+        let mut dates = LocalDates::new(chrono_tz::America::St_Johns);
+        let found = ["02:29:59", "02:30:00", "02:30:59", "02:31:00", "02:44:59", "03:30:00"]
+            .map(|clock| dates.day(at(&format!("2010-11-07T{clock}Z"))));
+        let (sixth, seventh) = (day("2010-11-06"), day("2010-11-07"));
+        assert_eq!(found, [sixth, seventh, seventh, sixth, sixth, seventh]);
     }
 
     proptest! {

@@ -1,9 +1,10 @@
 //! The `gaps` report: every gap with its evidence (contract: design §4).
 
 use super::columns;
+use super::evidence::Evidence;
 use super::facts::Facts;
 use super::gaps::Gap;
-use super::kernel::{self, Session, Window};
+use super::kernel::Window;
 use super::options::Options;
 use super::table::Table;
 use crate::error::Result;
@@ -40,34 +41,29 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// One row of the table.
 struct Row<'a> {
     gap: &'a Gap,
-    accesses_inside: i64,
+    evidence: Evidence,
     changes_inside: i64,
-    actors_before: i64,
-    sessions_cut: i64,
 }
 
-/// The rows of one environment.
-pub fn rows(lake: &Lake, facts: &Facts, sessions: &[Session], gaps: &[Gap], options: &Options) -> Result<RecordBatch> {
+/// The gaps that are asked for, in the order of rows.
+pub fn chosen<'g>(facts: &Facts, gaps: &'g [Gap], options: &Options) -> Vec<&'g Gap> {
     let mut chosen: Vec<&Gap> = gaps.iter().filter(|gap| is_chosen(gap.window, options)).collect();
     chosen.sort_by(|a, b| order(facts, a).cmp(&order(facts, b)));
-    let windows: Vec<(i64, i64)> = chosen.iter().map(|gap| (gap.window.start, gap.window.end)).collect();
+    chosen
+}
+
+/// The rows of one environment, with the evidence for each gap.
+pub fn rows(lake: &Lake, facts: &Facts, gaps: Vec<&Gap>, evidence: Vec<Evidence>) -> Result<RecordBatch> {
+    let windows: Vec<(i64, i64)> = gaps.iter().map(|gap| (gap.window.start, gap.window.end)).collect();
     let changes = lake.changes_inside(&facts.environment, &windows)?;
-    let mut last_seen: Vec<i64> = sessions.iter().map(|session| session.last_seen_on).collect();
-    last_seen.sort_unstable();
-    let rows: Vec<Row<'_>> = chosen
+    let rows: Vec<Row<'_>> = gaps
         .into_iter()
+        .zip(evidence)
         .zip(changes)
-        .map(|(gap, changes_inside)| {
-            let start = gap.window.start;
-            let before = start.saturating_sub(facts.intervals.audit_interval_us);
-            let up_to = |at: i64| last_seen.partition_point(|&on| on <= at) as i64;
-            Row {
-                gap,
-                accesses_inside: kernel::count_inside(&facts.created_on, gap.window),
-                changes_inside,
-                actors_before: kernel::distinct_actors(&facts.created_on, &facts.actor, before, start),
-                sessions_cut: up_to(start) - up_to(before),
-            }
+        .map(|((gap, evidence), changes_inside)| Row {
+            gap,
+            evidence,
+            changes_inside,
         })
         .collect();
     to_batch(facts, &rows)
@@ -134,10 +130,10 @@ fn to_batch(facts: &Facts, rows: &[Row<'_>]) -> Result<RecordBatch> {
         text(&|row| name(&row.gap.started_by)),
         text(&|row| Some(row.gap.causes.clone())),
         number(&|row| row.gap.repeated_stops),
-        number(&|row| Some(row.accesses_inside)),
+        number(&|row| Some(row.evidence.accesses_inside)),
         number(&|row| Some(row.changes_inside)),
-        number(&|row| Some(row.actors_before)),
-        number(&|row| Some(row.sessions_cut)),
+        number(&|row| Some(row.evidence.actors_before)),
+        number(&|row| Some(row.evidence.sessions_cut)),
     ];
     Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
 }

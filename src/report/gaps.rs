@@ -5,10 +5,10 @@
 //! auditing ran. The `effective` gaps are the union of user access and organization, since either of them silences
 //! accesses. Example: Stopped 08:00, Stopped 09:00, Started 10:00 → one closed gap of 7200 s with one repeated stop.
 
-use super::facts::Facts;
 use super::kernel::Window;
+use crate::error::Result;
 use crate::lake::Control;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What auditing was switched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,10 +80,21 @@ impl Gap {
 /// A control row that switches auditing, and whether it starts it.
 type Switch<'a> = (&'a Control, bool);
 
+/// What gaps are found in.
+pub struct Switched<'a> {
+    /// First and last instant of the log.
+    pub log_start: i64,
+    pub log_end: i64,
+    /// In (created_on, audit_id) order.
+    pub control: &'a [Control],
+}
+
 /// All gaps of an environment, in order of scope, object and time.
-pub fn find(facts: &Facts) -> Vec<Gap> {
+///
+/// `last_accesses` tells the last access at or before each of some instants; it is asked once.
+pub fn find(log: &Switched<'_>, last_accesses: impl FnOnce(&[i64]) -> Result<Vec<Option<i64>>>) -> Result<Vec<Gap>> {
     let mut per_object: BTreeMap<(Scope, Option<&str>), Vec<Switch<'_>>> = BTreeMap::new();
-    for row in &facts.control {
+    for row in log.control {
         if let Some((scope, starts)) = Scope::of_action(row.action) {
             let object = row.object_id.as_deref().filter(|_| scope.is_per_object());
             per_object.entry((scope, object)).or_default().push((row, starts));
@@ -91,15 +102,17 @@ pub fn find(facts: &Facts) -> Vec<Gap> {
     }
     let mut gaps = Vec::new();
     for ((scope, object), rows) in per_object {
-        pair(facts, scope, object, &rows, &mut gaps);
+        pair(log, scope, object, &rows, &mut gaps);
     }
+    prove(log, &mut gaps, last_accesses)?;
     let effective = union(&gaps);
     gaps.extend(effective);
-    gaps
+    Ok(gaps)
 }
 
-/// Pairs the switches of one scope and object.
-fn pair(facts: &Facts, scope: Scope, object: Option<&str>, rows: &[Switch<'_>], gaps: &mut Vec<Gap>) {
+/// Pairs the switches of one scope and object. Where no Stopped row is known, `not_before` is the Started row before,
+/// if there is one: what else proves that auditing ran is left to [`prove`].
+fn pair(log: &Switched<'_>, scope: Scope, object: Option<&str>, rows: &[Switch<'_>], gaps: &mut Vec<Gap>) {
     let gap = |started_on: Option<i64>, not_before: Option<i64>, ended_on: Option<i64>| Gap {
         scope,
         object_id: object.map(str::to_owned),
@@ -111,8 +124,8 @@ fn pair(facts: &Facts, scope: Scope, object: Option<&str>, rows: &[Switch<'_>], 
         causes: scope.name().to_owned(),
         repeated_stops: Some(0),
         window: Window {
-            start: started_on.or(not_before).unwrap_or(facts.log_start),
-            end: ended_on.unwrap_or(facts.log_end),
+            start: started_on.or(not_before).unwrap_or(log.log_start),
+            end: ended_on.unwrap_or(log.log_end),
         },
     };
     let mut open: Option<(&Control, i64)> = None;
@@ -130,15 +143,10 @@ fn pair(facts: &Facts, scope: Scope, object: Option<&str>, rows: &[Switch<'_>], 
                 });
                 open = None;
             }
-            (None, true) => {
-                let proof = latest_proof(facts, scope, row.created_on, last_started);
-                if proof != row.created_on {
-                    gaps.push(Gap {
-                        started_by: row.user_id.clone(),
-                        ..gap(None, Some(proof), Some(row.created_on))
-                    });
-                }
-            }
+            (None, true) => gaps.push(Gap {
+                started_by: row.user_id.clone(),
+                ..gap(None, last_started, Some(row.created_on))
+            }),
         }
         if *starts {
             last_started = Some(row.created_on);
@@ -153,14 +161,32 @@ fn pair(facts: &Facts, scope: Scope, object: Option<&str>, rows: &[Switch<'_>], 
     }
 }
 
-/// The latest instant, at or before a Started row, that proves auditing ran; else the log's start.
-fn latest_proof(facts: &Facts, scope: Scope, started_on: i64, last_started: Option<i64>) -> i64 {
-    let accesses = facts.created_on.partition_point(|&on| on <= started_on);
-    let last_access = match scope.is_per_object() {
-        true => None,
-        false => facts.created_on[..accesses].last().copied(),
+/// Moves each unknown start to the latest instant, at or before the Started row, that proves auditing ran; else to the
+/// log's start. A gap of which nothing is left is none.
+fn prove(
+    log: &Switched<'_>,
+    gaps: &mut Vec<Gap>,
+    last_accesses: impl FnOnce(&[i64]) -> Result<Vec<Option<i64>>>,
+) -> Result<()> {
+    let unknown = |gap: &Gap| gap.ended_on.filter(|_| gap.started_on.is_none());
+    // Accesses prove nothing for tables and columns.
+    let asks = |gap: &Gap| unknown(gap).filter(|_| !gap.scope.is_per_object());
+    let instants: BTreeSet<i64> = gaps.iter().filter_map(asks).collect();
+    let instants: Vec<i64> = instants.into_iter().collect();
+    let found = if instants.is_empty() {
+        Vec::new()
+    } else {
+        last_accesses(&instants)?
     };
-    last_started.max(last_access).unwrap_or(facts.log_start)
+    let accesses: BTreeMap<i64, Option<i64>> = instants.into_iter().zip(found).collect();
+    for gap in gaps.iter_mut().filter(|gap| unknown(gap).is_some()) {
+        let access = asks(gap).and_then(|on| accesses.get(&on).copied().flatten());
+        let proof = gap.not_before.max(access).unwrap_or(log.log_start);
+        gap.not_before = Some(proof);
+        gap.window.start = proof;
+    }
+    gaps.retain(|gap| gap.not_before.is_none() || gap.not_before != gap.ended_on);
+    Ok(())
 }
 
 /// The stretches in which accesses were not logged, for either reason.
@@ -214,12 +240,25 @@ mod tests {
     const ORG_STOP: i32 = 110;
     const ORG_START: i32 = 107;
 
-    /// A log of [0, 100] with accesses at the given instants.
-    fn facts(switches: &[(i64, i32)], accesses: &[i64]) -> Facts {
-        Facts {
+    /// A log of [0, 100].
+    struct Facts {
+        accesses: Vec<i64>,
+        control: Vec<Control>,
+    }
+
+    fn find(facts: &Facts) -> Vec<Gap> {
+        let log = Switched {
             log_start: 0,
             log_end: 100,
-            created_on: accesses.to_vec(),
+            control: &facts.control,
+        };
+        let last = |at: i64| facts.accesses.iter().copied().filter(|on| *on <= at).max();
+        super::find(&log, |instants| Ok(instants.iter().map(|&at| last(at)).collect())).expect("memory")
+    }
+
+    fn facts(switches: &[(i64, i32)], accesses: &[i64]) -> Facts {
+        Facts {
+            accesses: accesses.to_vec(),
             control: switches
                 .iter()
                 .enumerate()
@@ -231,7 +270,6 @@ mod tests {
                     user_id: Some(format!("admin {place}")),
                 })
                 .collect(),
-            ..Facts::default()
         }
     }
 

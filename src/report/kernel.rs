@@ -1,67 +1,107 @@
-//! The ordered work: one pass over time-sorted accesses with a small state per actor. Plain slices in, plain rows out;
-//! no I/O, no frames. Instants are microseconds, actors are numbers below `actor_count` or [`NOBODY`].
+//! The ordered work: one pass over accesses in order of time with a small state per actor. Plain slices in, plain rows
+//! out; no I/O, no frames. Instants are microseconds, actors are numbers below the count of actors or [`NOBODY`].
 
-use super::facts::NOBODY;
+use super::clock::LocalDates;
+use crate::lake::{Accesses, NOBODY};
+use chrono_tz::Tz;
 
 /// Accesses of one actor with no pause longer than the session gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     pub actor: u32,
+    /// The local date of the start.
+    pub started_date: i32,
     pub started_on: i64,
     pub last_seen_on: i64,
     pub web: u32,
     pub web_services: u32,
 }
 
-/// Cuts accesses into sessions, ordered by (actor, start).
-///
-/// An access belongs to the actor's running session when it comes **at most** `gap_us` after the previous one. With a
-/// gap of 6 h, accesses at 08:00, 14:00 and 20:01 make two sessions: 08:00–14:00 and 20:01–20:01.
-pub fn sessions(created_on: &[i64], actor: &[u32], is_web: &[bool], actor_count: usize, gap_us: i64) -> Vec<Session> {
-    let mut running: Vec<Option<Session>> = vec![None; actor_count];
-    let mut closed = Vec::new();
-    for ((&on, &actor), &web) in created_on.iter().zip(actor).zip(is_web) {
-        if actor == NOBODY {
-            continue;
-        }
-        let slot = &mut running[actor as usize];
-        let session = match slot {
-            Some(session) if on - session.last_seen_on <= gap_us => session,
-            _ => {
-                closed.extend(slot.take());
-                slot.insert(Session {
-                    actor,
-                    started_on: on,
-                    last_seen_on: on,
-                    web: 0,
-                    web_services: 0,
-                })
-            }
-        };
-        session.last_seen_on = on;
-        session.web += u32::from(web);
-        session.web_services += u32::from(!web);
-    }
-    closed.extend(running.into_iter().flatten());
-    by_actor(closed, actor_count)
+/// No access has this instant.
+const NEVER: i64 = i64::MIN;
+
+/// The session each actor is in, or was in last.
+pub struct Running {
+    first_actor: u32,
+    gap_us: i64,
+    dates: LocalDates,
+    /// [`NEVER`] before the first access.
+    last_seen_on: Vec<i64>,
+    begun: Vec<Begun>,
 }
 
-/// Orders by actor and keeps the order within each actor: a counting sort, linear in rows.
-fn by_actor(sessions: Vec<Session>, actor_count: usize) -> Vec<Session> {
-    let mut next = vec![0usize; actor_count + 1];
-    for session in &sessions {
-        next[session.actor as usize + 1] += 1;
+#[derive(Clone, Copy, Default)]
+struct Begun {
+    on: i64,
+    date: i32,
+    web: u32,
+    web_services: u32,
+}
+
+impl Running {
+    /// Sessions bear the actors' numbers plus `first_actor`, so that actors of several environments stay apart.
+    pub fn new(first_actor: u32, actor_count: usize, gap_us: i64, tz: Tz) -> Running {
+        Running {
+            first_actor,
+            gap_us,
+            dates: LocalDates::new(tz),
+            last_seen_on: vec![NEVER; actor_count],
+            begun: vec![Begun::default(); actor_count],
+        }
     }
-    for actor in 0..actor_count {
-        next[actor + 1] += next[actor];
+
+    /// Takes the next accesses; sessions that have ended go to `ended`, those of an actor in order of time.
+    ///
+    /// An access belongs to the actor's running session when it comes **at most** the session gap after the previous
+    /// one. With a gap of 6 h, accesses at 08:00, 14:00 and 20:01 make two sessions: 08:00–14:00 and 20:01–20:01.
+    pub fn take(&mut self, accesses: Accesses<'_>, ended: &mut Vec<Session>) {
+        let rows = accesses.created_on.iter().zip(accesses.actor).zip(accesses.is_web);
+        for ((&on, &actor), &web) in rows {
+            if actor == NOBODY {
+                continue;
+            }
+            let place = actor as usize;
+            let last = std::mem::replace(&mut self.last_seen_on[place], on);
+            if on.saturating_sub(last) > self.gap_us {
+                if last != NEVER {
+                    ended.push(self.session(place, last));
+                }
+                self.begun[place] = Begun {
+                    on,
+                    date: self.dates.day(on),
+                    web: 0,
+                    web_services: 0,
+                };
+            }
+            let begun = &mut self.begun[place];
+            begun.web += u32::from(web);
+            begun.web_services += u32::from(!web);
+        }
     }
-    let mut ordered = sessions.clone();
-    for session in sessions {
-        let place = &mut next[session.actor as usize];
-        ordered[*place] = session;
-        *place += 1;
+
+    /// Ends the sessions that still run.
+    pub fn finish(self, ended: &mut Vec<Session>) {
+        let seen = self.last_seen_on.iter().enumerate().filter(|(_, last)| **last != NEVER);
+        ended.extend(seen.map(|(place, &last)| self.session(place, last)));
     }
-    ordered
+
+    /// How many different actors had an access at `from` or later.
+    pub fn seen_since(&self, from: i64) -> i64 {
+        let from = from.max(NEVER + 1);
+        self.last_seen_on.iter().filter(|last| **last >= from).count() as i64
+    }
+
+    fn session(&self, place: usize, last_seen_on: i64) -> Session {
+        let begun = self.begun[place];
+        Session {
+            actor: self.first_actor + place as u32,
+            started_date: begun.date,
+            started_on: begun.on,
+            last_seen_on,
+            web: begun.web,
+            web_services: begun.web_services,
+        }
+    }
 }
 
 /// A stretch of time `[start, end)`.
@@ -81,30 +121,31 @@ pub fn overlap_us(windows: &[Window], from: i64, to: i64) -> i64 {
         .sum()
 }
 
-/// How many of the ordered instants lie strictly inside a window.
-pub fn count_inside(ordered: &[i64], window: Window) -> i64 {
-    let after_start = ordered.partition_point(|&on| on <= window.start);
-    let before_end = ordered.partition_point(|&on| on < window.end);
-    before_end.saturating_sub(after_start) as i64
-}
-
-/// How many different actors have a row at the ordered instants in `[from, to)`.
-pub fn distinct_actors(created_on: &[i64], actor: &[u32], from: i64, to: i64) -> i64 {
-    let rows = created_on.partition_point(|&on| on < from)..created_on.partition_point(|&on| on < to);
-    let mut seen: Vec<u32> = actor[rows].iter().copied().filter(|&actor| actor != NOBODY).collect();
-    seen.sort_unstable();
-    seen.dedup();
-    seen.len() as i64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// All sessions, by actor and start, of accesses that come in pieces of at most `rows`.
+    fn sessions(on: &[i64], actor: &[u32], is_web: &[bool], gap_us: i64, rows: usize) -> Vec<Session> {
+        let mut running = Running::new(0, 3, gap_us, Tz::UTC);
+        let mut ended = Vec::new();
+        for ((created_on, actor), is_web) in on.chunks(rows).zip(actor.chunks(rows)).zip(is_web.chunks(rows)) {
+            let accesses = Accesses {
+                created_on,
+                actor,
+                is_web,
+            };
+            running.take(accesses, &mut ended);
+        }
+        running.finish(&mut ended);
+        ended.sort_by_key(|session| session.actor);
+        ended
+    }
+
     fn spans(created_on: &[i64], actor: &[u32], gap_us: i64) -> Vec<(u32, i64, i64)> {
         let is_web = vec![true; created_on.len()];
-        sessions(created_on, actor, &is_web, 3, gap_us)
+        sessions(created_on, actor, &is_web, gap_us, 2)
             .into_iter()
             .map(|s| (s.actor, s.started_on, s.last_seen_on))
             .collect()
@@ -133,8 +174,15 @@ mod tests {
 
     #[test]
     fn sessions_count_accesses_by_client() {
-        let found = sessions(&[0, 1, 2], &[0, 0, 0], &[true, false, true], 1, 10);
+        let found = sessions(&[0, 1, 2], &[0, 0, 0], &[true, false, true], 10, 2);
         assert_eq!((found[0].web, found[0].web_services), (2, 1));
+    }
+
+    #[test]
+    fn sessions_before_1970_are_sessions_and_dated() {
+        let day = 86_400_000_000;
+        let found = sessions(&[-3 * day, -1], &[0, 0], &[true, true], day, 2);
+        assert_eq!(found.iter().map(|s| s.started_date).collect::<Vec<_>>(), [-3, -1]);
     }
 
     #[test]
@@ -147,16 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn inside_means_strictly_inside() {
-        let window = Window { start: 10, end: 20 };
-        assert_eq!(count_inside(&[10, 11, 19, 20], window), 2);
-        assert_eq!(count_inside(&[10, 10], Window { start: 10, end: 10 }), 0);
-    }
-
-    #[test]
-    fn distinct_actors_half_open() {
-        assert_eq!(distinct_actors(&[0, 1, 1, 2], &[0, 1, 1, 2], 0, 2), 2);
-        assert_eq!(distinct_actors(&[0, 1], &[NOBODY, 1], 0, 1), 0);
+    fn seen_since_counts_actors_once_and_never_nobody_or_who_has_not_come() {
+        let mut running = Running::new(0, 3, 5, Tz::UTC);
+        let accesses = Accesses {
+            created_on: &[0, 1, 1, 1],
+            actor: &[0, 1, 1, NOBODY],
+            is_web: &[true; 4],
+        };
+        running.take(accesses, &mut Vec::new());
+        assert_eq!([i64::MIN, 0, 1, 2].map(|from| running.seen_since(from)), [2, 2, 1, 0]);
     }
 
     /// The rule, word by word, for one actor at a time.

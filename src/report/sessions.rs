@@ -1,17 +1,18 @@
 //! The `sessions` report: when each actor was seen, with bounds instead of pretended durations (contract: design §4).
 
-use super::clock::LocalDates;
 use super::columns;
 use super::facts::Facts;
 use super::gaps::{Gap, Scope};
 use super::kernel::{self, Session, Window};
 use super::options::Options;
-use super::table::Table;
+use super::store::{InOrder, Stored};
+use super::table::{Batches, Rows, Table};
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use rayon::prelude::*;
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -34,52 +35,122 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-/// Sessions turned into columns at a time.
-const CHUNK_SESSIONS: usize = 1 << 16;
+/// Sessions turned into columns at a time, by one thread.
+const CHUNK_SESSIONS: usize = 1 << 14;
 
-/// One environment's sessions with what is needed to judge them.
-pub struct Judged<'a> {
-    pub facts: &'a Facts,
-    pub sessions: &'a [Session],
-    pub gaps: &'a [Gap],
-}
+/// Sessions turned into columns before the first of them are taken: work for many threads, some 50 MB.
+const WAVE_SESSIONS: usize = 1 << 18;
 
-/// The table over all environments, in their order.
-pub fn table(environments: &[Judged<'_>], options: &Options) -> Result<Table> {
-    let mut batches = Vec::new();
-    for judged in environments {
-        let limits = Limits::new(judged.facts, judged.gaps);
-        let chunks: Vec<RecordBatch> = judged
-            .sessions
-            .par_chunks(CHUNK_SESSIONS)
-            .map(|sessions| rows(judged.facts, sessions, &limits, options))
-            .collect::<Result<_>>()?;
-        batches.extend(chunks.into_iter().filter(|batch| batch.num_rows() > 0));
-    }
-    Ok(Table::new("sessions", SCHEMA.clone(), batches)?)
-}
-
-fn is_chosen(session: &Session, options: &Options) -> bool {
+/// Whether a session is asked for.
+pub fn is_chosen(session: &Session, options: &Options) -> bool {
     options.from.is_none_or(|from| from <= session.started_on) && options.to.is_none_or(|to| session.started_on < to)
 }
 
-fn rows(facts: &Facts, sessions: &[Session], limits: &Limits, options: &Options) -> Result<RecordBatch> {
-    let chosen: Vec<&Session> = sessions.iter().filter(|session| is_chosen(session, options)).collect();
-    let mut dates = LocalDates::new(options.tz);
-    let actor = |session: &&Session| facts.actors[session.actor as usize].as_str();
-    let text = |of: &dyn Fn(&&Session) -> Option<&'static str>| -> ArrayRef {
-        Arc::new(chosen.iter().map(of).collect::<StringArray>())
+/// One environment, what cuts its sessions off, and how many there are.
+pub struct Part {
+    pub facts: Facts,
+    pub limits: Limits,
+    pub sessions: usize,
+}
+
+/// The rows of the report, made as they are taken.
+struct Sessions {
+    parts: Vec<Part>,
+    stored: Stored,
+}
+
+/// The table over all environments, in the order of their actors' numbers.
+pub fn table(parts: Vec<Part>, stored: Stored) -> Result<Table> {
+    let rows = Arc::new(Sessions { parts, stored });
+    Ok(Table::of("sessions", SCHEMA.clone(), rows)?)
+}
+
+impl Rows for Sessions {
+    fn num_rows(&self) -> usize {
+        self.parts.iter().map(|part| part.sessions).sum()
+    }
+
+    fn batches(&self) -> Batches<'_> {
+        let made = Made {
+            in_order: self.stored.in_order(),
+            parts: &self.parts,
+            wave_sessions: CHUNK_SESSIONS,
+            ready: VecDeque::new(),
+        };
+        Box::new(made)
+    }
+
+    fn only_environment(&self) -> Option<String> {
+        let mut with_rows = self.parts.iter().filter(|part| part.sessions > 0);
+        let only = with_rows.next()?;
+        with_rows.next().is_none().then(|| only.facts.environment.clone())
+    }
+}
+
+/// Batches of one environment each, in order.
+struct Made<'a> {
+    in_order: InOrder<'a>,
+    /// Those that may have more sessions.
+    parts: &'a [Part],
+    /// Who looks at the first rows only does not wait for many.
+    wave_sessions: usize,
+    ready: VecDeque<RecordBatch>,
+}
+
+impl Iterator for Made<'_> {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ready.is_empty()
+            && let Err(error) = self.make_wave()
+        {
+            self.parts = &[];
+            return Some(Err(error));
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}
+
+impl Made<'_> {
+    fn make_wave(&mut self) -> Result<()> {
+        let mut chunks: Vec<(&Part, Vec<Session>)> = Vec::new();
+        while let Some(part) = self.parts.first()
+            && chunks.len() * CHUNK_SESSIONS < self.wave_sessions
+        {
+            let sessions = self.in_order.next(CHUNK_SESSIONS, part.facts.actors_end())?;
+            if sessions.is_empty() {
+                self.parts = &self.parts[1..];
+            } else {
+                chunks.push((part, sessions));
+            }
+        }
+        self.wave_sessions = (4 * self.wave_sessions).min(WAVE_SESSIONS);
+        let made = chunks
+            .par_iter()
+            .map(|(part, sessions)| rows(&part.facts, sessions, &part.limits));
+        self.ready = made.collect::<Result<_>>()?;
+        Ok(())
+    }
+}
+
+fn rows(facts: &Facts, sessions: &[Session], limits: &Limits) -> Result<RecordBatch> {
+    let actor = |session: &Session| facts.actor(session.actor);
+    let text = |of: &dyn Fn(&Session) -> Option<&'static str>| -> ArrayRef {
+        Arc::new(sessions.iter().map(of).collect::<StringArray>())
     };
-    let number =
-        |of: &dyn Fn(&&Session) -> Option<i64>| -> ArrayRef { Arc::new(chosen.iter().map(of).collect::<Int64Array>()) };
-    let instant = |of: fn(&&Session) -> i64| -> ArrayRef {
-        Arc::new(TimestampMicrosecondArray::from_iter_values(chosen.iter().map(of)).with_timezone("UTC"))
+    let number = |of: &dyn Fn(&Session) -> Option<i64>| -> ArrayRef {
+        Arc::new(sessions.iter().map(of).collect::<Int64Array>())
+    };
+    let instant = |of: fn(&Session) -> i64| -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::from_iter_values(sessions.iter().map(of)).with_timezone("UTC"))
     };
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(chosen.iter().map(|_| &facts.environment))),
-        Arc::new(StringArray::from_iter_values(chosen.iter().map(actor))),
+        Arc::new(StringArray::from_iter_values(
+            sessions.iter().map(|_| &facts.environment),
+        )),
+        Arc::new(StringArray::from_iter_values(sessions.iter().map(actor))),
         Arc::new(
-            chosen
+            sessions
                 .iter()
                 .map(|session| facts.name_of(actor(session)))
                 .collect::<StringArray>(),
@@ -87,7 +158,7 @@ fn rows(facts: &Facts, sessions: &[Session], limits: &Limits, options: &Options)
         instant(|session| session.started_on),
         instant(|session| session.last_seen_on),
         Arc::new(Date32Array::from_iter_values(
-            chosen.iter().map(|session| dates.day(session.started_on)),
+            sessions.iter().map(|session| session.started_date),
         )),
         number(&|session| Some((session.last_seen_on - session.started_on) / MICROS_PER_SECOND)),
         number(&|session| limits.duration_max_s(session)),
@@ -111,7 +182,7 @@ fn client(session: &Session) -> &'static str {
 }
 
 /// What cuts sessions off: the log's ends and the effective gaps.
-struct Limits {
+pub struct Limits {
     log_start: i64,
     log_end: i64,
     audit_interval_us: i64,
@@ -123,7 +194,7 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(facts: &Facts, gaps: &[Gap]) -> Limits {
+    pub fn new(facts: &Facts, gaps: &[Gap]) -> Limits {
         let effective = || gaps.iter().filter(|gap| gap.scope == Scope::Effective);
         Limits {
             log_start: facts.log_start,
@@ -188,6 +259,7 @@ mod tests {
     fn session(started_on: i64, last_seen_on: i64) -> Session {
         Session {
             actor: 0,
+            started_date: 0,
             started_on,
             last_seen_on,
             web: 1,

@@ -1,36 +1,66 @@
 //! A finished report table: what `report/` hands to `write/`.
 //!
 //! Rows stand in their final order, strings are text, instants are microseconds in UTC, unknown is null. A table has
-//! only the seven column types that every BI tool imports (design §4, Output); [`Table::new`] refuses anything else,
+//! only the seven column types that every BI tool imports (design §4, Output); [`Table::of`] refuses anything else,
 //! so that the writers need no fallback for a type that never comes.
+//!
+//! Small tables are held; one that may be larger than memory makes its rows, batch by batch, each time it is written
+//! ([`Rows`]).
 //!
 //! Words: a *chunk* is a run of rows, cut without copying, in which the work of a writer is shared out.
 
+use crate::error;
 use arrow::array::{
-    Array, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
     DataType, Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
+use std::fmt;
+use std::sync::Arc;
+
+/// Batches of rows, in order.
+pub type Batches<'a> = Box<dyn Iterator<Item = error::Result<RecordBatch>> + Send + 'a>;
+
+/// Where the rows of a table come from. They can be taken as often as needed, and are the same every time.
+pub trait Rows: Send + Sync {
+    fn num_rows(&self) -> usize;
+
+    fn batches(&self) -> Batches<'_>;
+
+    /// The environment of all rows, if there is just one.
+    fn only_environment(&self) -> Option<String>;
+}
 
 /// One report, finished.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Table {
     pub name: &'static str,
     pub schema: SchemaRef,
-    pub batches: Vec<RecordBatch>,
-    /// Only [`Table::new`] makes tables, so their types are known to be writable.
-    _checked: Checked,
+    rows: Arc<dyn Rows>,
 }
 
-#[derive(Debug, Clone)]
-struct Checked;
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} rows", self.name, self.num_rows())
+    }
+}
 
 impl Table {
-    /// Checks that every batch has the columns of the schema, and that each column's type can be written.
+    /// A small table, held in memory. Checks that every batch has the columns of the schema, and that each column's
+    /// type can be written.
     pub fn new(name: &'static str, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Self, ArrowError> {
+        let batches = batches
+            .into_iter()
+            .map(|batch| under_schema(name, &schema, batch))
+            .collect::<Result<_, _>>()?;
+        Table::of(name, schema, Arc::new(Held(batches)))
+    }
+
+    /// A table whose rows are made when they are taken, in batches of this schema.
+    pub fn of(name: &'static str, schema: SchemaRef, rows: Arc<dyn Rows>) -> Result<Self, ArrowError> {
         for field in schema.fields() {
             if !is_writable(field.data_type()) {
                 let (column, found) = (field.name(), field.data_type());
@@ -39,42 +69,86 @@ impl Table {
                 )));
             }
         }
-        let batches = batches
-            .into_iter()
-            .map(|batch| under_schema(name, &schema, batch))
-            .collect::<Result<_, _>>()?;
-        Ok(Table {
-            name,
-            schema,
-            batches,
-            _checked: Checked,
-        })
+        Ok(Table { name, schema, rows })
     }
 
     pub fn num_rows(&self) -> usize {
-        self.batches.iter().map(RecordBatch::num_rows).sum()
+        self.rows.num_rows()
+    }
+
+    /// The environment of all rows, if there is just one.
+    pub fn only_environment(&self) -> Option<String> {
+        self.rows.only_environment()
+    }
+
+    /// All rows, in order.
+    pub fn batches(&self) -> impl Iterator<Item = error::Result<RecordBatch>> + Send {
+        let checked = |batch: error::Result<RecordBatch>| Ok(under_schema(self.name, &self.schema, batch?)?);
+        self.rows.batches().map(checked)
     }
 
     /// Cuts the rows into chunks of `rows` rows (the last may be shorter), in order and without copying.
-    pub fn chunks(&self, rows: usize) -> Vec<Vec<RecordBatch>> {
-        let (mut chunks, mut chunk, mut room) = (Vec::new(), Vec::new(), rows.max(1));
-        for batch in &self.batches {
-            let mut taken = 0;
-            while taken < batch.num_rows() {
-                let length = room.min(batch.num_rows() - taken);
-                chunk.push(batch.slice(taken, length));
-                taken += length;
-                room -= length;
-                if room == 0 {
-                    chunks.push(std::mem::take(&mut chunk));
-                    room = rows.max(1);
-                }
+    pub fn chunks(&self, rows: usize) -> impl Iterator<Item = error::Result<Vec<RecordBatch>>> + Send {
+        Chunks {
+            batches: self.batches(),
+            rest: None,
+            rows: rows.max(1),
+        }
+    }
+}
+
+struct Held(Vec<RecordBatch>);
+
+impl Rows for Held {
+    fn num_rows(&self) -> usize {
+        self.0.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    fn batches(&self) -> Batches<'_> {
+        Box::new(self.0.iter().cloned().map(Ok))
+    }
+
+    fn only_environment(&self) -> Option<String> {
+        let column = |batch: &RecordBatch| batch.column_by_name("environment").cloned();
+        let columns: Vec<ArrayRef> = self.0.iter().map(column).collect::<Option<_>>()?;
+        let mut values = columns
+            .iter()
+            .filter_map(|column| column.as_string_opt::<i32>())
+            .flatten();
+        let only = values.next()??;
+        values.all(|value| value == Some(only)).then(|| only.to_owned())
+    }
+}
+
+struct Chunks<B> {
+    batches: B,
+    /// What the last chunk left of its last batch.
+    rest: Option<RecordBatch>,
+    rows: usize,
+}
+
+impl<B: Iterator<Item = error::Result<RecordBatch>>> Iterator for Chunks<B> {
+    type Item = error::Result<Vec<RecordBatch>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut chunk, mut room) = (Vec::new(), self.rows);
+        while room > 0 {
+            let batch = match self.rest.take().map(Ok).or_else(|| self.batches.next()) {
+                Some(Ok(batch)) => batch,
+                Some(Err(error)) => return Some(Err(error)),
+                None => break,
+            };
+            let rows = batch.num_rows();
+            let taken = rows.min(room);
+            room -= taken;
+            if taken < rows {
+                self.rest = Some(batch.slice(taken, rows - taken));
+            }
+            if taken > 0 {
+                chunk.push(batch.slice(0, taken));
             }
         }
-        if !chunk.is_empty() {
-            chunks.push(chunk);
-        }
-        chunks
+        (!chunk.is_empty()).then_some(Ok(chunk))
     }
 }
 
@@ -107,7 +181,7 @@ impl<'a> Column<'a> {
             _ => Column::Text(
                 array
                     .as_string_opt::<i32>()
-                    .expect("Table::new admits only the seven types"),
+                    .expect("Table::of admits only the seven types"),
             ),
         }
     }
@@ -152,9 +226,8 @@ fn under_schema(name: &str, schema: &SchemaRef, batch: RecordBatch) -> Result<Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, UInt32Array};
+    use arrow::array::UInt32Array;
     use arrow::datatypes::{Field, Schema};
-    use std::sync::Arc;
 
     fn numbers(values: std::ops::Range<i64>) -> RecordBatch {
         let values: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
@@ -165,7 +238,7 @@ mod tests {
     fn chunks_cut_across_batches_and_keep_every_row_in_order() {
         let batches = vec![numbers(0..5), numbers(5..5), numbers(5..7), numbers(7..20)];
         let table = Table::new("t", batches[0].schema(), batches).expect("valid");
-        let chunks = table.chunks(6);
+        let chunks: Vec<Vec<RecordBatch>> = table.chunks(6).collect::<error::Result<_>>().expect("memory");
         let sizes: Vec<usize> = chunks
             .iter()
             .map(|chunk| chunk.iter().map(RecordBatch::num_rows).sum())
@@ -177,6 +250,28 @@ mod tests {
             .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec())
             .collect();
         assert_eq!(rows, (0..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_only_environment_is_that_of_all_rows() {
+        let only = |environments: &[&[Option<&str>]]| {
+            let batch = |environments: &&[Option<&str>]| {
+                let values: ArrayRef = Arc::new(StringArray::from(environments.to_vec()));
+                RecordBatch::try_from_iter_with_nullable([("environment", values, true)]).expect("one column")
+            };
+            let batches: Vec<RecordBatch> = environments.iter().map(batch).collect();
+            let table = Table::new("t", batches[0].schema(), batches).expect("valid");
+            table.only_environment()
+        };
+        assert_eq!(
+            only(&[&[Some("a"), Some("a")], &[], &[Some("a")]]).as_deref(),
+            Some("a")
+        );
+        assert_eq!(only(&[&[Some("a")], &[Some("b")]]), None);
+        assert_eq!(only(&[&[Some("a"), None]]), None);
+        assert_eq!(only(&[&[]]), None);
+        let table = Table::new("t", numbers(0..2).schema(), vec![numbers(0..2)]).expect("valid");
+        assert_eq!(table.only_environment(), None);
     }
 
     #[test]

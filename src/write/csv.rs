@@ -16,8 +16,8 @@ use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::io::{self, Write};
 
-/// Rows of one task: some megabytes of text.
-const CHUNK_ROWS: usize = 16 * 1024;
+/// Rows of one task: about a megabyte of text.
+const CHUNK_ROWS: usize = 4 * 1024;
 
 /// Writes one table with its header line.
 pub fn write(table: &Table, mut sink: impl Write) -> io::Result<()> {
@@ -37,14 +37,19 @@ pub(super) fn in_order(
     sink: &mut impl Write,
     encode: impl Fn(&RecordBatch) -> io::Result<Vec<u8>> + Sync,
 ) -> io::Result<()> {
-    // Two chunks per thread keep the threads busy to the end of a wave; more would only cost memory.
-    for wave in table.chunks(CHUNK_ROWS).chunks(2 * rayon::current_num_threads()) {
+    let mut chunks = table.chunks(CHUNK_ROWS);
+    loop {
+        // Some chunks per thread keep the threads busy to the end of a wave; more would only cost memory.
+        let wave = chunks.by_ref().take(4 * rayon::current_num_threads());
+        let wave: Vec<Vec<RecordBatch>> = wave.collect::<Result<_, _>>().map_err(io::Error::other)?;
+        if wave.is_empty() {
+            return Ok(());
+        }
         let texts: Vec<_> = wave.par_iter().flatten_iter().map(&encode).collect();
         for text in texts {
             sink.write_all(&text?)?;
         }
     }
-    Ok(())
 }
 
 fn rows(batch: &RecordBatch) -> io::Result<Vec<u8>> {

@@ -14,7 +14,8 @@
 
 use super::layout::{Kind, SQUEEZES, Shown, Squeeze, paint, widths};
 use super::spell::{cells, clean, counted, shorten};
-use crate::report::table::{Column, Table};
+use crate::error::Result;
+use crate::report::table::Table;
 use chrono_tz::Tz;
 use std::collections::HashSet;
 
@@ -30,13 +31,13 @@ const GIVE_WAY: &[&str] = &[
 
 /// Renders the first `max_rows` rows for a terminal of `width` columns, or as wide as they are. `tz` is the zone in
 /// which the report counted its dates; instants are shown in UTC.
-pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> String {
+pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Result<String> {
     let (rows, max_rows) = (table.num_rows(), max_rows.max(1));
     let mut caption = format!("{} · {}", table.name, counted(rows));
     if rows == 0 {
-        return caption + "\n";
+        return Ok(caption + "\n");
     }
-    let mut view = View::read(table, max_rows);
+    let mut view = View::read(table, max_rows)?;
     view.drop_constant_environment(table, &mut caption);
     view.merge_not_before();
     view.drop_empty();
@@ -52,7 +53,7 @@ pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Str
     if !view.left_out.is_empty() {
         text += &format!("left out: {}\n", view.left_out.join(", "));
     }
-    text
+    Ok(text)
 }
 
 struct View {
@@ -62,8 +63,8 @@ struct View {
 }
 
 impl View {
-    fn read(table: &Table, max_rows: usize) -> View {
-        let head = table.chunks(max_rows).into_iter().next().unwrap_or_default();
+    fn read(table: &Table, max_rows: usize) -> Result<View> {
+        let head = table.chunks(max_rows).next().unwrap_or(Ok(Vec::new()))?;
         let shown = |(index, field): (usize, &arrow::datatypes::FieldRef)| Shown {
             name: field.name().clone(),
             kind: Kind::of(field.name(), field.data_type()),
@@ -72,10 +73,10 @@ impl View {
                 .flat_map(|batch| cells(batch, index, field.name()))
                 .collect(),
         };
-        View {
+        Ok(View {
             columns: table.schema.fields().iter().enumerate().map(shown).collect(),
             left_out: Vec::new(),
-        }
+        })
     }
 
     fn position(&self, name: &str) -> Option<usize> {
@@ -86,19 +87,8 @@ impl View {
         let Some(index) = self.position("environment") else {
             return;
         };
-        let mut only = None;
-        for batch in &table.batches {
-            let Column::Text(values) = Column::all(batch)[index] else {
-                return;
-            };
-            for value in values {
-                if value.is_none() || value != *only.get_or_insert(value) {
-                    return;
-                }
-            }
-        }
-        if let Some(Some(environment)) = only {
-            *caption += &format!(" · environment {}", clean(environment));
+        if let Some(environment) = table.only_environment() {
+            *caption += &format!(" · environment {}", clean(&environment));
             self.columns.remove(index);
         }
     }
@@ -273,6 +263,10 @@ mod tests {
             ("actor_id", strings(GUIDS.map(Some).to_vec())),
             ("actor_name", strings(vec![Some("Anna Schmidt"), None])),
         ])
+    }
+
+    fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> String {
+        super::render(table, max_rows, width, tz).expect("memory")
     }
 
     #[test]

@@ -7,7 +7,7 @@ use gatelog::ingest::{self, Fate, Outcome, Plan, Tally};
 use gatelog::lake::Lake;
 use gatelog::report::options::Options;
 use gatelog::report::table::Table;
-use gatelog::report::{self, Report};
+use gatelog::report::{self, Report, Scratch};
 use gatelog::write::{self, Format};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::BTreeMap;
@@ -95,7 +95,8 @@ pub fn books(outcome: &Outcome) -> Vec<Tally> {
 
 pub fn tables(lake: &Path, options: &Options) -> Vec<Table> {
     let lake = Lake::open(lake).expect("a lake");
-    report::compute(&lake, &Report::ALL, options).expect("reports")
+    let scratch = Scratch::new(std::env::temp_dir());
+    report::compute(&lake, &Report::ALL, options, &scratch).expect("reports")
 }
 
 /// Every report as CSV.
