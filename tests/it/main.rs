@@ -26,6 +26,7 @@ mod python; // a Python with DuckDB
 mod rejects; // what was set aside: listing it, and the limit of it
 mod replay; // what was set aside, read again
 mod replay_crash; // L4: kills of a replay
+mod report_memory; // L2: sessions that spill to a file, several environments
 mod rules; // contract rules of sessions and clients that no unit test shows
 mod side_tables; // users and organizations beside the log
 mod status; // what is known of each environment, number by number
