@@ -54,14 +54,14 @@ fn l2_sessions_in_a_temporary_file_report_like_sessions_in_memory() {
             tz: chrono_tz::Europe::Berlin,
             ..Options::default()
         };
-        for options in [Options::default(), ranged] {
+        for (place, options) in [Options::default(), ranged].into_iter().enumerate() {
             let scratch = Scratch::new(home.path().join("unused"));
             let (expected, sessions) = reports(home.path(), &lake, &options, &scratch);
             assert!(!scratch.dir.exists(), "there is room in memory");
             most = most.max(sessions);
             for held in [0, 1, 2, 5] {
                 let scratch = Scratch {
-                    dir: home.path().join(format!("scratch-{held}")),
+                    dir: home.path().join(format!("scratch-{place}-{held}")),
                     memory_bytes: held * 32,
                 };
                 let (found, _) = reports(home.path(), &lake, &options, &scratch);
