@@ -125,13 +125,12 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
 
 /// What has no room in memory goes beside the reports, where there must be room anyway.
 fn scratch(target: &Target) -> Scratch {
-    let beside = match target {
-        Target::Folder { dir, .. } => dir.parent(),
-        _ => None,
-    };
-    match beside.filter(|dir| !dir.as_os_str().is_empty()) {
-        Some(dir) => Scratch::new(dir),
-        None => Scratch::new(std::env::temp_dir()),
+    match target {
+        Target::Folder { dir, .. } => {
+            let beside = dir.parent().filter(|dir| !dir.as_os_str().is_empty());
+            Scratch::new(beside.unwrap_or(Path::new(".")))
+        }
+        _ => Scratch::new(std::env::temp_dir()),
     }
 }
 

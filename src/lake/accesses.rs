@@ -209,7 +209,7 @@ impl AccessLog {
 
     fn decode(&self, wave: &[Group]) -> Result<Vec<Columns>> {
         let decode = |group: &Group| {
-            let mut found = Columns::default();
+            let mut found = Columns::with_capacity(group.rows as usize);
             let mut numbers = Numbers::default();
             for rows in file::read_row_group(
                 &group.path,
@@ -272,6 +272,14 @@ pub(super) struct Columns {
 }
 
 impl Columns {
+    fn with_capacity(rows: usize) -> Columns {
+        Columns {
+            created_on: Vec::with_capacity(rows),
+            actor: Vec::with_capacity(rows),
+            is_web: Vec::with_capacity(rows),
+        }
+    }
+
     fn take(&mut self, rows: &RecordBatch, numbers: &[u32], as_of: i64) {
         let on = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
         let actions = rows.column(1).as_primitive::<Int32Type>().values();
@@ -318,3 +326,6 @@ impl Columns {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,7 +218,7 @@ impl Footer {
     }
 
     /// The dictionary of a text column, if it holds all of the row group's values.
-    fn dictionary(&self, group: usize, name: &str) -> Result<Option<Vec<String>>> {
+    pub(super) fn dictionary(&self, group: usize, name: &str) -> Result<Option<Vec<String>>> {
         let is_whole = |column: &&ColumnChunkMetaData| {
             let is_keys =
                 |of: &EncodingMask| of.is_only(Encoding::RLE_DICTIONARY) || of.is_only(Encoding::PLAIN_DICTIONARY);

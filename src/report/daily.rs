@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(found.actors[&(3, first("2026-03-02T00:00:00Z"))], [2, 1]);
     }
 
-    /// The clock goes from 00:01 on Sunday, the 7th, back to 23:01 on Saturday; in 1987 so on Sunday, the 25th of October.
+    /// The clock goes from 00:01 on Sunday, the 7th, back to 23:01 on Saturday.
     #[test]
     fn a_day_that_comes_again_when_the_clock_is_put_back_over_midnight_knows_its_actors() {
         let tz = chrono_tz::America::St_Johns;

@@ -39,8 +39,8 @@ pub(super) fn in_order(
 ) -> io::Result<()> {
     let mut chunks = table.chunks(CHUNK_ROWS);
     loop {
-        // Some chunks per thread keep the threads busy to the end of a wave; more would only cost memory.
-        let wave = chunks.by_ref().take(4 * rayon::current_num_threads());
+        // Two chunks per thread keep the threads busy to the end of a wave; more would only cost memory.
+        let wave = chunks.by_ref().take(2 * rayon::current_num_threads());
         let wave: Vec<Vec<RecordBatch>> = wave.collect::<Result<_, _>>().map_err(io::Error::other)?;
         if wave.is_empty() {
             return Ok(());

@@ -4,7 +4,8 @@
 //!
 //! Writing millions of session rows is the main cost of a report, so all columns of a row group are encoded in
 //! parallel. Measured: 3 million sessions of 15 columns, 630 MB in memory, become 56.6 MB in 0.29 s on two cores.
-//! Encoding the next group while one goes to the sink gained nothing on top.
+//! Encoding the next group while one goes to the sink gained nothing on top. A group is all that is held of a table:
+//! 55 MB at 256 Ki rows, where 1 Mi rows made files 0.2 % smaller and took as long.
 //!
 //! - Statistics per row group, not per page: the small tables have one page anyway, and BI tools skip no pages.
 //! - `ARROW:schema`, which arrow adds to files, is left out: Parquet's own types say all that these tables hold, the

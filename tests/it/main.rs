@@ -31,6 +31,7 @@ mod python; // a Python with DuckDB
 mod rejects; // what was set aside: listing it, and the limit of it
 mod replay; // what was set aside, read again
 mod replay_crash; // L4: kills of a replay
+mod report_memory; // L2: sessions that spill to a file, several environments
 mod rules; // contract rules of sessions and clients that no unit test shows
 mod runs; // what each run leaves behind
 mod sabotage; // what can be wrong with a lake, one thing at a time

@@ -1,0 +1,179 @@
+//! The stream of accesses against a sort of all rows, on real files of every shape.
+
+use super::*;
+use crate::lake::file::ParquetFile;
+use crate::lake::manifest::{DataFile, Manifest};
+use crate::lake::schema;
+use arrow::array::{Int32Array, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use proptest::prelude::*;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// (instant, action, actor)
+type Row = (i64, i32, Option<String>);
+
+/// Writes a lake of one environment whose files have these row groups. Rows are sorted within each file.
+fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
+    let columns = Arc::new(Schema::new(vec![
+        Field::new("created_on", schema::timestamp(), false),
+        Field::new("action", DataType::Int32, false),
+        Field::new("actor_id", DataType::Utf8, true),
+    ]));
+    let mut manifest = Manifest::empty();
+    for (place, groups) in files.iter().enumerate() {
+        let path = format!("{place}.parquet");
+        let mut file = ParquetFile::create(&home.path().join(&path), columns.clone()).expect("a disk");
+        for rows in groups {
+            let on = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.0));
+            let actors: StringArray = rows.iter().map(|row| row.2.as_deref()).collect();
+            let batch = RecordBatch::try_new(
+                columns.clone(),
+                vec![
+                    Arc::new(on.with_timezone("UTC")),
+                    Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.1))),
+                    Arc::new(actors),
+                ],
+            );
+            file.write_group(&batch.expect("columns")).expect("a disk");
+        }
+        let on = || groups.iter().flatten().map(|row| row.0);
+        manifest.audit.push(AuditFile {
+            file: DataFile::new(path, file.finish().expect("a disk")),
+            environment: "e".to_owned(),
+            kind: Kind::Access,
+            month: "2026-03".to_owned(),
+            min_created_on_us: on().min().expect("rows"),
+            max_created_on_us: on().max().expect("rows"),
+        });
+    }
+    Lake {
+        root: home.path().to_owned(),
+        manifest,
+    }
+}
+
+fn read(log: &AccessLog) -> Vec<(i64, bool, Option<String>)> {
+    let mut found = Vec::new();
+    log.read(|piece| {
+        assert!(!piece.is_empty());
+        let rows = piece.created_on.iter().zip(piece.is_web).zip(piece.actor);
+        found.extend(rows.map(|((&on, &web), &actor)| (on, web, log.actors.get(actor as usize).cloned())));
+        Ok(())
+    })
+    .expect("a disk");
+    found
+}
+
+fn row(on: i64, action: i32, actor: usize) -> Row {
+    (on, action, (actor > 0).then(|| format!("actor {actor}")))
+}
+
+#[test]
+fn actors_are_numbers_in_byte_order_whatever_row_group_names_them_and_nobody_is_nobody() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let groups = vec![vec![row(1, 64, 2), row(2, 65, 0)], vec![row(3, 64, 1), row(3, 65, 2)]];
+    let lake = lake(&home, &[groups]);
+    let log = lake.access_log("e", i64::MAX).expect("a lake");
+    assert_eq!(log.actors(), ["actor 1", "actor 2"]);
+    let mut numbers = Vec::new();
+    let taken = log.read(|piece| {
+        numbers.extend_from_slice(piece.actor);
+        Ok(())
+    });
+    taken.expect("a disk");
+    assert_eq!(numbers, [1, NOBODY, 0, 1]);
+    let actors: Vec<String> = lake.actors("e").expect("a lake").into_iter().collect();
+    assert_eq!(actors, log.actors());
+    assert!(lake.access_log("other", i64::MAX).expect("none").actors().is_empty());
+}
+
+/// A dictionary has room for 1 MiB: here the first pages point into it and the later ones hold their texts themselves.
+#[test]
+fn actors_that_have_no_room_in_a_dictionary_are_found_and_numbered_too() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let name = |number: usize| format!("actor {number:060}");
+    let rows: Vec<Row> = (0..40_000)
+        .map(|number| (number as i64, 64, Some(name(number))))
+        .collect();
+    let few: Vec<Row> = (0..40_000)
+        .map(|number| (number as i64, 64, Some(name(number % 7))))
+        .collect();
+    let lake = lake(&home, &[vec![rows], vec![few]]);
+    let footers = ["0.parquet", "1.parquet"].map(|file| Footer::read(&home.path().join(file)).expect("a file"));
+    let is_whole = |footer: &Footer| footer.dictionary(0, "actor_id").expect("a page").is_some();
+    assert_eq!(footers.each_ref().map(is_whole), [false, true]);
+    assert_eq!(footers[0].distinct(0, "actor_id").expect("texts").len(), 40_000);
+    assert_eq!(footers[1].distinct(0, "actor_id").expect("texts").len(), 7);
+    let log = lake.access_log("e", i64::MAX).expect("a lake");
+    assert_eq!(log.actors().len(), 40_000);
+    let mut found = read(&log);
+    found.sort();
+    let mut expected: Vec<(i64, bool, Option<String>)> = (0..40_000)
+        .flat_map(|number| [number, number % 7].map(|actor| (number as i64, true, Some(name(actor)))))
+        .collect();
+    expected.sort();
+    assert!(found == expected);
+}
+
+#[test]
+fn a_file_that_is_not_sorted_is_read_in_order_all_the_same() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let lake = lake(&home, &[vec![vec![row(5, 64, 1), row(1, 65, 2), row(3, 64, 0)]]]);
+    let found = read(&lake.access_log("e", i64::MAX).expect("a lake"));
+    assert_eq!(found.iter().map(|row| row.0).collect::<Vec<_>>(), [1, 3, 5]);
+    assert_eq!(found[0], (1, false, Some("actor 2".to_owned())));
+}
+
+#[test]
+fn the_reader_s_failure_ends_the_stream() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let lake = lake(&home, &[vec![vec![row(1, 64, 1)], vec![row(2, 64, 1)]]]);
+    let mut log = lake.access_log("e", i64::MAX).expect("a lake");
+    log.wave_rows = 1;
+    let mut calls = 0;
+    let failed = log.read(|_| {
+        calls += 1;
+        Err(crate::error::Error::failed("no more"))
+    });
+    assert_eq!((failed.expect_err("the reader's").fact.as_str(), calls), ("no more", 1));
+}
+
+/// Files of sorted rows that overlap as they like, in row groups of any size, many rows at the same instant.
+fn files() -> impl Strategy<Value = Vec<Vec<Vec<Row>>>> {
+    let row = (0i64..40, prop::sample::select(vec![64, 65]), 0usize..4)
+        .prop_map(|(on, action, actor)| row(on, action, actor));
+    let file = (prop::collection::vec(row, 1..40), 1usize..12).prop_map(|(mut rows, group_rows)| {
+        rows.sort();
+        rows.chunks(group_rows).map(<[Row]>::to_vec).collect()
+    });
+    prop::collection::vec(file, 1..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_stream_is_a_sort_of_all_rows_up_to_as_of(files in files(), wave_rows in 1u64..60, as_of in -1i64..45) {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let lake = lake(&home, &files);
+        let mut log = lake.access_log("e", as_of).expect("a lake");
+        log.wave_rows = wave_rows;
+        let mut found = read(&log);
+        prop_assert!(found.is_sorted_by_key(|row| row.0));
+        let rows = files.iter().flatten().flatten().filter(|row| row.0 <= as_of);
+        let mut expected: Vec<_> = rows.map(|(on, action, actor)| (*on, *action == 64, actor.clone())).collect();
+        found.sort();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_last_access_up_to_an_instant_is_that_of_all_rows(files in files(), instants in prop::collection::vec(-1i64..42, 0..5)) {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let log = lake(&home, &files).access_log("e", i64::MAX).expect("a lake");
+        let rows = || files.iter().flatten().flatten().map(|row| row.0);
+        let expected: Vec<Option<i64>> = instants.iter().map(|at| rows().filter(|on| on <= at).max()).collect();
+        prop_assert_eq!(log.last_up_to(&instants).expect("a disk"), expected);
+    }
+}

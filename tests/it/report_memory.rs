@@ -1,0 +1,94 @@
+//! L2: what a report says does not depend on how much memory it has, on lakes of several environments and many runs.
+
+use crate::logs::{self, Chance, Form, HOUR, at};
+use crate::support::{self, TABLES};
+use gatelog::ingest::Plan;
+use gatelog::lake::Lake;
+use gatelog::report::options::Options;
+use gatelog::report::{self, Report, Scratch};
+use gatelog::write::{self, Format};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// A log of each of two environments, in three runs that overlap in time.
+fn lake(home: &Path, seed: u64) -> std::path::PathBuf {
+    let lake = home.join("lake");
+    for (place, environment) in ["alpha", "beta"].into_iter().enumerate() {
+        let chance = &mut Chance::new(seed + place as u64);
+        let events = logs::unkind(chance, at("2026-03-28T20:00:00Z"), 4 * HOUR);
+        let mut parts = vec![Vec::new(); 3];
+        events.into_iter().for_each(|event| parts[chance.below(3)].push(event));
+        for (number, part) in parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+            let file = support::write(&home.join(format!("{environment}-{number}")), Form::Lines.write(part));
+            support::ingest(&Plan {
+                environment: Some(environment.to_owned()),
+                ..support::plan(&lake, &[&file])
+            });
+        }
+    }
+    lake
+}
+
+/// All report files in all formats, and how many sessions there are.
+fn reports(home: &Path, lake: &Path, options: &Options, scratch: &Scratch) -> (BTreeMap<String, Vec<u8>>, usize) {
+    let lake = Lake::open(lake).expect("a lake");
+    let tables = report::compute(&lake, &Report::ALL, options, scratch).expect("reports");
+    let out = home.join("reports");
+    write::write_all(&out, &tables, &TABLES, &Format::ALL, &[]).expect("published");
+    let files = support::files(&out).into_iter();
+    let bytes = files
+        .map(|(name, path)| (name, fs::read(path).expect("readable")))
+        .collect();
+    (bytes, tables[0].num_rows())
+}
+
+#[test]
+fn l2_sessions_in_a_temporary_file_report_like_sessions_in_memory() {
+    let mut most = 0;
+    for seed in 1..=12 {
+        let home = support::home();
+        let lake = lake(home.path(), seed);
+        let ranged = Options {
+            from: Some(at("2026-03-28T22:00:00Z")),
+            tz: chrono_tz::Europe::Berlin,
+            ..Options::default()
+        };
+        for (place, options) in [Options::default(), ranged].into_iter().enumerate() {
+            let scratch = Scratch::new(home.path().join("unused"));
+            let (expected, sessions) = reports(home.path(), &lake, &options, &scratch);
+            assert!(!scratch.dir.exists(), "there is room in memory");
+            most = most.max(sessions);
+            for held in [0, 1, 2, 5] {
+                let scratch = Scratch {
+                    dir: home.path().join(format!("scratch-{place}-{held}")),
+                    memory_bytes: held * 32,
+                };
+                let (found, _) = reports(home.path(), &lake, &options, &scratch);
+                assert!(found == expected, "seed {seed}, {held} sessions in memory");
+                assert_eq!(scratch.dir.exists(), sessions > held.max(1), "{sessions} sessions");
+                assert!(support::files(&scratch.dir).is_empty(), "the file has no name");
+            }
+        }
+    }
+    assert!(most > 20, "there are sessions to write: {most}");
+}
+
+#[test]
+fn rows_of_several_environments_stay_apart_and_in_order() {
+    let home = support::home();
+    let lake = lake(home.path(), 3);
+    let csv = |environment: Option<&str>| {
+        let options = Options {
+            environment: environment.map(str::to_owned),
+            ..Options::default()
+        };
+        support::csvs(&lake, &options)
+    };
+    let (all, alpha, beta) = (csv(None), csv(Some("alpha")), csv(Some("beta")));
+    for table in TABLES {
+        let rows = beta[table].split_once('\n').expect("a header").1;
+        assert!(rows.contains("beta"), "{table} has rows");
+        assert_eq!(all[table], format!("{}{rows}", alpha[table]), "{table}");
+    }
+}
