@@ -48,6 +48,9 @@ pub use head::DEFAULT_ENVIRONMENT;
 pub use reject::{MaxRejects, RejectNote, header_line};
 pub use replay::{Replay, replay};
 
+/// Smaller blocks would cost more to hand out than to parse.
+const LEAST_BLOCK_BYTES: usize = 1 << 16;
+
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -93,6 +96,12 @@ impl Plan {
             record_bytes: 64 << 20,
             disk: Disk::default(),
         }
+    }
+
+    /// How large each of so many blocks may be that are read at once: with many cores, an eighth of the memory decides.
+    fn block_bytes_for(&self, blocks: usize) -> usize {
+        self.block_bytes
+            .min((self.memory_bytes / 8 / blocks).max(LEAST_BLOCK_BYTES))
     }
 
     /// Option → value, for the record of the run.

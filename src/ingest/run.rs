@@ -122,7 +122,8 @@ impl<'p> Run<'p> {
         let wanted = 2 * rayon::current_num_threads();
         let mut wave = Vec::new();
         let mut held = 0;
-        let budget = wanted.saturating_mul(self.plan.block_bytes);
+        let block_bytes = self.plan.block_bytes_for(wanted);
+        let budget = wanted.saturating_mul(block_bytes);
         while held < budget && (wave.len() < wanted || held < budget / 2) {
             if queue.reader.is_none() {
                 match queue.inputs.next() {
@@ -134,7 +135,7 @@ impl<'p> Run<'p> {
                 continue;
             };
             let before = reader.bytes();
-            let block = reader.next_block(self.plan.block_bytes)?;
+            let block = reader.next_block(block_bytes)?;
             self.so_far.bytes_read += reader.bytes() - before;
             let is_last = block.as_ref().is_none_or(|block| block.last);
             if let Some(block) = block {

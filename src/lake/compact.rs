@@ -192,7 +192,7 @@ fn groups(paths: &[PathBuf], budget_bytes: usize) -> Result<Vec<Vec<PathBuf>>> {
 fn merge_group(plan: &Compact, paths: &[PathBuf], target: &Path, partition: &Partition) -> Result<StagedFile> {
     let sources: Vec<Batches> = paths.iter().map(|path| lake_rows(path)).collect::<Result<_>>()?;
     let mut rows = Merge::over(sources)?;
-    let mut file = SortedFile::create(&plan.disk, target)?;
+    let mut file = SortedFile::create(&plan.disk, target, file::ROW_GROUP_BYTES)?;
     while let Some(batch) = rows.next()? {
         file.write(&batch)?;
     }

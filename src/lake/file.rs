@@ -27,7 +27,7 @@ use xxhash_rust::xxh3::Xxh3;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// A row group is held, encoded, until it is full: one of wide rows has fewer of them.
-const ROW_GROUP_BYTES: usize = 64 << 20;
+pub const ROW_GROUP_BYTES: usize = 64 << 20;
 
 /// Columns whose values hardly repeat.
 const DISTINCT_COLUMNS: [&str; 6] = [
@@ -39,13 +39,13 @@ const DISTINCT_COLUMNS: [&str; 6] = [
     "raw",
 ];
 
-fn properties() -> Result<WriterProperties> {
+fn properties(group_bytes: usize) -> Result<WriterProperties> {
     let level = ZstdLevel::try_new(1).at_path(Path::new("zstd"), "the compression level is unknown")?;
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+        .set_max_row_group_bytes(Some(group_bytes));
     for column in DISTINCT_COLUMNS {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
@@ -70,9 +70,14 @@ pub struct ParquetFile {
 
 impl ParquetFile {
     pub fn create(disk: &Disk, path: &Path, schema: SchemaRef) -> Result<Self> {
+        ParquetFile::create_within(disk, path, schema, ROW_GROUP_BYTES)
+    }
+
+    /// With row groups of at most so many bytes, encoded.
+    pub fn create_within(disk: &Disk, path: &Path, schema: SchemaRef, group_bytes: usize) -> Result<Self> {
         let file = disk.create(path)?;
-        let writer =
-            ArrowWriter::try_new(Hashing::new(file), schema, Some(properties()?)).at_path(path, "cannot be written")?;
+        let writer = ArrowWriter::try_new(Hashing::new(file), schema, Some(properties(group_bytes)?))
+            .at_path(path, "cannot be written")?;
         Ok(ParquetFile {
             path: path.to_owned(),
             writer,

@@ -5,7 +5,7 @@
 //! runs. Order: (`created_on`, `audit_id`, null first); rows equal in both keep the order in which they came.
 
 use super::claims::{Verdict, Verdicts};
-use super::file::{ParquetFile, Written};
+use super::file::{self, ParquetFile, Written};
 use super::merge::{self, Merge, RunWriter, StoredRun, with_ordinals, without_ordinals};
 use super::schema;
 use crate::disk::Disk;
@@ -18,6 +18,9 @@ use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// However many cores share the budget, a row group is worth its while.
+const LEAST_GROUP_BYTES: usize = 8 << 20;
 
 /// Where a row belongs (L6).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -244,14 +247,13 @@ impl Sorter {
     }
 
     fn finish_from_runs(&self, verdicts: &Verdicts) -> Result<Vec<[Option<StagedFile>; 2]>> {
-        let share = self.budget_bytes / rayon::current_num_threads();
         (0..self.partitions.len() as u32)
             .into_par_iter()
             .with_max_len(1)
             .map(|partition| {
                 let parts = self.runs.iter().filter_map(|run| run.part(partition)).collect();
                 let scratch = self.staging.join(format!("merging-{partition:05}"));
-                let mut merge = Merge::open(&self.disk, &scratch, parts, share)?;
+                let mut merge = Merge::open(&self.disk, &scratch, parts, self.share())?;
                 let mut files = self.files(partition);
                 while let Some(batch) = merge.next()? {
                     let (rows, ordinals) = without_ordinals(&batch)?;
@@ -262,10 +264,16 @@ impl Sorter {
             .collect()
     }
 
+    /// Of the budget, for each partition that is written at the same time.
+    fn share(&self) -> usize {
+        self.budget_bytes / rayon::current_num_threads()
+    }
+
     fn files(&self, partition: u32) -> Files<'_> {
         Files {
             disk: &self.disk,
             partition: &self.partitions[partition as usize],
+            group_bytes: self.share().clamp(LEAST_GROUP_BYTES, file::ROW_GROUP_BYTES),
             stem: self.staging.join(format!("{partition:05}")),
             new: None,
             versions: None,
@@ -277,6 +285,7 @@ impl Sorter {
 struct Files<'s> {
     disk: &'s Disk,
     partition: &'s Partition,
+    group_bytes: usize,
     stem: PathBuf,
     new: Option<SortedFile>,
     versions: Option<SortedFile>,
@@ -316,7 +325,11 @@ impl Files<'_> {
         };
         match file {
             Some(file) => Ok(file),
-            None => Ok(file.insert(SortedFile::create(self.disk, &self.stem.with_extension(name))?)),
+            None => Ok(file.insert(SortedFile::create(
+                self.disk,
+                &self.stem.with_extension(name),
+                self.group_bytes,
+            )?)),
         }
     }
 
@@ -335,10 +348,11 @@ pub struct SortedFile {
 }
 
 impl SortedFile {
-    pub fn create(disk: &Disk, path: &Path) -> Result<SortedFile> {
+    /// With row groups of at most so many bytes, encoded.
+    pub fn create(disk: &Disk, path: &Path, group_bytes: usize) -> Result<SortedFile> {
         Ok(SortedFile {
             path: path.to_owned(),
-            file: ParquetFile::create(disk, path, schema::LAKE.clone())?,
+            file: ParquetFile::create_within(disk, path, schema::LAKE.clone(), group_bytes)?,
             range: None,
         })
     }
