@@ -11,10 +11,9 @@ use gatelog::lake::Writer;
 use gatelog::lake::lock::Owner;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-pub const COMMANDS: [&str; 9] = [
-    "ingest", "status", "runs", "verify", "rejects", "replay", "report", "generate", "demo",
+pub const COMMANDS: [&str; 10] = [
+    "ingest", "status", "runs", "verify", "compact", "rejects", "replay", "report", "generate", "demo",
 ];
 
 /// Compares an outcome with `golden/NAME.txt`, where HOME stands for the folder the program ran in.
@@ -331,7 +330,7 @@ fn a_second_writer_meets_the_lock_and_readers_never_wait() {
         host: "birdhouse".to_owned(),
         started_on: "2026-03-01T12:00:00Z".to_owned(),
         command: "ingest".to_owned(),
-        patience: Duration::ZERO,
+        patience: std::time::Duration::ZERO,
     };
     let writer = Writer::open(&home.path().join("lake"), &owner, 1 << 20, &Disk::default(), || 0).expect("free");
     check(home.path(), "locked", &["ingest", "more.ndjson"], 5);

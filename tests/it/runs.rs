@@ -67,7 +67,7 @@ fn a_run_leaves_its_time_version_settings_inputs_and_books() {
             ("date_order", "dmy"),
             ("environment", support::ENVIRONMENT),
             ("exported_on", "2026-03-04T00:00:00Z"),
-            ("memory", "256 MiB"),
+            ("memory", "512 MiB"),
             ("source_tz", "UTC"),
         ]),
         inputs: InputCounts {
@@ -126,7 +126,7 @@ fn a_replay_leaves_what_it_was_asked_and_what_it_brought() {
     };
     ingest::replay(&plan).expect("replayed");
     let run = last(&lake);
-    assert_eq!(run.settings, settings(&[("memory", "256 MiB"), ("source", "log")]));
+    assert_eq!(run.settings, settings(&[("memory", "512 MiB"), ("source", "log")]));
     assert_eq!(
         (run.duration_ms, run.books.accepted, run.books.rejected),
         (1_000, rejected, 0)
