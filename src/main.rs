@@ -159,13 +159,14 @@ fn known_environment(known: BTreeSet<&str>, asked: &str) -> Result<()> {
 }
 
 fn run_status(args: &StatusArgs) -> Result<u8> {
-    let lake = Lake::open(&args.lake.lake)?;
     let only = args.environment.as_deref();
-    if let Some(asked) = only {
-        let known = report::status::environments(&lake, &lake.side()?);
-        known_environment(known.iter().map(String::as_str).collect(), asked)?;
-    }
-    let found = Status::of(&lake, only, console::now())?;
+    let found = Lake::read(&args.lake.lake, |lake| {
+        if let Some(asked) = only {
+            let known = report::status::environments(lake, &lake.side()?);
+            known_environment(known.iter().map(String::as_str).collect(), asked)?;
+        }
+        Status::of(lake, only, console::now())
+    })?;
     print(|out| match args.json {
         true => json(&found, out),
         false => status::show(&found, out),
