@@ -281,7 +281,7 @@ pub fn generated(summary: &generate::Summary, out: &Path) {
 
 /// What a compaction has done.
 pub fn compacted(done: &Compacted) {
-    done.notes.iter().for_each(|text| note(text));
+    done.notes.iter().for_each(|text| note(&format!("note: {text}")));
     let files = |count: u64| counted(count as usize, "file");
     note(&match done.partitions {
         0 => format!("nothing to merge: {} in the lake", files(done.files_before)),

@@ -1,20 +1,17 @@
 //! L4: a crash at any step leaves a readable lake, and the next run ends what was begun.
 //!
 //! The states a crash can leave are built from the outside, file by file, from a lake before and the same lake after a
-//! commit; a last test kills the program itself at many moments.
+//! commit; `kills.rs` kills the program itself.
 
 use crate::lake::assert_manifest_tells_the_truth;
 use crate::logs::{self, Chance, Form, HOUR, at};
 use crate::support::{self, files};
-use gatelog::generate;
 use gatelog::ingest::{Fate, Plan};
 use gatelog::report::options::Options;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 /// A lake before and after its second commit, and the export that brought the first.
 struct Commit {
@@ -188,64 +185,4 @@ fn a_decision_that_cannot_be_read_stops_writers_with_its_path() {
     let error = gatelog::ingest::ingest(&support::plan(&lake, &[&commit.first]), &|_| {}).expect_err("broken");
     assert_eq!(error.path, Some(lake.join("commit.json")));
     assert!(lake.join("staging").exists(), "nothing is thrown away");
-}
-
-const KILLS: u32 = 12;
-
-#[test]
-fn l4_a_killed_program_leaves_the_old_lake_or_the_new_one() {
-    let home = support::home();
-    for (folder, seed) in [("first", 1), ("second", 2)] {
-        let plan = generate::Plan {
-            seed,
-            access_rows: 6_000,
-            change_rows: 6_000,
-            days: 90,
-            ..generate::Plan::default()
-        };
-        generate::generate(&plan, generate::Form::Ndjson, &home.path().join(folder)).expect("generated");
-    }
-    let begun = |folder: &str, lake: &Path| {
-        let mut program = support::program(home.path());
-        program
-            .arg("ingest")
-            .arg(folder)
-            .arg("--lake")
-            .arg(lake)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("started")
-    };
-    let ended = |folder: &str, lake: &Path| assert!(begun(folder, lake).wait().expect("ended").success());
-    let (old, new) = (home.path().join("old"), home.path().join("new"));
-    ended("first", &old);
-    support::copy(&old, &new);
-    let clock = Instant::now();
-    ended("second", &new);
-    let duration = clock.elapsed();
-
-    let states = [
-        support::csvs(&old, &Options::default()),
-        support::csvs(&new, &Options::default()),
-    ];
-    assert_ne!(states[0], states[1]);
-    for kill in 0..KILLS {
-        let lake = home.path().join(format!("killed-{kill}"));
-        support::copy(&old, &lake);
-        let mut program = begun("second", &lake);
-        std::thread::sleep(Duration::from_micros(
-            duration.as_micros() as u64 * u64::from(kill + 1) / u64::from(KILLS),
-        ));
-        program.kill().expect("it may have ended, which is fine");
-        program.wait().expect("ended");
-        assert!(
-            states.contains(&support::csvs(&lake, &Options::default())),
-            "kill {kill}"
-        );
-        glob(&lake);
-
-        ended("second", &lake);
-        assert_eq!(support::contents(&lake), support::contents(&new), "kill {kill}");
-        assert_manifest_tells_the_truth(&lake);
-    }
 }

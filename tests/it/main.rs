@@ -17,7 +17,9 @@ mod header_edges; // headers of tools at their edges
 mod header_families; // a small export per family of headers, and what it says
 mod headers; // the headers that tools write
 mod hostile; // the table of hostile and broken input: exit code, what is kept, what is rejected
+mod kills; // L4: the program itself, killed at hundreds of moments
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
+mod layouts; // lakes of every layout that was ever written
 mod lock; // one writer at a time, and who waits
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
@@ -28,6 +30,7 @@ mod packed; // the same table for bombs, damaged streams and archives
 mod pages; // OData JSON in every shape
 mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
 mod python; // a Python with DuckDB
+mod readers; // readers while a lake is written: DuckDB and the program itself
 mod rejects; // what was set aside: listing it, and the limit of it
 mod replay; // what was set aside, read again
 mod replay_crash; // L4: kills of a replay
