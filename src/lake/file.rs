@@ -27,7 +27,7 @@ use xxhash_rust::xxh3::Xxh3;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// A row group is held, encoded, until it is full: one of wide rows has fewer of them.
-pub const ROW_GROUP_BYTES: usize = 64 << 20;
+pub const ROW_GROUP_BYTES: usize = 32 << 20;
 
 /// Columns whose values hardly repeat.
 const DISTINCT_COLUMNS: [&str; 6] = [

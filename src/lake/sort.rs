@@ -273,7 +273,7 @@ impl Sorter {
         Files {
             disk: &self.disk,
             partition: &self.partitions[partition as usize],
-            group_bytes: self.share().clamp(LEAST_GROUP_BYTES, file::ROW_GROUP_BYTES),
+            group_bytes: (self.share() / 2).clamp(LEAST_GROUP_BYTES, file::ROW_GROUP_BYTES),
             stem: self.staging.join(format!("{partition:05}")),
             new: None,
             versions: None,
