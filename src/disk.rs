@@ -109,6 +109,13 @@ impl Disk {
             .at_path(to, "cannot be put in place")
     }
 
+    /// Gives a finished file a second name, or copies it where a file has only one.
+    pub fn keep(&self, from: &Path, to: &Path) -> Result<()> {
+        let copy = || fs::copy(from, to).and_then(|_| File::open(to)?.sync_all());
+        self.step(Step::Create, to, || fs::hard_link(from, to).or_else(|_| copy()))
+            .at_path(to, "cannot be created")
+    }
+
     /// Swaps two folders: in one step where system and file system can, else with an instant at which neither is there.
     pub fn exchange(&self, staged: &Path, target: &Path) -> Result<()> {
         self.step(Step::Exchange(staged), target, || match exchange(staged, target)? {

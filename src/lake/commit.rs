@@ -5,7 +5,8 @@
 //! 3. Files are renamed to their places, folders that a compaction has made are swapped in, `manifest.json` is
 //!    replaced; what it no longer names is removed; then `commit.json` goes.
 //!
-//! A later version of a row that is known ([`super::revise`]) makes its file be written anew, under the same name.
+//! A later version of a row that is known ([`super::revise`]) makes its file be written anew, under the same name. The
+//! old one is kept under another name until the commit is over, for readers of the old manifest.
 //!
 //! A kill before 2 leaves the old lake, and the next writer clears `staging/`. A kill after 2 leaves the old manifest
 //! with some new files beside its own; the next writer finishes step 3, each part of which may be repeated. A reader of
@@ -25,7 +26,7 @@ use crate::disk::Disk;
 use crate::error::{AtPath, Error, Result};
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub const STAGING: &str = "staging";
@@ -76,6 +77,12 @@ pub struct Intent {
     /// Folders that are swapped with staged ones.
     #[serde(default)]
     pub swaps: Vec<Swap>,
+    /// Files that are replaced by others of their name → where the old ones are kept.
+    #[serde(default)]
+    pub kept: BTreeMap<String, String>,
+    /// The commit's number.
+    #[serde(default)]
+    pub generation: u64,
     /// Files of the old manifest that the next one no longer names.
     #[serde(default)]
     pub removes: Vec<String>,
@@ -128,9 +135,20 @@ impl<'l> Next<'l> {
     }
 
     pub fn put_audit(&mut self, files: Vec<Placed>) -> Result<()> {
+        let known: BTreeSet<&str> = self
+            .manifest
+            .audit
+            .iter()
+            .map(|audit| audit.file.path.as_str())
+            .collect();
         for file in files.iter().filter(|file| file.is_staged) {
-            let staged = staged_name(&file.path)?;
-            self.intent.moves.push((staged, file.entry.file.path.clone()));
+            let (staged, place) = (staged_name(&file.path)?, &file.entry.file.path);
+            if known.contains(place.as_str()) {
+                let kept = format!("{STAGING}/kept-{:05}.parquet", self.intent.kept.len());
+                self.disk.keep(&self.root.join(place), &self.root.join(&kept))?;
+                self.intent.kept.insert(place.clone(), kept);
+            }
+            self.intent.moves.push((staged, place.clone()));
         }
         self.manifest.audit = files.into_iter().map(|file| file.entry).collect();
         self.manifest.audit.sort_by(|a, b| a.file.path.cmp(&b.file.path));
@@ -237,6 +255,7 @@ impl<'l> Next<'l> {
         let manifest = self.staging.join(manifest::FILE_NAME);
         self.disk.write(&manifest, &self.manifest.to_json()?)?;
         self.disk.sync_dir(&self.staging)?;
+        self.intent.generation = self.manifest.generation;
         let text = serde_json::to_vec(&self.intent).at_path(self.root, "the commit cannot be written as JSON")?;
         self.disk.replace(&self.root.join(INTENT), &text)?;
         carry_out(self.disk, self.root, &self.intent)

@@ -56,6 +56,8 @@ const READS: usize = 10;
 pub struct Lake {
     root: PathBuf,
     manifest: Manifest,
+    /// Files that a commit under way replaces by others of their name → where the old ones are kept.
+    kept: BTreeMap<String, String>,
 }
 
 impl Lake {
@@ -65,35 +67,59 @@ impl Lake {
                 .at(root)
                 .hint("make one with `gatelog ingest PATH --lake DIR`, or name another with --lake or GATELOG_LAKE")
         })?;
+        // One that cannot be read is for writers to tell.
+        let intent = commit::Intent::read(root).ok().flatten().unwrap_or_default();
+        let is_next = intent.generation == manifest.generation + 1;
         Ok(Lake {
             root: root.to_owned(),
+            kept: if is_next { intent.kept } else { BTreeMap::new() },
             manifest,
         })
     }
 
-    /// What `read` makes of the lake. If a writer changes the lake meanwhile so that a file is gone, or is no longer where
-    /// it was found, it is read again as it is then.
+    /// What `read` makes of the lake. If a writer changes the lake meanwhile so that a file is gone, is no longer where it
+    /// was found, or is replaced by another of its name, it is read again as it is then.
     pub fn read<T>(root: &Path, mut read: impl FnMut(&Lake) -> Result<T>) -> Result<T> {
         let mut lake = Lake::open(root)?;
+        let mut last = None;
         for _ in 0..READS {
-            match read(&lake) {
-                Err(error) => {
-                    // Asked in this order: a commit that is over by now has changed the manifest.
-                    let is_changing = commit::Intent::read(root)?.is_some();
-                    let now = Lake::open(root)?;
-                    if now.manifest.generation == lake.manifest.generation && !is_changing {
-                        return Err(error);
-                    }
-                    lake = now;
-                }
-                done => return done,
+            let found = read(&lake);
+            // Asked in this order: a commit that is over by now has changed the manifest.
+            let is_changing = !matches!(commit::Intent::read(root), Ok(None));
+            let now = Lake::open(root)?;
+            let is_steady = now.manifest.generation == lake.manifest.generation && !is_changing;
+            match found {
+                Ok(found) if !lake.is_revised_by(&now) => return Ok(found),
+                Err(error) if is_steady => return Err(error),
+                found => last = found.err(),
             }
+            lake = now;
         }
-        read(&lake)
+        Err(last.unwrap_or_else(|| {
+            Error::failed("has changed each time it was read")
+                .at(root)
+                .hint("try again when no run is writing")
+        }))
     }
 
-    /// Where a file of the manifest is: in its place, or else where a compaction that is not finished has put it.
+    /// Whether files may have been read as they were not when this lake was opened.
+    fn is_revised_by(&self, now: &Lake) -> bool {
+        if self.manifest.generation == now.manifest.generation {
+            return self.kept != now.kept;
+        }
+        let files = |lake: &Lake| -> BTreeSet<(String, String)> {
+            let files = lake.manifest.audit.iter().map(|audit| &audit.file);
+            files.map(|file| (file.path.clone(), file.hash.clone())).collect()
+        };
+        !now.kept.is_empty() || !files(self).is_subset(&files(now))
+    }
+
+    /// Where a file of the manifest is: where the commit under way keeps it, in its place, or else where a compaction that
+    /// is not finished has put it.
     fn place(&self, path: &str) -> PathBuf {
+        if let Some(kept) = self.kept.get(path) {
+            return self.root.join(kept);
+        }
         let place = self.root.join(path);
         if place.exists() {
             return place;

@@ -48,4 +48,5 @@ mod tidy; // headers, sizes, doors, and the direction of dependencies
 mod typed; // Parquet, workbooks and Delta tables, written by other programs
 mod verify; // every statement of the manifest, checked: L1, L5, L6
 mod versions; // later versions of a row, and deletions, as Synapse Link appends them
+mod versions_crash; // L4: kills while later versions of rows are committed
 mod xml; // SOAP and FetchXML exports, written and read
