@@ -8,6 +8,7 @@ use crate::lake::schema;
 use arrow::array::{Int32Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -50,6 +51,7 @@ fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
         });
     }
     Lake {
+        kept: BTreeMap::new(),
         root: home.path().to_owned(),
         manifest,
     }
