@@ -1,9 +1,12 @@
 //! The program: parse, call, print, exit. All work is the library's; all printing is here and in `console`.
 
+#![deny(unsafe_code)]
+
 mod cli;
 mod console;
 mod demo;
 mod grid;
+mod memory;
 mod rejects;
 mod runs;
 mod status;
@@ -29,6 +32,7 @@ use std::process::ExitCode;
 const COMMITTED_WITH_REJECTS: u8 = 4;
 
 fn main() -> ExitCode {
+    memory::share_arenas();
     let done = match Cli::parse().command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
