@@ -303,9 +303,7 @@ impl<'p> Run<'p> {
             entries.push(open.entry(generation));
             outcome.reports[line].fate = open.fate();
         }
-        if let Err(refusal) = check(self.plan, &outcome) {
-            return Err(refusal);
-        }
+        check(self.plan, &outcome)?;
         (self.record.inputs, self.record.books) = (outcome.input_counts(), outcome.total.books());
         if entries.is_empty() {
             settled.commit_run(self.record)?;

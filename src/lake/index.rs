@@ -66,14 +66,14 @@ impl Key {
     }
 
     fn block(self, blocks: u64) -> u64 {
-        ((self.0 >> 64) * u128::from(blocks) >> 64) as u64
+        (((self.0 >> 64) * u128::from(blocks)) >> 64) as u64
     }
 
     /// The bits of a block's filter that stand for this key.
     fn filter_bits(self) -> impl Iterator<Item = usize> {
         let hash = self.identity() as u64;
         let (start, step) = (hash & 0xffff_ffff, hash >> 32 | 1);
-        (0..PROBES).map(move |probe| (((start + probe * step) & 0xffff_ffff) * FILTER_BITS >> 32) as usize)
+        (0..PROBES).map(move |probe| ((((start + probe * step) & 0xffff_ffff) * FILTER_BITS) >> 32) as usize)
     }
 }
 

@@ -15,13 +15,16 @@ use gatelog::report::options::Options;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+/// A run on a lake, by a disk.
+type Attempt<'s> = dyn Fn(&Path, Disk) -> Result<()> + 's;
+
 /// A lake before and after a run, and the run.
 struct Scenario<'s> {
     home: &'s Path,
     name: &'s str,
     old: PathBuf,
     new: PathBuf,
-    run: Box<dyn Fn(&Path, Disk) -> Result<()> + 's>,
+    run: Box<Attempt<'s>>,
 }
 
 /// The rows that a reader who globs finds, each at most once.
