@@ -20,6 +20,7 @@ pub struct Control {
     pub action: i32,
     pub object_id: Option<String>,
     pub user_id: Option<String>,
+    pub object_type: Option<String>,
 }
 
 impl Lake {
@@ -28,7 +29,14 @@ impl Lake {
         let mut found = Vec::new();
         for audit in self.files(environment, Kind::Control) {
             let path = self.place(&audit.file.path);
-            let columns = ["created_on", "audit_id", "action", "object_id", "user_id"];
+            let columns = [
+                "created_on",
+                "audit_id",
+                "action",
+                "object_id",
+                "user_id",
+                "object_type",
+            ];
             for rows in file::read(&path, &columns, 1 << 13)? {
                 decode_control(&rows.at_path(&path, "cannot be read")?, &mut found);
             }
@@ -114,6 +122,7 @@ fn decode_control(rows: &RecordBatch, found: &mut Vec<Control>) {
             action: action.value(row),
             object_id: text("object_id", row),
             user_id: text("user_id", row),
+            object_type: text("object_type", row),
         }));
     }
 }

@@ -268,6 +268,7 @@ mod tests {
                     action,
                     object_id: None,
                     user_id: Some(format!("admin {place}")),
+                    object_type: None,
                 })
                 .collect(),
         }

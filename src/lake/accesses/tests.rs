@@ -23,7 +23,8 @@ fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
     let mut manifest = Manifest::empty();
     for (place, groups) in files.iter().enumerate() {
         let path = format!("{place}.parquet");
-        let mut file = ParquetFile::create(&home.path().join(&path), columns.clone()).expect("a disk");
+        let mut file = ParquetFile::create(&crate::disk::Disk::default(), &home.path().join(&path), columns.clone())
+            .expect("a disk");
         for rows in groups {
             let on = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.0));
             let actors: StringArray = rows.iter().map(|row| row.2.as_deref()).collect();
