@@ -18,7 +18,7 @@ log_window AS (
   GROUP BY environment
 ),
 -- [end]
-local AS (
+local_access AS (
   SELECT environment, action, actor_id, unix_micros(local_time(created_on, CAST($tz AS STRING))) AS local_us
   FROM logged
   WHERE kind = 'access'
@@ -27,7 +27,7 @@ local AS (
 weekly AS (
   SELECT environment, action, actor_id,
     ((local_us + 259200000000) % 604800000000 + 604800000000) % 604800000000 AS week_us
-  FROM local
+  FROM local_access
 )
 SELECT environment,
   CAST((week_us - week_us % 86400000000) / 86400000000 + 1 AS INT) AS weekday,

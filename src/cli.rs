@@ -173,8 +173,8 @@ struct ReportOptions {
     /// Only this environment.
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    /// Only sessions that start, rows of control written, periods, days and gaps that reach, at or after this time;
-    /// users and activity are of the whole log.
+    /// Only sessions that start, switches of auditing that happen, periods, days and gaps that reach, at or after this
+    /// time; users and activity are of the whole log.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// … before this time.

@@ -238,6 +238,18 @@ fn users_are_those_up_to_as_of() {
 }
 
 #[test]
+fn users_are_of_the_whole_log_whatever_range_is_asked_for() {
+    let events = within(vec![access("02 08:00", WEB, 1), access("20 08:00", WEB, 1)]);
+    let ranged = Options {
+        from: Some(on("10 00:00")),
+        to: Some(on("11 00:00")),
+        ..plain()
+    };
+    let of = |options: &Options| reports(events.clone(), &[user(2)], options)["users"].clone();
+    assert_eq!(of(&ranged), of(&plain()));
+}
+
+#[test]
 fn users_of_one_id_in_two_environments_are_two() {
     let log = |events| Form::Lines.write(&logs::with_ids(within(events)));
     let users = user(1).to_string();
