@@ -312,42 +312,57 @@ seen_namesake AS (
   SELECT a.environment, a.by_name
   FROM named_alike AS a
   JOIN seen AS s ON s.environment = a.environment AND s.actor_id = a.id
+),
+judged AS (
+  SELECT
+    b.environment,
+    b.actor_id,
+    n.name AS actor_name,
+    coalesce(k.kind, 'unknown') AS kind,
+    s.first_access_on,
+    s.last_access_on,
+    s.last_web_on,
+    s.last_web_services_on,
+    coalesce(s.accesses, 0) AS accesses,
+    coalesce(s.web_accesses, 0) AS web_accesses,
+    coalesce(s.web_services_accesses, 0) AS web_services_accesses,
+    coalesce(c.sessions, 0) AS sessions,
+    coalesce(s.active_days, 0) AS active_days,
+    CASE
+      WHEN s.web_services_accesses = 0 THEN 'web_only'
+      WHEN s.web_accesses = 0 THEN 'web_services_only'
+      WHEN s.accesses > 0 THEN 'both'
+    END AS client_usage,
+    CAST((s.since_us - s.since_us % 86400000000) / 86400000000 AS BIGINT) AS days_since_last_access,
+    CASE
+      WHEN s.since_us > 0 THEN CAST(s.since_us - coalesce(g.gap_us, 0) AS DOUBLE) / CAST(s.since_us AS DOUBLE)
+    END AS coverage_since_last,
+    CASE
+      WHEN unix_micros(s.last_access_on) >= v.recent_from_us THEN 'active'
+      WHEN v.share >= coalesce(CAST($min_coverage AS DOUBLE), 0.9) AND a.actor_id IS NULL
+        THEN CASE WHEN s.accesses > 0 THEN 'inactive' ELSE 'never_seen' END
+      ELSE 'unknown'
+    END AS status
+  FROM somebody AS b
+  LEFT JOIN listened AS v ON v.environment = b.environment
+  LEFT JOIN since_last AS s ON s.environment = b.environment AND s.actor_id = b.actor_id
+  LEFT JOIN session_count AS c ON c.environment = b.environment AND c.actor_id = b.actor_id
+  LEFT JOIN gap_since AS g ON g.environment = b.environment AND g.actor_id = b.actor_id
+  LEFT JOIN known AS k ON k.environment = b.environment AND k.user_id = b.actor_id
+  LEFT JOIN seen_namesake AS a ON a.environment = b.environment AND a.actor_id = b.actor_id
+  LEFT JOIN newest_name AS n ON n.environment = b.environment AND n.id = b.actor_id
 )
-SELECT
-  b.environment,
-  b.actor_id,
-  n.name AS actor_name,
-  coalesce(k.kind, 'unknown') AS kind,
-  s.first_access_on,
-  s.last_access_on,
-  s.last_web_on,
-  s.last_web_services_on,
-  coalesce(s.accesses, 0) AS accesses,
-  coalesce(s.web_accesses, 0) AS web_accesses,
-  coalesce(s.web_services_accesses, 0) AS web_services_accesses,
-  coalesce(c.sessions, 0) AS sessions,
-  coalesce(s.active_days, 0) AS active_days,
+SELECT judged.*
+FROM judged
+-- As a worklist, those first whose licence may be free.
+ORDER BY
+  environment,
   CASE
-    WHEN s.web_services_accesses = 0 THEN 'web_only'
-    WHEN s.web_accesses = 0 THEN 'web_services_only'
-    WHEN s.accesses > 0 THEN 'both'
-  END AS client_usage,
-  CAST((s.since_us - s.since_us % 86400000000) / 86400000000 AS BIGINT) AS days_since_last_access,
-  CASE
-    WHEN s.since_us > 0 THEN CAST(s.since_us - coalesce(g.gap_us, 0) AS DOUBLE) / CAST(s.since_us AS DOUBLE)
-  END AS coverage_since_last,
-  CASE
-    WHEN unix_micros(s.last_access_on) >= v.recent_from_us THEN 'active'
-    WHEN v.share >= coalesce(CAST($min_coverage AS DOUBLE), 0.9) AND a.actor_id IS NULL
-      THEN CASE WHEN s.accesses > 0 THEN 'inactive' ELSE 'never_seen' END
-    ELSE 'unknown'
-  END AS status
-FROM somebody AS b
-LEFT JOIN listened AS v ON v.environment = b.environment
-LEFT JOIN since_last AS s ON s.environment = b.environment AND s.actor_id = b.actor_id
-LEFT JOIN session_count AS c ON c.environment = b.environment AND c.actor_id = b.actor_id
-LEFT JOIN gap_since AS g ON g.environment = b.environment AND g.actor_id = b.actor_id
-LEFT JOIN known AS k ON k.environment = b.environment AND k.user_id = b.actor_id
-LEFT JOIN seen_namesake AS a ON a.environment = b.environment AND a.actor_id = b.actor_id
-LEFT JOIN newest_name AS n ON n.environment = b.environment AND n.id = b.actor_id
-ORDER BY b.environment, b.actor_id
+    WHEN NOT coalesce(CAST($worklist AS BOOLEAN), false) THEN 0
+    WHEN status = 'never_seen' THEN 1
+    WHEN status = 'inactive' THEN 2
+    WHEN status = 'unknown' THEN 3
+    ELSE 4
+  END,
+  CASE WHEN CAST($worklist AS BOOLEAN) THEN last_access_on END NULLS FIRST,
+  actor_id

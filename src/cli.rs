@@ -199,6 +199,9 @@ struct ReportOptions {
     /// Share of that time that must have been audited to say so; else their status is unknown.
     #[arg(long, value_name = "SHARE", default_value = "0.9", value_parser = share)]
     min_coverage: f64,
+    /// Users in the order of a licence worklist: never seen, then longest inactive, unknown, active.
+    #[arg(long)]
+    worklist: bool,
 }
 
 /// Where a report goes.
@@ -297,6 +300,7 @@ impl ReportArgs {
             session_gap_us: duration(&given.session_gap)?,
             inactive_after_us,
             min_coverage: given.min_coverage,
+            worklist: given.worklist,
         })
     }
 }

@@ -38,6 +38,8 @@ pub struct Options {
     pub inactive_after_us: i64,
     /// ... if at least this share of that time was audited.
     pub min_coverage: f64,
+    /// Users in the order in which licences are worth a look: never seen, then longest inactive.
+    pub worklist: bool,
 }
 
 /// The two durations behind every session of an environment, in micros.
@@ -76,6 +78,7 @@ impl Default for Options {
             session_gap_us: None,
             inactive_after_us: DEFAULT_INACTIVE_AFTER_US,
             min_coverage: DEFAULT_MIN_COVERAGE,
+            worklist: false,
         }
     }
 }
@@ -108,6 +111,7 @@ impl Options {
             ("session_gap_s", seconds(|intervals| intervals.session_gap_us)),
             ("inactive_after_s", Some(as_seconds(self.inactive_after_us))),
             ("min_coverage", Some(self.min_coverage.to_string())),
+            ("worklist", self.worklist.then(|| true.to_string())),
         ];
         let named = settings
             .into_iter()

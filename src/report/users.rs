@@ -63,8 +63,7 @@ struct Row<'a> {
     seen: Seen,
     active_days: u32,
     user: Option<&'a User>,
-    /// May be somebody who was seen under another id.
-    has_seen_namesake: bool,
+    status: &'static str,
 }
 
 /// The rows of one environment; `audited` is unset when it has no log.
@@ -89,10 +88,23 @@ pub fn rows(
     for ((_, id), user) in known.side.users.iter().filter(|((of, _), _)| *of == facts.environment) {
         rows.entry(id).or_default().user = Some(user);
     }
+    let verdict = audited.map(|audited| Verdict::new(audited, options));
     for (id, row) in &mut rows {
-        row.has_seen_namesake = namesakes.contains(*id);
+        let status = |verdict: &Verdict| verdict.status(&row.seen, namesakes.contains(*id));
+        row.status = verdict.as_ref().map_or("unknown", status);
     }
-    to_batch(facts, &rows.into_iter().collect::<Vec<_>>(), audited, options)
+    let mut rows: Vec<(&str, Row<'_>)> = rows.into_iter().collect();
+    if options.worklist {
+        // Stable: of equals, the lower id stays first.
+        rows.sort_by_key(|(_, row)| (worklist_rank(row.status), row.seen.last_access_on()));
+    }
+    to_batch(facts, &rows, audited)
+}
+
+/// Where the next licence may be free.
+fn worklist_rank(status: &str) -> usize {
+    let order = ["never_seen", "inactive", "unknown"];
+    order.iter().position(|next| *next == status).unwrap_or(order.len())
 }
 
 /// Who may have been seen under another id: by name only, or, of those known by name only, by a real one.
@@ -152,22 +164,18 @@ impl Verdict {
         }
     }
 
-    fn status(&self, row: &Row<'_>) -> &'static str {
-        match row.seen.last_access_on() {
+    /// `may_be_another`: somebody who was seen under another id.
+    fn status(&self, seen: &Seen, may_be_another: bool) -> &'static str {
+        match seen.last_access_on() {
             Some(on) if on >= self.recent_from => "active",
-            _ if !self.is_covered || row.has_seen_namesake => "unknown",
+            _ if !self.is_covered || may_be_another => "unknown",
             Some(_) => "inactive",
             None => "never_seen",
         }
     }
 }
 
-fn to_batch(
-    facts: &Facts,
-    rows: &[(&str, Row<'_>)],
-    audited: Option<&Audited>,
-    options: &Options,
-) -> Result<RecordBatch> {
+fn to_batch(facts: &Facts, rows: &[(&str, Row<'_>)], audited: Option<&Audited>) -> Result<RecordBatch> {
     let text = |of: &dyn Fn(&str, &Row<'_>) -> Option<String>| -> ArrayRef {
         Arc::new(rows.iter().map(|(id, row)| of(id, row)).collect::<StringArray>())
     };
@@ -178,8 +186,6 @@ fn to_batch(
         let instants = rows.iter().map(|(_, row)| of(&row.seen));
         Arc::new(instants.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
-    let verdict = audited.map(|audited| Verdict::new(audited, options));
-    let status = |row: &Row<'_>| verdict.as_ref().map_or("unknown", |verdict| verdict.status(row));
     let days_since = |row: &Row<'_>| Some((audited?.log_end - row.seen.last_access_on()?) / DAY_US);
     let coverage_since = |row: &Row<'_>| {
         let audited = audited?;
@@ -206,7 +212,7 @@ fn to_batch(
                 .map(|(_, row)| coverage_since(row))
                 .collect::<Float64Array>(),
         ),
-        text(&|_, row| Some(status(row).to_owned())),
+        text(&|_, row| Some(row.status.to_owned())),
     ];
     Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
 }

@@ -342,17 +342,16 @@ fn report_files_carry_the_settings_they_were_made_with() {
         session_gap_us: Some(HOUR / 2),
         inactive_after_us: 30 * 24 * HOUR,
         min_coverage: 0.25,
+        worklist: false,
     };
     let said = |lake: &Path, options: &Options| -> BTreeMap<String, String> {
         let out = home.path().join("reports");
         support::publish(lake, options, &out, &[Format::Parquet]);
         let per_file = files(&out).into_values().map(|path| {
-            let pairs = metadata(&path)
-                .file_metadata()
-                .key_value_metadata()
-                .cloned()
-                .unwrap_or_default();
+            let metadata = metadata(&path);
+            let pairs = metadata.file_metadata().key_value_metadata().cloned();
             pairs
+                .unwrap_or_default()
                 .into_iter()
                 .map(|pair| (pair.key, pair.value.unwrap_or_default()))
                 .collect()

@@ -57,6 +57,7 @@ impl Compared {
                 "session_gap_us": options.session_gap_us,
                 "inactive_after_us": options.inactive_after_us,
                 "min_coverage": options.min_coverage,
+                "worklist": options.worklist,
             },
         })
     }
@@ -211,6 +212,7 @@ fn options_about(middle: i64) -> [(&'static str, Options); 9] {
     let soon = Options {
         inactive_after_us: 50 * HOUR,
         min_coverage: 0.6,
+        worklist: true,
         ..plain.clone()
     };
     [
@@ -364,6 +366,7 @@ fn unkind(home: &Path, seed: u64) -> Compared {
         session_gap_us: chance.pick(&[None, Some(unit), Some(unit / 2), Some(0)]),
         inactive_after_us: chance.pick(&[unit, unit / 2 + 1, 6 * unit + 1, 90 * 24 * HOUR]),
         min_coverage: chance.pick(&[0.0, 0.5, 0.9, 1.0]),
+        worklist: chance.in_hundred(30),
     };
     Compared::new(home, &seed.to_string(), &lake, options)
 }

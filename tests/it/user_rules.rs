@@ -250,6 +250,30 @@ fn users_are_of_the_whole_log_whatever_range_is_asked_for() {
 }
 
 #[test]
+fn users_as_a_worklist_begin_with_the_never_seen_and_the_longest_inactive() {
+    let events = within(vec![
+        access("05 08:00", WEB, 1),
+        access("30 08:00", WEB, 2),
+        access("02 08:00", WEB, 3),
+    ]);
+    let worklist = Options {
+        worklist: true,
+        ..inactive_after(10, 0.9)
+    };
+    let found = reports(events, &[user(1), user(4)], &worklist);
+    let [one, two, three, four] = [1, 2, 3, 4].map(|number| id('a', number));
+    assert_eq!(
+        columns(&found, "users", ["actor_id", "status"]),
+        [
+            [&*four, "never_seen"],
+            [&*three, "inactive"],
+            [&*one, "inactive"],
+            [&*two, "active"]
+        ]
+    );
+}
+
+#[test]
 fn users_of_one_id_in_two_environments_are_two() {
     let log = |events| Form::Lines.write(&logs::with_ids(within(events)));
     let users = user(1).to_string();
