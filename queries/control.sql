@@ -6,7 +6,7 @@ WITH
 -- [shared: log]
 -- The rows asked about; an environment without any does not exist.
 logged AS (
-  SELECT environment, kind, action, created_on, audit_id, actor_id, object_type, object_id, user_id
+  SELECT environment, kind, action, created_on, audit_id, actor_id, object_id, user_id
   FROM audit
   WHERE (CAST($environment AS STRING) IS NULL OR environment = CAST($environment AS STRING))
     AND (CAST($as_of AS TIMESTAMP) IS NULL OR created_on <= CAST($as_of AS TIMESTAMP))
@@ -72,7 +72,6 @@ SELECT
   l.action = 111 AS is_log_deletion,
   l.user_id,
   n.name AS user_name,
-  l.object_type,
   l.object_id
 FROM logged AS l
 LEFT JOIN meant AS m ON m.action = l.action
@@ -82,4 +81,4 @@ WHERE l.kind = 'control'
   AND (CAST($to_on AS TIMESTAMP) IS NULL OR l.created_on < CAST($to_on AS TIMESTAMP))
 -- The names follow from action and id.
 ORDER BY
-  l.environment, l.created_on, l.action, l.user_id NULLS LAST, l.object_type NULLS LAST, l.object_id NULLS LAST
+  l.environment, l.created_on, l.action, l.user_id NULLS LAST, l.object_id NULLS LAST

@@ -8,7 +8,7 @@ WITH
 -- [shared: log]
 -- The rows asked about; an environment without any does not exist.
 logged AS (
-  SELECT environment, kind, action, created_on, audit_id, actor_id, object_type, object_id, user_id
+  SELECT environment, kind, action, created_on, audit_id, actor_id, object_id, user_id
   FROM audit
   WHERE (CAST($environment AS STRING) IS NULL OR environment = CAST($environment AS STRING))
     AND (CAST($as_of AS TIMESTAMP) IS NULL OR created_on <= CAST($as_of AS TIMESTAMP))

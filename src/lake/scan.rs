@@ -20,7 +20,6 @@ pub struct Control {
     pub action: i32,
     pub object_id: Option<String>,
     pub user_id: Option<String>,
-    pub object_type: Option<String>,
 }
 
 impl Lake {
@@ -29,14 +28,7 @@ impl Lake {
         let mut found = Vec::new();
         for audit in self.files(environment, Kind::Control) {
             let path = self.place(&audit.file.path);
-            let columns = [
-                "created_on",
-                "audit_id",
-                "action",
-                "object_id",
-                "user_id",
-                "object_type",
-            ];
+            let columns = ["created_on", "audit_id", "action", "object_id", "user_id"];
             for rows in file::read(&path, &columns, 1 << 13)? {
                 decode_control(&rows.at_path(&path, "cannot be read")?, &mut found);
             }
@@ -122,7 +114,6 @@ fn decode_control(rows: &RecordBatch, found: &mut Vec<Control>) {
             action: action.value(row),
             object_id: text("object_id", row),
             user_id: text("user_id", row),
-            object_type: text("object_type", row),
         }));
     }
 }

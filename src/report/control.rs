@@ -1,4 +1,7 @@
 //! The `control` report: who changed auditing itself, when and how, as a timeline in plain language (contract: design §4).
+//!
+//! The object stands there by its id alone: exports spell its type and name differently, and which of them brought a row
+//! must not matter (L2).
 
 use super::columns;
 use super::facts::Facts;
@@ -21,7 +24,6 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         columns::required("is_log_deletion", DataType::Boolean),
         columns::optional("user_id", DataType::Utf8),
         columns::optional("user_name", DataType::Utf8),
-        columns::optional("object_type", DataType::Utf8),
         columns::optional("object_id", DataType::Utf8),
     ]))
 });
@@ -56,7 +58,6 @@ pub fn rows(facts: &Facts, control: &[Control], options: &Options) -> Result<Rec
                 .map(|row| facts.name_of(row.user_id.as_deref()?))
                 .collect::<StringArray>(),
         ),
-        text(&|row| row.object_type.as_deref()),
         text(&|row| row.object_id.as_deref()),
     ];
     Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
@@ -67,11 +68,5 @@ fn order(row: &Control) -> impl Ord + use<'_> {
     fn last(text: &Option<String>) -> (bool, Option<&str>) {
         (text.is_none(), text.as_deref())
     }
-    (
-        row.created_on,
-        row.action,
-        last(&row.user_id),
-        last(&row.object_type),
-        last(&row.object_id),
-    )
+    (row.created_on, row.action, last(&row.user_id), last(&row.object_id))
 }

@@ -268,7 +268,6 @@ mod tests {
                     action,
                     object_id: None,
                     user_id: Some(format!("admin {place}")),
-                    object_type: None,
                 })
                 .collect(),
         }

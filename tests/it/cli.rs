@@ -108,7 +108,7 @@ fn a_lake_that_does_not_exist_says_how_to_make_one() {
 #[test]
 fn options_that_contradict_each_other_or_mean_nothing_are_usage() {
     let home = with_lake();
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 11] = [
         ("several-reports-as-csv", &["report", "--format", "csv"]),
         ("parquet-to-stdout", &["report", "sessions", "--format", "parquet"]),
         ("several-formats-to-stdout", &["report", "--format", "csv,json"]),
@@ -120,6 +120,8 @@ fn options_that_contradict_each_other_or_mean_nothing_are_usage() {
             &["report", "--from", "2026-03-02", "--to", "2026-03-01"],
         ),
         ("bad-interval", &["report", "--audit-interval", "4 hours"]),
+        ("bad-inactive-after", &["report", "--inactive-after", "0d"]),
+        ("bad-min-coverage", &["report", "--min-coverage", "90"]),
         ("unknown-environment", &["report", "--environment", "contso"]),
     ];
     for (name, command) in cases {

@@ -218,7 +218,6 @@ fn control_is_a_timeline_in_plain_language_that_marks_log_deletions() {
         "is_log_deletion",
         "user_id",
         "user_name",
-        "object_type",
         "object_id",
     ];
     let found = columns(&reports(events.clone(), &plain()), "control", names);
@@ -227,33 +226,16 @@ fn control_is_a_timeline_in_plain_language_that_marks_log_deletions() {
     assert_eq!(
         found,
         [
-            [
-                "2026-03-09T08:00:00Z",
-                "Entity Audit Started",
-                "false",
-                &nine,
-                "",
-                "account",
-                ""
-            ],
+            ["2026-03-09T08:00:00Z", "Entity Audit Started", "false", &nine, "", ""],
             [
                 "2026-03-09T10:00:00Z",
                 "Audit Log Deletion",
                 "true",
                 &heron,
                 "Heron Sample",
-                "account",
                 &object
             ],
-            [
-                "2026-03-09T10:00:00Z",
-                "User Access Audit Stopped",
-                "false",
-                "",
-                "",
-                "account",
-                ""
-            ],
+            ["2026-03-09T10:00:00Z", "User Access Audit Stopped", "false", "", "", ""],
         ]
     );
     let meanings = columns(&reports(events.clone(), &plain()), "control", ["meaning"]);

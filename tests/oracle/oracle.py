@@ -28,8 +28,7 @@ SHOWN_ROWS = 5
 EMPTY = {
     "audit/**/*.parquet": {
         "environment": "VARCHAR", "kind": "VARCHAR", "created_on": "TIMESTAMPTZ", "audit_id": "VARCHAR",
-        "action": "INTEGER", "object_type": "VARCHAR", "object_id": "VARCHAR", "user_id": "VARCHAR",
-        "actor_id": "VARCHAR",
+        "action": "INTEGER", "object_id": "VARCHAR", "user_id": "VARCHAR", "actor_id": "VARCHAR",
     },
     "names/*.parquet": {"environment": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "seen_on": "TIMESTAMPTZ"},
     "users/*.parquet": {
