@@ -1,10 +1,14 @@
--- DuckDB's side of the reports: two functions that Spark names otherwise, and the lake as four views.
+-- DuckDB's side of the reports: the functions that Spark names otherwise, and the lake as four views.
 -- The harness puts the lake's folder where {lake} stands. Everything else is in the reports themselves.
 
 SET TimeZone = 'UTC';
 
 CREATE OR REPLACE MACRO unix_micros(instant) AS epoch_us(instant);
 CREATE OR REPLACE MACRO local_date(instant, zone) AS CAST(timezone(zone, CAST(instant AS TIMESTAMPTZ)) AS DATE);
+CREATE OR REPLACE MACRO local_time(instant, zone) AS timezone(zone, CAST(instant AS TIMESTAMPTZ));
+CREATE OR REPLACE MACRO timestamp_micros(micros) AS make_timestamp(micros);
+CREATE OR REPLACE MACRO sequence(first, last, step) AS generate_series(first, last, step);
+CREATE OR REPLACE MACRO explode(list) AS unnest(list);
 
 -- environment, kind and month stand in the files, so the folder names are not read.
 CREATE OR REPLACE VIEW audit AS SELECT * FROM read_parquet('{lake}/audit/**/*.parquet', hive_partitioning = false);

@@ -142,11 +142,15 @@ enum ReportName {
     Sessions,
     Clients,
     Gaps,
+    Coverage,
+    Users,
+    Activity,
+    Control,
 }
 
 #[derive(Args)]
 pub struct ReportArgs {
-    /// sessions, clients, gaps.
+    /// sessions, clients, gaps, coverage, users, activity, control.
     #[arg(value_name = "NAME", hide_possible_values = true)]
     names: Vec<ReportName>,
     #[command(flatten)]
@@ -169,13 +173,14 @@ struct ReportOptions {
     /// Only this environment.
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    /// Only sessions that start, periods and gaps that reach, at or after this time.
+    /// Only sessions that start, switches of auditing that happen, periods, days and gaps that reach, at or after this
+    /// time; users and activity are of the whole log.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// … before this time.
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// Zone of dates, weeks and months, and of --from, --to and --as-of; an IANA name.
+    /// Zone of dates, weeks, months, weekdays and hours, and of --from, --to and --as-of; an IANA name.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
     tz: Tz,
     /// Leave out rows after this time; the log ends there.
@@ -188,6 +193,15 @@ struct ReportOptions {
     /// Longest pause within a session, like 6h [default: 1.5 × audit interval].
     #[arg(long, value_name = "DURATION")]
     session_gap: Option<String>,
+    /// Users without an access in so long a time before the log's end are inactive.
+    #[arg(long, value_name = "DURATION", default_value = "90d")]
+    inactive_after: String,
+    /// Share of that time that must have been audited to say so; else their status is unknown.
+    #[arg(long, value_name = "SHARE", default_value = "0.9", value_parser = share)]
+    min_coverage: f64,
+    /// Users in the order of a licence worklist: never seen, then longest inactive, unknown, active.
+    #[arg(long)]
+    worklist: bool,
 }
 
 /// Where a report goes.
@@ -215,6 +229,10 @@ impl ReportArgs {
                 ReportName::Sessions => Report::Sessions,
                 ReportName::Clients => Report::Clients,
                 ReportName::Gaps => Report::Gaps,
+                ReportName::Coverage => Report::Coverage,
+                ReportName::Users => Report::Users,
+                ReportName::Activity => Report::Activity,
+                ReportName::Control => Report::Control,
             })
             .collect();
         let mut seen = Vec::new();
@@ -268,6 +286,10 @@ impl ReportArgs {
                 Error::usage("--from must be before --to").hint("the range is [from, to): --to itself is not in it")
             );
         }
+        let inactive_after_us = options::parse_duration(&given.inactive_after)?;
+        if inactive_after_us == 0 {
+            return Err(Error::usage("--inactive-after must be longer than nothing").hint("write it like 90d"));
+        }
         Ok(Options {
             environment: given.environment.clone(),
             from,
@@ -276,6 +298,9 @@ impl ReportArgs {
             as_of: instant(&given.as_of)?,
             audit_interval_us: duration(&given.audit_interval)?,
             session_gap_us: duration(&given.session_gap)?,
+            inactive_after_us,
+            min_coverage: given.min_coverage,
+            worklist: given.worklist,
         })
     }
 }
@@ -370,6 +395,11 @@ pub struct DemoArgs {
     /// The folder for the demo's input, lake and reports.
     #[arg(long, value_name = "DIR", default_value = "gatelog-demo")]
     pub dir: PathBuf,
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "write a number from 0 to 1, like 0.9".to_owned())
 }
 
 fn max_rejects(text: &str) -> std::result::Result<MaxRejects, String> {

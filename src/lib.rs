@@ -11,7 +11,8 @@
 //! let lake = Lake::open("lake".as_ref())?;
 //! let options = report::options::Options::default();
 //! let tables = report::compute(&lake, &report::Report::ALL, &options, &report::Scratch::new("."))?;
-//! write::write_all("reports".as_ref(), &tables, &["sessions", "clients", "gaps"], &[write::Format::Parquet], &[])?;
+//! let names = report::Report::ALL.map(report::Report::name);
+//! write::write_all("reports".as_ref(), &tables, &names, &[write::Format::Parquet], &[])?;
 //! # Ok(())
 //! # }
 //! ```

@@ -97,7 +97,8 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
     // All that is read of the lake is read here: a writer may change it while the tables are written.
     let (tables, settings) = Lake::read(&args.lake.lake, |lake| {
         if let Some(asked) = &options.environment {
-            known_environment(lake.environments(), asked)?;
+            let known = report::status::environments(lake, &lake.side()?);
+            known_environment(known.iter().map(String::as_str).collect(), asked)?;
         }
         let tables = report::compute(lake, &args.reports(), &options, &scratch(&target))?;
         Ok((tables, options.settings(lake)?))

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 pub const ACTION_WEB: i32 = 64;
 pub const ACTION_WEB_SERVICES: i32 = 65;
+pub const ACTION_LOG_DELETION: i32 = 111;
 
 /// The lake's second partition level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -189,6 +190,63 @@ pub const ACTIONS: &[(i32, &str)] = &[
     (125, "Read Unmasked"),
 ];
 
+/// What each control row means, in plain language: the code, and what it says of the rows around it.
+pub const CONTROL_MEANINGS: &[(i32, &str)] = &[
+    (102, "The audit setting of a table was changed."),
+    (103, "The audit setting of a column was changed."),
+    (104, "An audit setting of the organization was changed."),
+    (
+        105,
+        "Auditing of a table was started: from here on its changes are logged.",
+    ),
+    (
+        106,
+        "Auditing of a column was started: from here on its changes are logged.",
+    ),
+    (
+        107,
+        "Auditing of the organization was started: from here on accesses and changes can be logged.",
+    ),
+    (
+        108,
+        "Auditing of a table was stopped: its changes are not logged until it is started again.",
+    ),
+    (
+        109,
+        "Auditing of a column was stopped: its changes are not logged until it is started again.",
+    ),
+    (
+        110,
+        "Auditing of the organization was stopped: neither accesses nor changes are logged until it is started again.",
+    ),
+    (
+        111,
+        "Audit logs were deleted: earlier rows may be missing, so their absence proves nothing.",
+    ),
+    (
+        112,
+        "Auditing of user access was started: from here on accesses are logged.",
+    ),
+    (
+        113,
+        "Auditing of user access was stopped: accesses are not logged until it is started again.",
+    ),
+];
+
+/// Dataverse's English label of an action.
+pub fn action_label(action: i32) -> Option<&'static str> {
+    text_of(ACTIONS, action)
+}
+
+/// What a control row of this action means.
+pub fn control_meaning(action: i32) -> Option<&'static str> {
+    text_of(CONTROL_MEANINGS, action)
+}
+
+fn text_of(list: &[(i32, &'static str)], code: i32) -> Option<&'static str> {
+    list.iter().find(|entry| entry.0 == code).map(|entry| entry.1)
+}
+
 /// The global choice `audit_operation`.
 pub const OPERATIONS: &[(i32, &str)] = &[
     (1, "Create"),
@@ -202,3 +260,17 @@ pub const OPERATIONS: &[(i32, &str)] = &[
     (118, "Restore"),
     (200, "CustomOperation"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_action_has_a_label_and_a_meaning_and_no_other_has_one() {
+        for action in -1..200 {
+            let is_control = Kind::of(action) == Kind::Control;
+            assert_eq!(control_meaning(action).is_some(), is_control, "{action}");
+            assert!(action_label(action).is_some() || !is_control, "{action}");
+        }
+    }
+}

@@ -1,20 +1,24 @@
-//! Local dates of many instants, fast and exact.
+//! Local dates and hours of many instants, and the days of a stretch of time, fast and exact.
 
-use crate::instant::{date_of, day_number};
+use crate::instant::date_of;
 use chrono::{DateTime, Datelike, TimeZone};
 use chrono_tz::Tz;
+use std::ops::Range;
 
 /// Local midnights since 1972 fall on whole quarter hours of UTC, and all but a few clock changes too.
-const QUARTER_US: i64 = 15 * 60 * 1_000_000;
+const QUARTER_US: i64 = 15 * MINUTE_US;
+const MINUTE_US: i64 = 60 * 1_000_000;
+const HOUR_US: i64 = 60 * MINUTE_US;
 
-/// Gives the local date of instants; remembers the last quarter hour, so that runs of near instants cost nothing.
+/// Gives local dates and hours of instants; remembers the last quarter hour, so that runs of near instants cost nothing.
 #[derive(Debug, Clone)]
 pub struct LocalDates {
     tz: Tz,
     quarter: i64,
+    hour: i64,
     day: i32,
-    /// Whether the quarter hour ends on the day on which it begins: where clocks are put back at 00:01, it may not.
-    is_one_day: bool,
+    /// Whether the quarter hour ends in the hour in which it begins: where clocks are put back at 00:01, it may not.
+    is_one_hour: bool,
 }
 
 impl LocalDates {
@@ -22,32 +26,91 @@ impl LocalDates {
         LocalDates {
             tz,
             quarter: i64::MIN,
+            hour: 0,
             day: 0,
-            is_one_day: false,
+            is_one_hour: false,
         }
     }
 
     /// Days since 1970-01-01 of the local date at an instant in micros.
     pub fn day(&mut self, on: i64) -> i32 {
-        let quarter = on.div_euclid(QUARTER_US);
-        if quarter != self.quarter {
-            self.quarter = quarter;
-            let start = quarter.saturating_mul(QUARTER_US);
-            self.day = local_day(start, self.tz);
-            self.is_one_day = self.day == local_day(start.saturating_add(QUARTER_US - 1), self.tz);
-        }
-        if self.is_one_day {
+        self.turn_to(on);
+        if self.is_one_hour {
             self.day
         } else {
             local_day(on, self.tz)
         }
     }
+
+    /// Hours on the local clock since its 1970-01-01T00:00.
+    pub fn hour(&mut self, on: i64) -> i64 {
+        self.turn_to(on);
+        if self.is_one_hour {
+            self.hour
+        } else {
+            local_hour(on, self.tz)
+        }
+    }
+
+    fn turn_to(&mut self, on: i64) {
+        let quarter = on.div_euclid(QUARTER_US);
+        if quarter != self.quarter {
+            self.quarter = quarter;
+            let start = quarter.saturating_mul(QUARTER_US);
+            self.hour = local_hour(start, self.tz);
+            self.day = day_of(self.hour);
+            self.is_one_hour = self.hour == local_hour(start.saturating_add(QUARTER_US - 1), self.tz);
+        }
+    }
+}
+
+fn local_hour(on: i64, tz: Tz) -> i64 {
+    let instant = DateTime::from_timestamp_micros(on).unwrap_or_default();
+    let local = tz.from_utc_datetime(&instant.naive_utc()).naive_local();
+    local.and_utc().timestamp().div_euclid(3600)
 }
 
 fn local_day(on: i64, tz: Tz) -> i32 {
-    let instant = DateTime::from_timestamp_micros(on).unwrap_or_default();
-    let date = tz.from_utc_datetime(&instant.naive_utc()).date_naive();
-    day_number(date) as i32
+    day_of(local_hour(on, tz))
+}
+
+fn day_of(hour: i64) -> i32 {
+    hour.div_euclid(24) as i32
+}
+
+/// The time from one instant to another, cut where the local date changes: each part with its day, in order. The last
+/// instant belongs to it, so that a part which begins there is empty.
+///
+/// A day has no, one or two midnights, and 23 to 25 hours; it may even come twice. So no midnight is computed: the date
+/// is looked up from quarter hour to quarter hour, and by the minute in those that hold two dates.
+pub fn day_parts(from: i64, to: i64, tz: Tz) -> Vec<(i32, Range<i64>)> {
+    let mut parts: Vec<(i32, Range<i64>)> = Vec::new();
+    let mut at = from;
+    loop {
+        let day = local_day(at, tz);
+        let next = same_day_until(at, day, tz).min(to);
+        match parts.last_mut() {
+            Some((last, part)) if *last == day => part.end = next,
+            _ => parts.push((day, at..next)),
+        }
+        if at >= to {
+            return parts;
+        }
+        at = next;
+    }
+}
+
+/// An instant after `at` up to which the day surely lasts.
+fn same_day_until(at: i64, day: i32, tz: Tz) -> i64 {
+    let after = |unit: i64| (at.div_euclid(unit) + 1).saturating_mul(unit);
+    if local_day(after(QUARTER_US) - 1, tz) != day {
+        after(MINUTE_US)
+    } else if local_day(at.saturating_add(20 * HOUR_US), tz) == day {
+        // Two hours before the day's end nothing has happened yet.
+        at.saturating_add(18 * HOUR_US)
+    } else {
+        after(QUARTER_US)
+    }
 }
 
 /// The Monday of a day's ISO week.
@@ -97,6 +160,64 @@ mod tests {
         assert_eq!(found, [sixth, seventh, seventh, sixth, sixth, seventh]);
     }
 
+    fn hours(from: &str, to: &str, tz: Tz) -> Vec<i64> {
+        let at = |text| instant::parse(text, Tz::UTC).unwrap();
+        let parts = day_parts(at(from), at(to), tz);
+        parts
+            .iter()
+            .map(|(_, part)| (part.end - part.start) / HOUR_US)
+            .collect()
+    }
+
+    #[test]
+    fn days_have_23_24_or_25_hours_and_the_first_and_last_are_cut() {
+        let berlin = chrono_tz::Europe::Berlin;
+        assert_eq!(
+            hours("2026-03-28T22:00:00Z", "2026-03-30T03:00:00Z", berlin),
+            [1, 23, 5]
+        );
+        assert_eq!(hours("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", berlin), [25, 0]);
+        // Clocks go from 01:00 back to 00:00, so midnight comes twice.
+        assert_eq!(
+            hours(
+                "2026-11-01T03:00:00Z",
+                "2026-11-02T07:00:00Z",
+                chrono_tz::America::Havana
+            ),
+            [1, 25, 2]
+        );
+        // 24:00 is 01:00 of the next day, which has no midnight.
+        assert_eq!(
+            hours(
+                "2026-09-05T04:00:00Z",
+                "2026-09-07T03:00:00Z",
+                chrono_tz::America::Santiago
+            ),
+            [24, 23, 0]
+        );
+        assert_eq!(hours("2026-03-28T22:00:00Z", "2026-03-28T22:00:00Z", berlin), [0]);
+    }
+
+    #[test]
+    fn a_day_that_a_zone_left_out_has_no_part_and_one_that_comes_twice_has_two() {
+        let at = |text: &str| instant::parse(text, Tz::UTC).unwrap();
+        let days = |from, to, tz| -> Vec<i32> { day_parts(at(from), at(to), tz).iter().map(|part| part.0).collect() };
+        let apia = days("2011-12-29T12:00:00Z", "2012-01-01T12:00:00Z", chrono_tz::Pacific::Apia);
+        assert_eq!(apia, ["2011-12-29", "2011-12-31", "2012-01-01", "2012-01-02"].map(day));
+        let st_johns = chrono_tz::America::St_Johns;
+        let (sixth, seventh) = (day("2010-11-06"), day("2010-11-07"));
+        for from in ["2010-11-06T03:00:00Z", "2010-11-06T06:45:00Z", "2010-11-07T02:29:59Z"] {
+            let parts = day_parts(at(from), at("2010-11-07T12:00:00Z"), st_johns);
+            let lengths: Vec<(i32, i64)> = parts
+                .iter()
+                .skip(1)
+                .map(|(day, part)| (*day, part.end - part.start))
+                .collect();
+            assert_eq!(parts[0].0, sixth);
+            assert_eq!(lengths[..2], [(seventh, MINUTE_US), (sixth, 59 * MINUTE_US)], "{from}");
+        }
+    }
+
     proptest! {
         #[test]
         fn local_dates_are_exact_in_every_zone(zone in 0..chrono_tz::TZ_VARIANTS.len(), start in 100_000_000i64..2_500_000_000) {
@@ -105,6 +226,22 @@ mod tests {
             for step in 0..200 {
                 let on = (start + step * 1_000) * 1_000_000;
                 prop_assert_eq!(dates.day(on), local_day(on, tz), "{}", tz);
+                prop_assert_eq!(dates.hour(on), local_hour(on, tz), "{}", tz);
+            }
+        }
+
+        /// Whatever the zone: parts follow each other without hole, and every minute of one lies in its day.
+        #[test]
+        fn days_cover_every_minute_in_every_zone(zone in 0..chrono_tz::TZ_VARIANTS.len(), start in 100_000_000i64..2_500_000_000) {
+            let tz = chrono_tz::TZ_VARIANTS[zone];
+            let (from, to) = (start * 1_000_000, (start + 5 * 86_400) * 1_000_000);
+            let parts = day_parts(from, to, tz);
+            prop_assert_eq!((parts[0].1.start, parts[parts.len() - 1].1.end), (from, to));
+            prop_assert!(parts.windows(2).all(|pair| pair[0].1.end == pair[1].1.start && pair[0].0 != pair[1].0));
+            for (day, part) in parts {
+                for on in part.step_by(MINUTE_US as usize) {
+                    prop_assert_eq!(local_day(on, tz), day, "{}", tz);
+                }
             }
         }
     }

@@ -80,7 +80,7 @@ impl Running {
     }
 
     /// Ends the sessions that still run.
-    pub fn finish(self, ended: &mut Vec<Session>) {
+    pub fn finish(&self, ended: &mut Vec<Session>) {
         let seen = self.last_seen_on.iter().enumerate().filter(|(_, last)| **last != NEVER);
         ended.extend(seen.map(|(place, &last)| self.session(place, last)));
     }

@@ -10,11 +10,17 @@ use chrono_tz::Tz;
 /// Dataverse's default `useraccessauditinginterval`.
 pub const DEFAULT_AUDIT_INTERVAL_US: i64 = 4 * 3600 * MICROS_PER_SECOND;
 
+/// How long somebody may be away before that says something.
+pub const DEFAULT_INACTIVE_AFTER_US: i64 = 90 * 86_400 * MICROS_PER_SECOND;
+
+/// How much of that time must have been audited before silence proves anything.
+pub const DEFAULT_MIN_COVERAGE: f64 = 0.9;
+
 /// A hundred years: beyond that, adding to an instant could overflow.
 const LONGEST_US: i64 = 36_525 * 86_400 * MICROS_PER_SECOND;
 
 /// Durations in microseconds, instants in microseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Only this environment; all of them when `None`.
     pub environment: Option<String>,
@@ -28,6 +34,12 @@ pub struct Options {
     /// What to take instead of the environment's own.
     pub audit_interval_us: Option<i64>,
     pub session_gap_us: Option<i64>,
+    /// Who has no access for so long, up to the log's end, is inactive, ...
+    pub inactive_after_us: i64,
+    /// ... if at least this share of that time was audited.
+    pub min_coverage: f64,
+    /// Users in the order in which licences are worth a look: never seen, then longest inactive.
+    pub worklist: bool,
 }
 
 /// The two durations behind every session of an environment, in micros.
@@ -64,6 +76,9 @@ impl Default for Options {
             as_of: None,
             audit_interval_us: None,
             session_gap_us: None,
+            inactive_after_us: DEFAULT_INACTIVE_AFTER_US,
+            min_coverage: DEFAULT_MIN_COVERAGE,
+            worklist: false,
         }
     }
 }
@@ -94,6 +109,9 @@ impl Options {
             ("as_of", instant(self.as_of)),
             ("audit_interval_s", seconds(|intervals| intervals.audit_interval_us)),
             ("session_gap_s", seconds(|intervals| intervals.session_gap_us)),
+            ("inactive_after_s", Some(as_seconds(self.inactive_after_us))),
+            ("min_coverage", Some(self.min_coverage.to_string())),
+            ("worklist", self.worklist.then(|| true.to_string())),
         ];
         let named = settings
             .into_iter()
@@ -104,7 +122,7 @@ impl Options {
 
 /// `14400` where all environments agree, else `contoso=14400 fabrikam=43200`.
 fn seconds_by_environment(intervals: &[(&str, Intervals)], of: fn(&Intervals) -> i64) -> String {
-    let seconds = |us: i64| format!("{}", us as f64 / MICROS_PER_SECOND as f64);
+    let seconds = as_seconds;
     match intervals {
         [(_, first), rest @ ..] if rest.iter().any(|(_, other)| of(other) != of(first)) => {
             let each = intervals
@@ -115,6 +133,10 @@ fn seconds_by_environment(intervals: &[(&str, Intervals)], of: fn(&Intervals) ->
         [(_, first), ..] => seconds(of(first)),
         [] => seconds(of(&Intervals::of(None, &Options::default()))),
     }
+}
+
+fn as_seconds(us: i64) -> String {
+    format!("{}", us as f64 / MICROS_PER_SECOND as f64)
 }
 
 /// Reads `4h`, `90m`, `45s`, `2d` or `1h30m` as microseconds.

@@ -1,9 +1,12 @@
 //! The one pass over an environment's accesses: each row is seen once, by everyone who counts something.
 
+use super::activity::Rhythm;
 use super::daily::Daily;
+use super::days::Days;
 use super::evidence::Witness;
 use super::kernel::{Running, Session};
 use super::options::Options;
+use super::people::People;
 use super::sessions::is_chosen;
 use super::store::Store;
 use crate::error::Result;
@@ -14,12 +17,47 @@ const PIECE_ROWS: usize = 1 << 14;
 
 pub struct Pass<'s> {
     pub running: Running,
-    /// Where a report asks for them.
-    pub daily: Option<Daily>,
     pub witness: Witness,
+    pub counters: Counters,
+    /// Where a report asks for sessions.
     pub store: Option<&'s mut Store>,
     pub options: &'s Options,
     pub ended: Vec<Session>,
+}
+
+/// Who counts, as far as a report asks for it.
+#[derive(Default)]
+pub struct Counters {
+    pub daily: Option<Daily>,
+    pub days: Option<Days>,
+    pub rhythm: Option<Rhythm>,
+    pub people: Option<People>,
+}
+
+impl Counters {
+    fn take(&mut self, piece: Accesses<'_>) {
+        if let Some(daily) = &mut self.daily {
+            daily.take(piece);
+        }
+        if let Some(days) = &mut self.days {
+            days.take(piece);
+        }
+        if let Some(rhythm) = &mut self.rhythm {
+            rhythm.take(piece);
+        }
+        if let Some(people) = &mut self.people {
+            people.take(piece);
+        }
+    }
+
+    fn session_ended(&mut self, session: &Session) {
+        if let Some(daily) = &mut self.daily {
+            daily.session_ended(session);
+        }
+        if let Some(people) = &mut self.people {
+            people.session_ended(session.actor);
+        }
+    }
 }
 
 impl Pass<'_> {
@@ -46,57 +84,32 @@ impl Pass<'_> {
 
     fn see(&mut self, piece: Accesses<'_>) -> Result<()> {
         self.running.take(piece, &mut self.ended);
-        if let Some(daily) = &mut self.daily {
-            daily.take(piece);
-        }
+        self.counters.take(piece);
         self.witness.saw(piece.len());
-        for session in self.ended.drain(..) {
-            tell(
-                &session,
-                &mut self.daily,
-                &mut self.witness,
-                &mut self.store,
-                self.options,
-            )?;
-        }
-        Ok(())
+        self.tell_ended()
     }
 
     /// Ends the sessions that still run.
-    pub fn finish(self) -> Result<(Option<Daily>, Witness)> {
-        let Pass {
-            running,
-            mut daily,
-            mut witness,
-            mut store,
-            options,
-            mut ended,
-        } = self;
-        while witness.next_mark().is_some() {
-            witness.look_around(&running);
+    pub fn finish(mut self) -> Result<(Counters, Witness)> {
+        while self.witness.next_mark().is_some() {
+            self.witness.look_around(&self.running);
         }
-        running.finish(&mut ended);
-        for session in ended {
-            tell(&session, &mut daily, &mut witness, &mut store, options)?;
-        }
-        Ok((daily, witness))
+        self.running.finish(&mut self.ended);
+        self.tell_ended()?;
+        Ok((self.counters, self.witness))
     }
-}
 
-/// Tells everyone of a session that has ended.
-fn tell(
-    session: &Session,
-    daily: &mut Option<Daily>,
-    witness: &mut Witness,
-    store: &mut Option<&mut Store>,
-    options: &Options,
-) -> Result<()> {
-    witness.session_ended(session.last_seen_on);
-    if let Some(daily) = daily {
-        daily.session_ended(session);
-    }
-    match store {
-        Some(store) if is_chosen(session, options) => store.add(*session),
-        _ => Ok(()),
+    /// Tells everyone of the sessions that have ended.
+    fn tell_ended(&mut self) -> Result<()> {
+        for session in self.ended.drain(..) {
+            self.witness.session_ended(session.last_seen_on);
+            self.counters.session_ended(&session);
+            if let Some(store) = &mut self.store
+                && is_chosen(&session, self.options)
+            {
+                store.add(session)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -108,6 +108,9 @@ impl View {
         if has(Kind::Date) && tz != Tz::UTC {
             *caption += &format!(" · dates in {}", tz.name());
         }
+        if self.position("hour").is_some() && tz != Tz::UTC {
+            *caption += &format!(" · hours in {}", tz.name());
+        }
         if has(Kind::Duration) {
             *caption += " · durations h:mm:ss";
         }

@@ -55,12 +55,8 @@ fn without_ages(text: &str) -> String {
     let text: String = text.lines().map(of_people).collect();
     let mut parts = text.split("_age_s\":");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| {
-        format!(
-            "{text}_age_s\":AGE{}",
-            part.trim_start_matches(|c: char| c.is_ascii_digit())
-        )
-    })
+    let masked = |part: &str| format!("_age_s\":AGE{}", part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    parts.fold(first, |text, part| text + &masked(part))
 }
 
 pub fn check(home: &Path, name: &str, command: &[&str], code: i32) {
@@ -111,7 +107,7 @@ fn a_lake_that_does_not_exist_says_how_to_make_one() {
 #[test]
 fn options_that_contradict_each_other_or_mean_nothing_are_usage() {
     let home = with_lake();
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 11] = [
         ("several-reports-as-csv", &["report", "--format", "csv"]),
         ("parquet-to-stdout", &["report", "sessions", "--format", "parquet"]),
         ("several-formats-to-stdout", &["report", "--format", "csv,json"]),
@@ -123,6 +119,8 @@ fn options_that_contradict_each_other_or_mean_nothing_are_usage() {
             &["report", "--from", "2026-03-02", "--to", "2026-03-01"],
         ),
         ("bad-interval", &["report", "--audit-interval", "4 hours"]),
+        ("bad-inactive-after", &["report", "--inactive-after", "0d"]),
+        ("bad-min-coverage", &["report", "--min-coverage", "90"]),
         ("unknown-environment", &["report", "--environment", "contso"]),
     ];
     for (name, command) in cases {
@@ -239,7 +237,7 @@ fn reports_for_people_and_pipes() {
         &["report", "--out", "reports", "--format", "csv,json,parquet"],
         0,
     );
-    assert_eq!(support::files(&home.path().join("reports")).len(), 9);
+    assert_eq!(support::files(&home.path().join("reports")).len(), 21);
 }
 
 /// Wren by id, Robin by name, users and an organization whose names would act on a terminal, and a row without a time.
@@ -307,7 +305,7 @@ fn the_demo_runs_and_runs_again() {
     let home = support::home();
     check(home.path(), "demo", &["demo"], 0);
     let reports = support::files(&home.path().join("gatelog-demo/reports"));
-    assert_eq!(reports.len(), 6);
+    assert_eq!(reports.len(), 14);
     for table in support::TABLES {
         let expected = support::repository().join(format!("sample-data/three-routes/expected/{table}.csv"));
         let found = &reports[&format!("{table}.csv")];

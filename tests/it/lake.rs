@@ -340,17 +340,18 @@ fn report_files_carry_the_settings_they_were_made_with() {
         tz: chrono_tz::Asia::Kolkata,
         audit_interval_us: Some(HOUR),
         session_gap_us: Some(HOUR / 2),
+        inactive_after_us: 30 * 24 * HOUR,
+        min_coverage: 0.25,
+        worklist: false,
     };
     let said = |lake: &Path, options: &Options| -> BTreeMap<String, String> {
         let out = home.path().join("reports");
         support::publish(lake, options, &out, &[Format::Parquet]);
         let per_file = files(&out).into_values().map(|path| {
-            let pairs = metadata(&path)
-                .file_metadata()
-                .key_value_metadata()
-                .cloned()
-                .unwrap_or_default();
+            let metadata = metadata(&path);
+            let pairs = metadata.file_metadata().key_value_metadata().cloned();
             pairs
+                .unwrap_or_default()
                 .into_iter()
                 .map(|pair| (pair.key, pair.value.unwrap_or_default()))
                 .collect()
@@ -366,12 +367,9 @@ fn report_files_carry_the_settings_they_were_made_with() {
             .collect()
     };
     let version = ("version", env!("CARGO_PKG_VERSION"));
-    let plain = [
-        version,
-        ("tz", "UTC"),
-        ("audit_interval_s", "14400"),
-        ("session_gap_s", "21600"),
-    ];
+    let intervals = [("audit_interval_s", "14400"), ("session_gap_s", "21600")];
+    let silence = [("inactive_after_s", "7776000"), ("min_coverage", "0.9")];
+    let plain = [&[version, ("tz", "UTC")], &intervals[..], &silence[..]].concat();
     let one_interval = home.path().join("one interval");
     let log = support::repository().join("sample-data/minimal/input");
     support::ingest(&Plan::new(vec![log], one_interval.clone()));
@@ -394,6 +392,8 @@ fn report_files_carry_the_settings_they_were_made_with() {
         ("tz", "Asia/Kolkata"),
         ("audit_interval_s", "3600"),
         ("session_gap_s", "1800"),
+        ("inactive_after_s", "2592000"),
+        ("min_coverage", "0.25"),
     ];
     assert_eq!(said(&lake, &options), expected(&all));
 }

@@ -6,7 +6,9 @@ mod cli; // golden texts of what the program prints
 mod compaction; // small files become one per month
 mod conformance; // what the grammars of JSON and CSV accept and reject, case by case
 mod containers; // Synapse Link on disk: every row once, whatever part is named
+mod coverage_rules; // contract rules of coverage, activity and control
 mod crash; // L4: kills before, within and after a commit
+mod dark_windows; // a year in which auditing was off at times: what is found, and who is not called inactive
 mod encoded; // compressed, packed and UTF-16 exports are the same lake; what breaks off keeps its records
 mod every_form; // one log in every form that carries ids: the same reports
 mod fault_disk; // a disk that fails at one step, in one of several ways
@@ -46,6 +48,7 @@ mod synapse; // headerless rows of Synapse Link, and a small writer of container
 mod tampered; // a lake that is whole, and the tools to tamper with it
 mod tidy; // headers, sizes, doors, and the direction of dependencies
 mod typed; // Parquet, workbooks and Delta tables, written by other programs
+mod user_rules; // contract rules of users
 mod verify; // every statement of the manifest, checked: L1, L5, L6
 mod versions; // later versions of a row, and deletions, as Synapse Link appends them
 mod versions_crash; // L4: kills while later versions of rows are committed

@@ -2,18 +2,17 @@
 //!
 //! `tests/oracle/oracle.py` compares, in a Python that `python.rs` provides.
 
+mod faults; // the comparison itself is tested
+
 use crate::cases::Case;
 use crate::logs::{self, Chance, Form, HOUR, at};
 use crate::python::python;
 use crate::support::{self, TABLES};
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
 use gatelog::generate;
 use gatelog::ingest;
 use gatelog::instant;
 use gatelog::report::options::Options;
-use gatelog::report::table::Table;
-use gatelog::write::{self, Format};
+use gatelog::write::Format;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -56,6 +55,9 @@ impl Compared {
                 "to_on": time(options.to),
                 "audit_interval_us": options.audit_interval_us,
                 "session_gap_us": options.session_gap_us,
+                "inactive_after_us": options.inactive_after_us,
+                "min_coverage": options.min_coverage,
+                "worklist": options.worklist,
             },
         })
     }
@@ -143,6 +145,7 @@ fn generate_plan(seed: u64, start: &str, host: &str) -> generate::Plan {
         gaps: 4 + seed as u32 % 5,
         duplicates: 0.1,
         annotated: !seed.is_multiple_of(3),
+        side_tables: seed != 2,
         page_rows: 150,
         ..generate::Plan::default()
     }
@@ -191,7 +194,7 @@ fn generated_lakes(home: &Path) -> Vec<(PathBuf, &'static str, i64)> {
     ]
 }
 
-fn options_about(middle: i64) -> [(&'static str, Options); 8] {
+fn options_about(middle: i64) -> [(&'static str, Options); 9] {
     let plain = Options::default();
     let as_of = |on: i64| Options {
         as_of: Some(on),
@@ -206,8 +209,15 @@ fn options_about(middle: i64) -> [(&'static str, Options); 8] {
         environment: Some(ONE.to_owned()),
         ..range(None, Some(middle), 24 * HOUR)
     };
+    let soon = Options {
+        inactive_after_us: 50 * HOUR,
+        min_coverage: 0.6,
+        worklist: true,
+        ..plain.clone()
+    };
     [
         ("plain", plain.clone()),
+        ("soon inactive", soon),
         ("as of its middle", as_of(middle)),
         ("as of long after", as_of(middle + 9_999 * HOUR + 1)),
         ("as of long before", as_of(at("1999-01-01T00:00:00Z"))),
@@ -266,6 +276,30 @@ fn organizations(chance: &mut Chance) -> String {
     (0..3).map(row).collect()
 }
 
+/// Of users, and of people known by nothing else.
+const NAMES: [&str; 3] = ["Wren Sample", "Robin Sample", "wren sample"];
+
+/// Some of those who occur in the log and some who do not.
+fn users(chance: &mut Chance) -> String {
+    let columns: [(&str, &[&str]); 4] = [
+        ("fullname", &["null", "\"Wren Sample\"", "\"Robin Sample\""]),
+        ("isdisabled", &["null", "false", "false", "true"]),
+        ("accessmode", &["null", "0", "4"]),
+        (
+            "applicationid",
+            &["null", "null", "\"eeeeeeee-0000-4000-8000-000000000000\""],
+        ),
+    ];
+    let row = |number: usize| {
+        let mut row = format!("{{\"systemuserid\":\"{}\"", logs::id('a', number));
+        for (name, values) in columns {
+            row += &format!(",\"{name}\":{}", chance.pick(values));
+        }
+        row + "}\n"
+    };
+    (0..4).map(row).collect()
+}
+
 /// One unkind lake of one or two environments, and options that meet its limits.
 fn unkind(home: &Path, seed: u64) -> Compared {
     let chance = &mut Chance::new(seed);
@@ -282,15 +316,25 @@ fn unkind(home: &Path, seed: u64) -> Compared {
     let lake = home.join(format!("lake {seed}"));
     let mut times = vec![start];
     for environment in environments {
-        let events = logs::unkind(chance, start, unit.max(1));
+        let mut events = logs::unkind(chance, start, unit.max(1));
         times.extend(events.iter().map(|event| event.on));
         let form = chance.pick(&Form::ALL);
+        // Some tools know people by name only.
+        let unnamed = events
+            .iter_mut()
+            .filter(|event| event.object_type == Some("systemuser") && event.object_id.is_none());
+        for event in unnamed.filter(|_| !matches!(form, Form::Soap | Form::Fetch)) {
+            event.object_name = chance.in_hundred(60).then(|| chance.pick(&NAMES).to_owned());
+        }
         let file = support::write(&home.join(format!("log {seed}")), form.write(&events));
         let environment = Some((*environment).to_owned());
         let mut exports = vec![file];
         if chance.in_hundred(60) {
             let rows = organizations(chance);
             exports.push(support::write(&home.join(format!("organization {seed}")), rows));
+        }
+        if chance.in_hundred(60) {
+            exports.push(support::write(&home.join(format!("users {seed}")), users(chance)));
         }
         support::ingest(&ingest::Plan {
             environment,
@@ -320,6 +364,9 @@ fn unkind(home: &Path, seed: u64) -> Compared {
         as_of,
         audit_interval_us: chance.in_hundred(50).then_some(unit),
         session_gap_us: chance.pick(&[None, Some(unit), Some(unit / 2), Some(0)]),
+        inactive_after_us: chance.pick(&[unit, unit / 2 + 1, 6 * unit + 1, 90 * 24 * HOUR]),
+        min_coverage: chance.pick(&[0.0, 0.5, 0.9, 1.0]),
+        worklist: chance.in_hundred(30),
     };
     Compared::new(home, &seed.to_string(), &lake, options)
 }
@@ -332,69 +379,5 @@ fn l8_unkind_logs_equal_their_sql() {
         .map(|seed| unkind(home.path(), seed))
         .collect();
     let rows = assert_equal(home.path(), &compared);
-    assert!(TABLES.iter().all(|table| rows[*table] > 200), "{rows:?}");
-}
-
-/// A report file as an engine with a fault would have written it.
-fn doctored(table: &Table, fault: &str) -> Table {
-    let batches: Vec<RecordBatch> = table.batches().map(|batch| batch.expect("rows")).collect();
-    let rows = concat_batches(&table.schema, &batches).expect("one schema");
-    let last = rows.num_rows() - 1;
-    let batches: Vec<RecordBatch> = match fault {
-        "a row is missing" => vec![rows.slice(0, last)],
-        "a row is there twice" => vec![rows.clone(), rows.slice(last, 1)],
-        "two rows are exchanged" => vec![rows.slice(0, last - 1), rows.slice(last, 1), rows.slice(last - 1, 1)],
-        "a row is another" => vec![rows.slice(0, last), rows.slice(0, 1)],
-        "a column is missing" => {
-            let rows = rows
-                .project(&(0..rows.num_columns() - 1).collect::<Vec<_>>())
-                .expect("fewer columns");
-            return Table::new(table.name, rows.schema(), vec![rows]).expect("a table");
-        }
-        "nothing" => vec![rows],
-        _ => unreachable!("no such fault"),
-    };
-    Table::new(table.name, table.schema.clone(), batches).expect("a table")
-}
-
-#[test]
-fn the_oracle_finds_every_fault_planted_in_a_report() {
-    let home = support::home();
-    let input = support::repository().join("sample-data/gap-cut/input");
-    let lake = home.path().join("lake");
-    support::ingest(&support::plan(&lake, &[&input]));
-    let faults = [
-        "a row is missing",
-        "a row is there twice",
-        "two rows are exchanged",
-        "a row is another",
-        "a column is missing",
-        "nothing",
-    ];
-    let compared: Vec<Compared> = faults
-        .iter()
-        .map(|fault| {
-            let compared = Compared::new(home.path(), fault, &lake, Options::default());
-            let tables: Vec<Table> = support::tables(&lake, &Options::default())
-                .iter()
-                .map(|table| doctored(table, fault))
-                .collect();
-            write::write_all(&compared.reports, &tables, &TABLES, &[Format::Parquet], &[]).expect("published");
-            compared
-        })
-        .collect();
-    let output = run_oracle(home.path(), &compared);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(
-        output.status.code(),
-        Some(1),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    for fault in faults {
-        for table in TABLES {
-            let found = said.contains(&format!("DIFFERENT {fault} {table}: "));
-            assert_eq!(found, fault != "nothing", "{fault}, {table}:\n{said}");
-        }
-    }
+    assert!(TABLES.iter().all(|table| rows[*table] > 150), "{rows:?}");
 }

@@ -13,18 +13,23 @@ pub const SERVICES: i32 = 65;
 pub type Reports = BTreeMap<&'static str, Vec<BTreeMap<String, String>>>;
 
 /// The reports of logs by environment.
-pub fn reports_of(logs: &[(&str, Vec<Event>)], options: &Options) -> Reports {
+pub fn reports_of(logs: &[(&'static str, Vec<Event>)], options: &Options) -> Reports {
+    let log = |(environment, events): &(&'static str, Vec<Event>)| {
+        (*environment, Form::Lines.write(&logs::with_ids(events.clone())))
+    };
+    reports_of_texts(&logs.iter().map(log).collect::<Vec<_>>(), options)
+}
+
+/// The reports of exports by environment.
+pub fn reports_of_texts(exports: &[(&str, String)], options: &Options) -> Reports {
     let home = support::home();
     let lake = home.path().join("lake");
-    for (environment, events) in logs {
-        let log = support::write(
-            &home.path().join(environment),
-            Form::Lines.write(&logs::with_ids(events.clone())),
-        );
+    for (number, (environment, text)) in exports.iter().enumerate() {
+        let export = support::write(&home.path().join(number.to_string()), text);
         let environment = Some((*environment).to_owned());
         support::ingest(&Plan {
             environment,
-            ..Plan::new(vec![log], lake.clone())
+            ..Plan::new(vec![export], lake.clone())
         });
     }
     let rows = |text: &str| {

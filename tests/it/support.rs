@@ -18,7 +18,9 @@ use std::process::{Command, Output};
 /// The environment of logs that name none.
 pub const ENVIRONMENT: &str = "sample";
 
-pub const TABLES: [&str; 3] = ["sessions", "clients", "gaps"];
+pub const TABLES: [&str; 7] = [
+    "sessions", "clients", "gaps", "coverage", "users", "activity", "control",
+];
 
 /// How a run of the program ended.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 QUERIES = Path(__file__).resolve().parents[2] / "queries"
-REPORTS = ["sessions", "clients", "gaps"]
+REPORTS = ["sessions", "clients", "gaps", "coverage", "users", "activity", "control"]
 TIMES = {"as_of", "from_on", "to_on"}
 SHOWN_ROWS = 5
 
@@ -33,6 +33,7 @@ EMPTY = {
     "names/*.parquet": {"environment": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "seen_on": "TIMESTAMPTZ"},
     "users/*.parquet": {
         "environment": "VARCHAR", "user_id": "VARCHAR", "full_name": "VARCHAR", "exported_on": "TIMESTAMPTZ",
+        "is_disabled": "BOOLEAN", "access_mode": "INTEGER", "application_id": "VARCHAR", "deleted_in_source": "BOOLEAN",
     },
     "organizations/*.parquet": {
         "environment": "VARCHAR", "organization_id": "VARCHAR", "name": "VARCHAR", "is_audit_enabled": "BOOLEAN",

@@ -1,0 +1,368 @@
+-- users: everybody who was seen and every known user, when last seen, and what their silence proves.
+--
+-- Silence is a verdict only where it was listened to: who has no access in the last `inactive_after` of the log is
+-- inactive, or never seen, if at least `min_coverage` of that time was audited; time before the log was not. Nor is it
+-- one where somebody known by name only may be the same person. Everything is counted over the whole log.
+-- A block from [shared: …] to [end] is the same text in every report that has it; a test keeps it so.
+
+WITH
+-- [shared: log]
+-- The rows asked about; an environment without any does not exist.
+logged AS (
+  SELECT environment, kind, action, created_on, audit_id, actor_id, object_id, user_id
+  FROM audit
+  WHERE (CAST($environment AS STRING) IS NULL OR environment = CAST($environment AS STRING))
+    AND (CAST($as_of AS TIMESTAMP) IS NULL OR created_on <= CAST($as_of AS TIMESTAMP))
+),
+log_window AS (
+  SELECT environment, min(created_on) AS log_start, coalesce(CAST($as_of AS TIMESTAMP), max(created_on)) AS log_end
+  FROM logged
+  GROUP BY environment
+),
+-- [end]
+-- [shared: names]
+-- The newest name of each id; of equally new ones, that of the user's newest exported state.
+newest_name AS (
+  SELECT environment, id, name
+  FROM (
+    SELECT environment, id, name,
+      row_number() OVER (PARTITION BY environment, id ORDER BY seen_on DESC NULLS LAST, is_state DESC, name DESC) AS age
+    FROM (
+      SELECT environment, id, name, seen_on, 0 AS is_state FROM names
+      UNION ALL
+      SELECT environment, user_id, full_name, exported_on, 1 FROM users
+    ) AS named
+    WHERE name IS NOT NULL
+  ) AS aged
+  WHERE age = 1
+),
+-- [end]
+-- [shared: intervals]
+-- How often a user's access is logged at most, and the longest pause within a session: as asked for, else as the newest
+-- organization row of the environment says (in hours, a hundred years at most), else 4 h; and 1.5 times as long.
+newest_organization AS (
+  SELECT environment, user_access_auditing_interval_h
+  FROM (
+    SELECT environment, user_access_auditing_interval_h,
+      row_number() OVER (
+        PARTITION BY environment
+        ORDER BY exported_on DESC, version_number DESC NULLS LAST, modified_on DESC NULLS LAST, name DESC NULLS LAST,
+          is_audit_enabled DESC NULLS LAST, is_user_access_audit_enabled DESC NULLS LAST,
+          user_access_auditing_interval_h DESC NULLS LAST, organization_id DESC) AS age
+    FROM organizations
+  ) AS aged
+  WHERE age = 1
+),
+audit_interval AS (
+  SELECT w.environment,
+    coalesce(
+      CAST($audit_interval_us AS BIGINT),
+      CASE
+        WHEN o.user_access_auditing_interval_h > 876600 THEN 876600
+        ELSE CAST(o.user_access_auditing_interval_h AS BIGINT)
+      END * 3600000000,
+      14400000000) AS audit_interval_us
+  FROM log_window AS w
+  LEFT JOIN newest_organization AS o ON o.environment = w.environment
+),
+intervals AS (
+  SELECT environment, audit_interval_us,
+    coalesce(
+      CAST($session_gap_us AS BIGINT),
+      CAST((audit_interval_us - audit_interval_us % 2) / 2 AS BIGINT) * 3 + audit_interval_us % 2) AS session_gap_us
+  FROM audit_interval
+),
+-- [end]
+-- [shared: sessions]
+-- A session starts at an access that comes more than the session gap after the actor's previous one. The running sum of
+-- starts numbers the sessions; its default frame takes equal times together, so their order cannot matter.
+stepped AS (
+  SELECT l.environment, l.actor_id, l.action, l.created_on,
+    CASE
+      WHEN unix_micros(l.created_on)
+        - lag(unix_micros(l.created_on)) OVER (PARTITION BY l.environment, l.actor_id ORDER BY l.created_on)
+        <= i.session_gap_us THEN 0
+      ELSE 1
+    END AS starts
+  FROM logged AS l
+  JOIN intervals AS i ON i.environment = l.environment
+  WHERE l.kind = 'access' AND l.actor_id IS NOT NULL
+),
+numbered AS (
+  SELECT environment, actor_id, action, created_on,
+    sum(starts) OVER (PARTITION BY environment, actor_id ORDER BY created_on) AS session_number
+  FROM stepped
+),
+actor_session AS (
+  SELECT environment, actor_id, session_number,
+    min(created_on) AS started_on,
+    max(created_on) AS last_seen_on,
+    count(*) AS accesses,
+    count(CASE WHEN action = 64 THEN 1 END) AS web_accesses,
+    count(CASE WHEN action = 65 THEN 1 END) AS web_services_accesses
+  FROM numbered
+  GROUP BY environment, actor_id, session_number
+),
+-- [end]
+-- [shared: gaps]
+-- Control rows that stop or start auditing, by what they stop or start.
+switch AS (
+  SELECT environment, created_on, audit_id, user_id,
+    CASE
+      WHEN action IN (112, 113) THEN 'user_access'
+      WHEN action IN (107, 110) THEN 'organization'
+      WHEN action IN (105, 108) THEN 'table'
+      ELSE 'column'
+    END AS scope,
+    CASE WHEN action IN (105, 106, 108, 109) THEN object_id END AS object_id,
+    CASE WHEN action IN (108, 109, 110, 113) THEN 1 ELSE 0 END AS stops
+  FROM logged
+  WHERE kind = 'control' AND action IN (105, 106, 107, 108, 109, 110, 112, 113)
+),
+-- A turn is the Stopped rows since the last Started row, and the Started row that ends them: it has either or both.
+-- Beyond (created_on, audit_id) the order only matters for rows without an id.
+turned AS (
+  SELECT switch.*,
+    coalesce(sum(1 - stops) OVER (
+      PARTITION BY environment, scope, object_id
+      ORDER BY created_on, audit_id NULLS FIRST, stops, user_id NULLS FIRST
+      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS turn
+  FROM switch
+),
+placed AS (
+  SELECT turned.*,
+    row_number() OVER (
+      PARTITION BY environment, scope, object_id, turn
+      ORDER BY created_on, audit_id NULLS FIRST, stops, user_id NULLS FIRST) AS place
+  FROM turned
+),
+stop_and_start AS (
+  SELECT environment, scope, object_id, turn,
+    min(CASE WHEN stops = 1 THEN created_on END) AS started_on,
+    max(CASE WHEN stops = 0 THEN created_on END) AS ended_on,
+    max(CASE WHEN stops = 1 AND place = 1 THEN user_id END) AS stopped_by_id,
+    max(CASE WHEN stops = 0 THEN user_id END) AS started_by_id,
+    count(CASE WHEN stops = 1 THEN 1 END) AS stopped_rows
+  FROM placed
+  GROUP BY environment, scope, object_id, turn
+),
+-- The newest access at or before each Started row: one pass over both in time order, since comparing each with each
+-- would be quadratic. The default frame lets an access at the same instant count.
+access_or_start AS (
+  SELECT environment, created_on AS instant, created_on AS access_on, 0 AS asked
+  FROM logged
+  WHERE kind = 'access'
+  UNION ALL
+  SELECT DISTINCT environment, ended_on AS instant, CAST(NULL AS TIMESTAMP) AS access_on, 1 AS asked
+  FROM stop_and_start
+  WHERE started_on IS NULL AND scope IN ('user_access', 'organization')
+),
+newest_access AS (
+  SELECT environment, instant, access_on
+  FROM (
+    SELECT environment, instant, asked, max(access_on) OVER (PARTITION BY environment ORDER BY instant) AS access_on
+    FROM access_or_start
+  ) AS passed
+  WHERE asked = 1
+),
+-- What is known about the time before a Started row without a Stopped row: the latest proof that auditing ran.
+explained AS (
+  SELECT s.environment, s.scope, s.object_id, s.started_on, s.ended_on, s.stopped_by_id, s.started_by_id,
+    s.stopped_rows,
+    lag(s.ended_on) OVER (PARTITION BY s.environment, s.scope, s.object_id ORDER BY s.turn) AS previous_start,
+    CASE WHEN s.scope IN ('user_access', 'organization') THEN a.access_on END AS access_on
+  FROM stop_and_start AS s
+  LEFT JOIN newest_access AS a ON a.environment = s.environment AND a.instant = s.ended_on
+),
+bounded AS (
+  SELECT e.environment, e.scope, e.object_id, e.started_on, e.ended_on, e.stopped_by_id, e.started_by_id,
+    e.stopped_rows,
+    w.log_end,
+    CASE WHEN e.started_on IS NULL THEN coalesce(greatest(e.previous_start, e.access_on), w.log_start) END AS not_before
+  FROM explained AS e
+  JOIN log_window AS w ON w.environment = e.environment
+),
+gap AS (
+  SELECT environment, scope, object_id, started_on, not_before, ended_on, stopped_by_id, started_by_id,
+    CASE WHEN stopped_rows > 0 THEN stopped_rows - 1 ELSE 0 END AS repeated_stops,
+    coalesce(started_on, not_before) AS window_start,
+    coalesce(ended_on, log_end) AS window_end
+  FROM bounded
+  WHERE started_on IS NOT NULL OR not_before < ended_on
+),
+-- Nobody's access was watched while either scope was off: their windows, merged where they overlap or touch.
+part AS (
+  SELECT gap.*,
+    CASE
+      WHEN window_start <= max(window_end) OVER (
+        PARTITION BY environment ORDER BY window_start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0
+      ELSE 1
+    END AS begins
+  FROM gap
+  WHERE scope IN ('user_access', 'organization')
+),
+merging AS (
+  SELECT part.*, sum(begins) OVER (PARTITION BY environment ORDER BY window_start) AS effective_number
+  FROM part
+),
+merged AS (
+  SELECT environment, effective_number,
+    min(window_start) AS window_start,
+    max(window_end) AS window_end,
+    min(started_on) AS first_started_on,
+    count(CASE WHEN ended_on IS NULL THEN 1 END) AS open_parts,
+    CASE WHEN min(scope) = max(scope) THEN min(scope) ELSE 'organization+user_access' END AS causes
+  FROM merging
+  GROUP BY environment, effective_number
+),
+effective AS (
+  SELECT environment, causes, window_start, window_end,
+    CASE WHEN first_started_on = window_start THEN window_start END AS started_on,
+    CASE WHEN first_started_on = window_start THEN NULL ELSE window_start END AS not_before,
+    CASE WHEN open_parts = 0 THEN window_end END AS ended_on
+  FROM merged
+),
+-- [end]
+log_us AS (
+  SELECT environment, unix_micros(log_start) AS log_start_us, unix_micros(log_end) AS log_end_us,
+    unix_micros(log_end) - coalesce(CAST($inactive_after_us AS BIGINT), 7776000000000) AS recent_from_us
+  FROM log_window
+),
+effective_us AS (
+  SELECT environment, unix_micros(window_start) AS start_us, unix_micros(window_end) AS end_us FROM effective
+),
+recent_gap AS (
+  SELECT v.environment, CAST(sum(g.end_us - greatest(g.start_us, v.recent_from_us)) AS BIGINT) AS gap_us
+  FROM log_us AS v
+  JOIN effective_us AS g ON g.environment = v.environment AND g.end_us > v.recent_from_us
+  GROUP BY v.environment
+),
+-- The audited share of the recent time; of no time there is no share.
+listened AS (
+  SELECT v.environment, v.log_end_us, v.recent_from_us,
+    CASE
+      WHEN v.log_end_us > v.recent_from_us
+        THEN CAST(v.log_end_us - greatest(v.log_start_us, v.recent_from_us) - coalesce(g.gap_us, 0) AS DOUBLE)
+          / CAST(v.log_end_us - v.recent_from_us AS DOUBLE)
+    END AS share
+  FROM log_us AS v
+  LEFT JOIN recent_gap AS g ON g.environment = v.environment
+),
+seen AS (
+  SELECT environment, actor_id,
+    min(created_on) AS first_access_on,
+    max(created_on) AS last_access_on,
+    max(CASE WHEN action = 64 THEN created_on END) AS last_web_on,
+    max(CASE WHEN action = 65 THEN created_on END) AS last_web_services_on,
+    count(*) AS accesses,
+    count(CASE WHEN action = 64 THEN 1 END) AS web_accesses,
+    count(CASE WHEN action = 65 THEN 1 END) AS web_services_accesses,
+    count(DISTINCT local_date(created_on, CAST($tz AS STRING))) AS active_days
+  FROM logged
+  WHERE kind = 'access' AND actor_id IS NOT NULL
+  GROUP BY environment, actor_id
+),
+session_count AS (
+  SELECT environment, actor_id, count(*) AS sessions FROM actor_session GROUP BY environment, actor_id
+),
+gap_since AS (
+  SELECT s.environment, s.actor_id,
+    CAST(sum(g.end_us - greatest(g.start_us, unix_micros(s.last_access_on))) AS BIGINT) AS gap_us
+  FROM seen AS s
+  JOIN effective_us AS g ON g.environment = s.environment AND g.end_us > unix_micros(s.last_access_on)
+  GROUP BY s.environment, s.actor_id
+),
+since_last AS (
+  SELECT seen.*, l.log_end_us - unix_micros(seen.last_access_on) AS since_us
+  FROM seen
+  JOIN log_us AS l ON l.environment = seen.environment
+),
+-- Who is deleted cannot sign in either, and the row that says so often says nothing else.
+known AS (
+  SELECT environment, user_id,
+    CASE
+      WHEN is_disabled OR deleted_in_source THEN 'disabled'
+      WHEN application_id IS NOT NULL THEN 'application'
+      WHEN access_mode = 4 THEN 'non_interactive'
+      ELSE 'person'
+    END AS kind
+  FROM users
+  WHERE CAST($environment AS STRING) IS NULL OR environment = CAST($environment AS STRING)
+),
+somebody AS (
+  SELECT environment, actor_id FROM seen
+  UNION
+  SELECT environment, user_id FROM known
+),
+-- Ids, and those known only by a name that the id bears too: if one was seen, the other may be the same person.
+named_alike AS (
+  SELECT environment, id, concat('name:', trim(name)) AS by_name
+  FROM (
+    SELECT environment, id, name FROM names
+    UNION
+    SELECT environment, user_id, full_name FROM users
+  ) AS named
+  WHERE name IS NOT NULL AND id NOT LIKE 'name:%'
+),
+seen_namesake AS (
+  SELECT a.environment, a.id AS actor_id
+  FROM named_alike AS a
+  JOIN seen AS s ON s.environment = a.environment AND s.actor_id = a.by_name
+  UNION
+  SELECT a.environment, a.by_name
+  FROM named_alike AS a
+  JOIN seen AS s ON s.environment = a.environment AND s.actor_id = a.id
+),
+judged AS (
+  SELECT
+    b.environment,
+    b.actor_id,
+    n.name AS actor_name,
+    coalesce(k.kind, 'unknown') AS kind,
+    s.first_access_on,
+    s.last_access_on,
+    s.last_web_on,
+    s.last_web_services_on,
+    coalesce(s.accesses, 0) AS accesses,
+    coalesce(s.web_accesses, 0) AS web_accesses,
+    coalesce(s.web_services_accesses, 0) AS web_services_accesses,
+    coalesce(c.sessions, 0) AS sessions,
+    coalesce(s.active_days, 0) AS active_days,
+    CASE
+      WHEN s.web_services_accesses = 0 THEN 'web_only'
+      WHEN s.web_accesses = 0 THEN 'web_services_only'
+      WHEN s.accesses > 0 THEN 'both'
+    END AS client_usage,
+    CAST((s.since_us - s.since_us % 86400000000) / 86400000000 AS BIGINT) AS days_since_last_access,
+    CASE
+      WHEN s.since_us > 0 THEN CAST(s.since_us - coalesce(g.gap_us, 0) AS DOUBLE) / CAST(s.since_us AS DOUBLE)
+    END AS coverage_since_last,
+    CASE
+      WHEN unix_micros(s.last_access_on) >= v.recent_from_us THEN 'active'
+      WHEN v.share >= coalesce(CAST($min_coverage AS DOUBLE), 0.9) AND a.actor_id IS NULL
+        THEN CASE WHEN s.accesses > 0 THEN 'inactive' ELSE 'never_seen' END
+      ELSE 'unknown'
+    END AS status
+  FROM somebody AS b
+  LEFT JOIN listened AS v ON v.environment = b.environment
+  LEFT JOIN since_last AS s ON s.environment = b.environment AND s.actor_id = b.actor_id
+  LEFT JOIN session_count AS c ON c.environment = b.environment AND c.actor_id = b.actor_id
+  LEFT JOIN gap_since AS g ON g.environment = b.environment AND g.actor_id = b.actor_id
+  LEFT JOIN known AS k ON k.environment = b.environment AND k.user_id = b.actor_id
+  LEFT JOIN seen_namesake AS a ON a.environment = b.environment AND a.actor_id = b.actor_id
+  LEFT JOIN newest_name AS n ON n.environment = b.environment AND n.id = b.actor_id
+)
+SELECT judged.*
+FROM judged
+-- As a worklist, those first whose licence may be free.
+ORDER BY
+  environment,
+  CASE
+    WHEN NOT coalesce(CAST($worklist AS BOOLEAN), false) THEN 0
+    WHEN status = 'never_seen' THEN 1
+    WHEN status = 'inactive' THEN 2
+    WHEN status = 'unknown' THEN 3
+    ELSE 4
+  END,
+  CASE WHEN CAST($worklist AS BOOLEAN) THEN last_access_on END NULLS FIRST,
+  actor_id

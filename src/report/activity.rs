@@ -1,0 +1,95 @@
+//! The `activity` report: the week's rhythm, accesses and people by weekday and hour of the local clock (contract:
+//! design §4).
+//!
+//! It is counted over the whole log: a weekday and hour is no stretch of time that `--from` and `--to` could choose, and
+//! to count other accesses would change values. A cell without accesses has no row.
+
+use super::clock::LocalDates;
+use super::columns;
+use super::daily::CLIENTS;
+use super::facts::Facts;
+use super::table::Table;
+use crate::error::Result;
+use crate::lake::{Accesses, NOBODY};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use chrono_tz::Tz;
+use std::sync::{Arc, LazyLock};
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        columns::required("environment", DataType::Utf8),
+        columns::required("weekday", DataType::Int32),
+        columns::required("hour", DataType::Int32),
+        columns::required("client", DataType::Utf8),
+        columns::required("accesses", DataType::Int64),
+        columns::required("actors", DataType::Int64),
+    ]))
+});
+
+const HOURS_A_WEEK: usize = 7 * 24;
+
+/// An hour of the week by a client; the order of cells is that of rows.
+const CELLS: usize = HOURS_A_WEEK * CLIENTS.len();
+
+/// 1970-01-01 was a Thursday, three days after a Monday.
+const FIRST_HOUR: i64 = 3 * 24;
+
+pub struct Rhythm {
+    dates: LocalDates,
+    accesses: [i64; CELLS],
+    actors: [i64; CELLS],
+    /// A bit for each cell in which an actor was seen.
+    seen: Vec<[u64; CELLS.div_ceil(64)]>,
+}
+
+impl Rhythm {
+    pub fn new(actor_count: usize, tz: Tz) -> Rhythm {
+        Rhythm {
+            dates: LocalDates::new(tz),
+            accesses: [0; CELLS],
+            actors: [0; CELLS],
+            seen: vec![Default::default(); actor_count],
+        }
+    }
+
+    pub fn take(&mut self, accesses: Accesses<'_>) {
+        let rows = accesses.created_on.iter().zip(accesses.actor).zip(accesses.is_web);
+        for ((&on, &actor), &web) in rows {
+            let hour = (self.dates.hour(on) + FIRST_HOUR).rem_euclid(HOURS_A_WEEK as i64) as usize;
+            let cell = hour * CLIENTS.len() + usize::from(!web);
+            self.accesses[cell] += 1;
+            if actor != NOBODY {
+                let word = &mut self.seen[actor as usize][cell / 64];
+                let bit = 1 << (cell % 64);
+                self.actors[cell] += i64::from(*word & bit == 0);
+                *word |= bit;
+            }
+        }
+    }
+
+    /// The rows of one environment.
+    pub fn rows(&self, facts: &Facts) -> Result<RecordBatch> {
+        let cells: Vec<usize> = (0..CELLS).filter(|cell| self.accesses[*cell] > 0).collect();
+        let hour = |cell: &usize| (cell / CLIENTS.len()) as i32;
+        let small = |of: &dyn Fn(&usize) -> i32| -> ArrayRef { Arc::new(cells.iter().map(of).collect::<Int32Array>()) };
+        let number =
+            |of: &dyn Fn(&usize) -> i64| -> ArrayRef { Arc::new(cells.iter().map(of).collect::<Int64Array>()) };
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(cells.iter().map(|_| &facts.environment))),
+            small(&|cell| hour(cell) / 24 + 1),
+            small(&|cell| hour(cell) % 24),
+            Arc::new(StringArray::from_iter_values(
+                cells.iter().map(|cell| CLIENTS[cell % CLIENTS.len()]),
+            )),
+            number(&|cell| self.accesses[*cell]),
+            number(&|cell| self.actors[*cell]),
+        ];
+        Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
+    }
+}
+
+/// The table of batches, one per environment.
+pub fn table(batches: Vec<RecordBatch>) -> Result<Table> {
+    Ok(Table::new("activity", SCHEMA.clone(), batches)?)
+}

@@ -1,0 +1,192 @@
+//! What the reports are made of, environment by environment: reads the lake, lets everyone count, collects their rows.
+
+use super::audited::Audited;
+use super::daily::Daily;
+use super::days::Days;
+use super::evidence::Witness;
+use super::facts::Facts;
+use super::gaps::{self, Switched};
+use super::kernel::Running;
+use super::options::{Intervals, Options};
+use super::pass::{Counters, Pass};
+use super::people::People;
+use super::sessions::{self, Limits, Part};
+use super::store::{Scratch, Store};
+use super::table::Table;
+use super::{Report, activity, clients, control, coverage, gap_table, users};
+use crate::error::Result;
+use crate::lake::names::Names;
+use crate::lake::side::Side;
+use crate::lake::{AccessLog, Lake};
+use arrow::array::RecordBatch;
+use std::collections::BTreeMap;
+
+/// What the lake knows beside the log.
+pub struct Known {
+    pub names: Names,
+    pub side: Side,
+}
+
+pub struct Found<'a> {
+    lake: &'a Lake,
+    reports: &'a [Report],
+    options: &'a Options,
+    /// Rows, a batch per environment, of every report but sessions.
+    rows: BTreeMap<Report, Vec<RecordBatch>>,
+    parts: Vec<Part>,
+    store: Store,
+}
+
+impl<'a> Found<'a> {
+    pub fn new(lake: &'a Lake, reports: &'a [Report], options: &'a Options, scratch: &Scratch) -> Found<'a> {
+        Found {
+            lake,
+            reports,
+            options,
+            rows: BTreeMap::new(),
+            parts: Vec::new(),
+            store: Store::new(scratch),
+        }
+    }
+
+    pub fn take_environment(&mut self, environment: &str, known: &Known) -> Result<()> {
+        let as_of = self.options.as_of.unwrap_or(i64::MAX);
+        let window = self.lake.window(environment).filter(|(first, _)| *first <= as_of);
+        let names = known.names.newest(environment, &known.side);
+        let facts = Facts {
+            environment: environment.to_owned(),
+            log_start: window.map_or(0, |(first, _)| first),
+            log_end: window.map_or(0, |(_, last)| self.options.as_of.unwrap_or(last)),
+            actors: Vec::new(),
+            first_actor: self.parts.last().map_or(0, |part| part.facts.actors_end()),
+            intervals: Intervals::of(known.side.organization(environment), self.options),
+            names: names
+                .into_iter()
+                .map(|(id, name)| (id.to_owned(), name.to_owned()))
+                .collect(),
+        };
+        match window {
+            Some(_) => self.take_log(facts, known),
+            None => self.take_users(&facts, None, Counters::default(), known),
+        }
+    }
+
+    fn asks(&self, report: Report) -> bool {
+        self.reports.contains(&report)
+    }
+
+    fn add(&mut self, report: Report, rows: RecordBatch) {
+        self.rows.entry(report).or_default().push(rows);
+    }
+
+    /// An environment that has rows.
+    fn take_log(&mut self, mut facts: Facts, known: &Known) -> Result<()> {
+        let (lake, options) = (self.lake, self.options);
+        let as_of = options.as_of.unwrap_or(i64::MAX);
+        let log = lake.access_log(&facts.environment, as_of)?;
+        let control = lake.control_rows(&facts.environment, as_of)?;
+        let switched = Switched {
+            log_start: facts.log_start,
+            log_end: facts.log_end,
+            control: &control,
+        };
+        let gaps = gaps::find(&switched, |instants| log.last_up_to(instants))?;
+        let chosen = match self.asks(Report::Gaps) {
+            true => gap_table::chosen(&facts, &gaps, options),
+            false => Vec::new(),
+        };
+        let before = self.store.len();
+        let windows = chosen.iter().map(|gap| gap.window).collect();
+        let (counters, witness) = self.pass(&log, &facts, Witness::new(windows, facts.intervals.audit_interval_us))?;
+        facts.actors = log.into_actors();
+        if self.asks(Report::Gaps) {
+            let evidence = witness.evidence();
+            self.add(Report::Gaps, gap_table::rows(lake, &facts, chosen, evidence)?);
+        }
+        if self.asks(Report::Control) {
+            self.add(Report::Control, control::rows(&facts, &control, options)?);
+        }
+        self.take_counts(&facts, &Audited::new(&facts, &gaps), counters, known)?;
+        self.parts.push(Part {
+            limits: Limits::new(&facts, &gaps),
+            sessions: self.store.len() - before,
+            facts,
+        });
+        Ok(())
+    }
+
+    /// Lets all who count see the accesses.
+    fn pass(&mut self, log: &AccessLog, facts: &Facts, witness: Witness) -> Result<(Counters, Witness)> {
+        let (tz, actors) = (self.options.tz, log.actors().len());
+        let daily = || Daily::new(actors, (facts.log_start, facts.log_end), tz);
+        let counts_days = self.asks(Report::Coverage) || self.asks(Report::Users);
+        let counters = Counters {
+            daily: self.asks(Report::Clients).then(daily),
+            days: counts_days.then(|| Days::new(actors, tz)),
+            rhythm: self.asks(Report::Activity).then(|| activity::Rhythm::new(actors, tz)),
+            people: self.asks(Report::Users).then(|| People::new(facts.first_actor, actors)),
+        };
+        let mut pass = Pass {
+            running: Running::new(facts.first_actor, actors, facts.intervals.session_gap_us, tz),
+            witness,
+            counters,
+            store: self.reports.contains(&Report::Sessions).then_some(&mut self.store),
+            options: self.options,
+            ended: Vec::new(),
+        };
+        // Control rows are all that the timeline of them needs.
+        if self.reports.iter().any(|report| *report != Report::Control) {
+            log.read(|accesses| pass.take(accesses))?;
+        }
+        pass.finish()
+    }
+
+    /// Makes rows of what was counted.
+    fn take_counts(&mut self, facts: &Facts, audited: &Audited, mut counters: Counters, known: &Known) -> Result<()> {
+        if let Some(daily) = counters.daily.take() {
+            self.add(Report::Clients, clients::rows(facts, &daily.finish(), self.options)?);
+        }
+        if let Some(rhythm) = counters.rhythm.take() {
+            self.add(Report::Activity, rhythm.rows(facts)?);
+        }
+        self.take_users(facts, Some(audited), counters, known)
+    }
+
+    /// Makes rows of days and users; of an environment without a log the latter alone.
+    fn take_users(
+        &mut self,
+        facts: &Facts,
+        audited: Option<&Audited>,
+        counters: Counters,
+        known: &Known,
+    ) -> Result<()> {
+        let (used, active_days) = counters.days.map(Days::finish).unwrap_or_default();
+        if let Some(audited) = audited.filter(|_| self.asks(Report::Coverage)) {
+            self.add(Report::Coverage, coverage::rows(facts, audited, &used, self.options)?);
+        }
+        if self.asks(Report::Users) {
+            let seen = counters.people.map(People::finish).unwrap_or_default();
+            let rows = users::rows(facts, audited, (&seen, &active_days), known, self.options)?;
+            self.add(Report::Users, rows);
+        }
+        Ok(())
+    }
+
+    /// The tables of the reports asked for, in that order.
+    pub fn tables(mut self) -> Result<Vec<Table>> {
+        let sessions = sessions::table(self.parts, self.store.finish())?;
+        let mut table = |report: &Report| {
+            let rows = self.rows.remove(report).unwrap_or_default();
+            match report {
+                Report::Sessions => Ok(sessions.clone()),
+                Report::Clients => clients::table(rows),
+                Report::Gaps => gap_table::table(rows),
+                Report::Coverage => coverage::table(rows),
+                Report::Users => users::table(rows),
+                Report::Activity => activity::table(rows),
+                Report::Control => control::table(rows),
+            }
+        };
+        self.reports.iter().map(&mut table).collect()
+    }
+}
