@@ -18,7 +18,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
-START = date(2016, 1, 4)
+START = date(2016, 2, 1)
 
 
 def bytes_read():

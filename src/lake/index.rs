@@ -242,16 +242,18 @@ impl IndexRun {
     }
 }
 
-/// A stretch of a file that moves forward: near places are read together, far ones alone.
+/// A stretch of a file that moves forward: far places are read alone, and the more near ones follow each other, the more
+/// is read at once.
 struct Window {
     file: File,
     start: u64,
     bytes: Vec<u8>,
+    ahead: usize,
 }
 
 /// How near the next place must be to be read along with what lies between.
 const NEAR_BYTES: u64 = 1 << 10;
-const TOGETHER_BYTES: usize = 1 << 16;
+const MOST_AHEAD_BYTES: usize = 1 << 16;
 
 impl Window {
     fn open(path: &Path) -> Result<Window> {
@@ -259,6 +261,7 @@ impl Window {
             file: File::open(path).at_path(path, "cannot be opened")?,
             start: 0,
             bytes: Vec::new(),
+            ahead: 0,
         })
     }
 
@@ -266,8 +269,12 @@ impl Window {
         let end = self.start + self.bytes.len() as u64;
         if place < self.start || end < place + length as u64 {
             let is_near = end <= place + NEAR_BYTES && place <= end + NEAR_BYTES;
-            self.bytes
-                .resize(if is_near { length.max(TOGETHER_BYTES) } else { length }, 0);
+            self.ahead = if is_near {
+                (self.ahead * 4).clamp(NEAR_BYTES as usize, MOST_AHEAD_BYTES)
+            } else {
+                0
+            };
+            self.bytes.resize(length.max(self.ahead), 0);
             self.start = place;
             let read = read_at(&mut self.file, &mut self.bytes, place).at_path(path, "cannot be read")?;
             self.bytes.truncate(read);

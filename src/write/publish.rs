@@ -11,6 +11,7 @@
 //! Only files that gatelog itself may have written are ever removed ([`Owned`]). A target that holds anything else is
 //! refused before a byte is written; a foreign file that appears later survives in the old folder, and is reported.
 
+use crate::disk::exchange;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -281,23 +282,6 @@ impl Place {
             Err(cause).at(&self.target, "cannot be put in place")
         })
     }
-}
-
-/// Swaps two folders in one step; `false` where system or file system cannot.
-#[cfg(target_os = "linux")]
-fn exchange(staged: &Path, target: &Path) -> io::Result<bool> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, staged, CWD, target, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(true),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
-        Err(cause) => Err(cause.into()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn exchange(_staged: &Path, _target: &Path) -> io::Result<bool> {
-    Ok(false)
 }
 
 /// Whether a running publication fills this folder. The lock ends with its process, however that ends.
