@@ -28,7 +28,7 @@ fn golden(home: &Path, name: &str, command: &[&str], ended: &Ended) {
     let text = text
         .replace(&*resolved.to_string_lossy(), "HOME")
         .replace(&*home.to_string_lossy(), "HOME");
-    let text = without_ages(&text);
+    let text = support::masked(&text);
     // The program's name has an ending on some systems.
     let text = text.replace("gatelog.exe", "gatelog").replace("\r\n", "\n");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -41,26 +41,6 @@ fn golden(home: &Path, name: &str, command: &[&str], ended: &Ended) {
         expected.replace("\r\n", "\n") == text,
         "{name}.txt has changed; expected\n{expected}\nfound\n{text}"
     );
-}
-
-/// What the clock and the place decide is masked: how long ago something was, how many bytes are checked.
-fn without_ages(text: &str) -> String {
-    let of_people = |line: &str| match line.split_once(" ago") {
-        Some((before, after)) => {
-            let kept = before.rsplitn(3, ' ').nth(2).unwrap_or_default();
-            format!("{kept} SOME TIME ago{after}\n")
-        }
-        // How many bytes there are depends on where the inputs lie: rows say so.
-        None if line.starts_with("checked: ") => {
-            line.replacen(line.split(", ").nth(1).unwrap_or_default(), "BYTES", 1) + "\n"
-        }
-        None => format!("{line}\n"),
-    };
-    let text: String = text.lines().map(of_people).collect();
-    let mut parts = text.split("_age_s\":");
-    let first = parts.next().unwrap_or_default().to_owned();
-    let masked = |part: &str| format!("_age_s\":AGE{}", part.trim_start_matches(|c: char| c.is_ascii_digit()));
-    parts.fold(first, |text, part| text + &masked(part))
 }
 
 pub fn check(home: &Path, name: &str, command: &[&str], code: i32) {
