@@ -252,7 +252,7 @@ struct Window {
 }
 
 /// How near the next place must be to be read along with what lies between.
-const NEAR_BYTES: u64 = 1 << 10;
+const NEAR_BYTES: u64 = 1 << 8;
 const MOST_AHEAD_BYTES: usize = 1 << 16;
 
 impl Window {
