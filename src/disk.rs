@@ -121,8 +121,11 @@ impl Disk {
         self.step(Step::Exchange(staged), target, || match exchange(staged, target)? {
             true => Ok(()),
             false => {
+                // May be repeated after a crash between the steps: then the target has stepped aside already.
                 let aside = staged.with_extension("old");
-                fs::rename(target, &aside)?;
+                if target.exists() {
+                    fs::rename(target, &aside)?;
+                }
                 fs::rename(staged, target)?;
                 fs::rename(&aside, staged)
             }

@@ -14,7 +14,7 @@
 //! at any instant (L4).
 
 use super::file::{ParquetFile, Written};
-use super::index::{self, IndexRun};
+use super::index::{self, IndexRun, Key};
 use super::lock::{Lock, Owner};
 use super::manifest::{self, DataFile, Manifest, ReplayEntry};
 use super::names::Names;
@@ -164,10 +164,7 @@ impl<'l> Next<'l> {
         let old = self.manifest.index.split_off(index::merged_from(&sizes, staged.rows));
         let (mut name, mut run) = (index::STAGED, staged);
         if !old.is_empty() {
-            let mut runs: Vec<Run<_>> = Vec::new();
-            for data in &old {
-                runs.push(IndexRun::open(&self.root.join(&data.path), data.rows)?.records()?);
-            }
+            let mut runs = self.records_of(&old)?;
             runs.push(IndexRun::open(&self.staging.join(name), run.rows)?.records()?);
             name = "merged.ids";
             run = index::merge(self.disk, &self.staging.join(name), runs)?;
@@ -179,16 +176,18 @@ impl<'l> Next<'l> {
         Ok(())
     }
 
-    /// Makes one run of all.
+    fn records_of(&self, runs: &[DataFile]) -> Result<Vec<Run<Key>>> {
+        let open = |data: &DataFile| IndexRun::open(&self.root.join(&data.path), data.rows)?.records();
+        runs.iter().map(open).collect()
+    }
+
+    /// Makes one run of the whole index.
     pub fn merge_index(&mut self) -> Result<()> {
         if self.manifest.index.len() < 2 {
             return Ok(());
         }
         let old = std::mem::take(&mut self.manifest.index);
-        let mut runs = Vec::new();
-        for data in &old {
-            runs.push(IndexRun::open(&self.root.join(&data.path), data.rows)?.records()?);
-        }
+        let runs = self.records_of(&old)?;
         let merged = index::merge(self.disk, &self.staging.join(index::STAGED), runs)?;
         self.intent.removes.extend(old.into_iter().map(|data| data.path));
         self.put_index(merged)

@@ -128,7 +128,7 @@ impl Verified {
     }
 }
 
-/// Checks a lake. `scratch` is a folder for what does not fit into memory: about 20 bytes for each row beyond some
+/// Checks a lake. `scratch` is a folder for what does not fit into memory: about 40 bytes for each row beyond some
 /// millions.
 ///
 /// # Errors

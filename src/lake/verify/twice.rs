@@ -197,7 +197,7 @@ fn full(scratch: &Path) -> impl FnOnce(std::io::Error) -> Error {
         Error::failed("what does not fit into memory cannot be put aside")
             .at(scratch)
             .caused_by(cause)
-            .hint("it takes 20 bytes for each row of the lake; name a folder with room as TMPDIR")
+            .hint("it takes 40 bytes for each row of the lake; name a folder with room as TMPDIR")
     }
 }
 
