@@ -190,12 +190,13 @@ fn run_compact(args: &CompactArgs) -> Result<u8> {
 
 fn run_runs(args: &RunsArgs) -> Result<u8> {
     let lake = Lake::open(&args.lake.lake)?;
-    let found = report::runs::list(&lake, args.last.unwrap_or(usize::MAX));
+    let ledger = lake.ledger()?;
+    let found = report::runs::list(&ledger, args.last.unwrap_or(usize::MAX));
     print(|out| match args.json {
         true => json(&found, out),
         false => runs::show(&found, out),
     })?;
-    let unrecorded = report::runs::unrecorded(&lake);
+    let unrecorded = lake.manifest().generation.saturating_sub(ledger.runs().count() as u64);
     if unrecorded > 0 {
         let commits = console::counted(unrecorded as usize, "commit");
         console::note(&format!("note: {commits} of older versions left no record of a run"));

@@ -7,6 +7,7 @@
 //! LAKE/names/*.parquet                                      every name an id was seen with
 //! LAKE/users/*.parquet, LAKE/organizations/*.parquet        their newest exported state
 //! LAKE/rejects/*.parquet                                    records that could not be understood, whole
+//! LAKE/ledger/                                              the books of each commit: its run, its inputs
 //! ```
 //!
 //! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
@@ -19,9 +20,11 @@ mod entry_per_line;
 mod file;
 pub mod identity;
 mod index;
+pub mod ledger;
 pub mod lock;
 pub mod manifest;
 mod merge;
+mod months;
 pub mod names;
 mod rebuild;
 pub mod rejects;
@@ -43,6 +46,7 @@ pub use writer::{Settled, Writer};
 use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
 use arrow::array::RecordBatch;
+use ledger::Ledger;
 use manifest::{AuditFile, DataFile, Manifest};
 use names::Names;
 use side::Side;
@@ -154,9 +158,14 @@ impl Lake {
         Some((first, last))
     }
 
-    /// What the lake holds, and how it came there.
+    /// What the lake holds.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The books of all commits: every run, with its inputs.
+    pub fn ledger(&self) -> Result<Ledger> {
+        Ledger::read(&self.root, &self.manifest)
     }
 
     /// What is known of users and organizations.

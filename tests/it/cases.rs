@@ -160,7 +160,8 @@ fn rejects(lake: &Path) -> Vec<Reject> {
 /// The names of all inputs of a lake.
 fn inputs_of(lake: &Path) -> Vec<String> {
     let lake = Lake::open(lake).expect("a lake");
-    lake.manifest().inputs.iter().map(|input| input.name.clone()).collect()
+    let ledger = lake.ledger().expect("readable");
+    ledger.inputs().map(|input| input.name.clone()).collect()
 }
 
 /// A file, or all files below a folder.

@@ -204,10 +204,16 @@ pub fn held(lake: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect();
     let mut manifest: serde_json::Value = serde_json::from_slice(&held["manifest.json"]).expect("JSON");
     let fields = manifest.as_object_mut().expect("an object");
-    for of_runs in ["generation", "runs"] {
+    for of_runs in ["generation", "ledger"] {
         fields.remove(of_runs).expect("it is there");
     }
     held.insert("manifest.json".to_owned(), manifest.to_string().into_bytes());
+    let ledger = Lake::open(lake).expect("a lake").ledger().expect("readable");
+    let brought: Vec<_> = ledger
+        .inputs()
+        .map(|input| (&input.name, &input.hash, input.books))
+        .collect();
+    held.insert("ledger/commits.jsonl".to_owned(), format!("{brought:?}").into_bytes());
     held
 }
 
