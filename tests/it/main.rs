@@ -22,6 +22,7 @@ mod hostile; // the table of hostile and broken input: exit code, what is kept, 
 mod kills; // L4: the program itself, killed at hundreds of moments
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
 mod layouts; // lakes of every layout that was ever written
+mod ledger; // the books beside the manifest: lost, cut, longer than they count
 mod lock; // one writer at a time, and who waits
 mod logs; // small logs of the tests' own making, in each form
 mod neighbours; // one bad record never costs its neighbours
