@@ -16,6 +16,7 @@ mod accesses;
 mod claims;
 mod commit;
 pub mod compact;
+mod content;
 mod entry_per_line;
 mod file;
 pub mod identity;
