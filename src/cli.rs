@@ -11,7 +11,7 @@ use gatelog::ingest::MaxRejects;
 use gatelog::instant::DateOrder;
 use gatelog::lake::lock::Owner;
 use gatelog::report::Report;
-use gatelog::report::options::{self, Options};
+use gatelog::report::options::{self, Evidence, Options};
 use gatelog::write::Format;
 use gatelog::{generate, ingest};
 use std::path::PathBuf;
@@ -202,6 +202,9 @@ struct ReportOptions {
     /// Users in the order of a licence worklist: never seen, then longest inactive, unknown, active.
     #[arg(long)]
     worklist: bool,
+    /// What sessions are made of: accesses alone, or extended by all changes made in the same user's name.
+    #[arg(long, value_name = "access|all", default_value = "access", value_parser = evidence)]
+    evidence: Evidence,
 }
 
 /// Where a report goes.
@@ -301,6 +304,7 @@ impl ReportArgs {
             inactive_after_us,
             min_coverage: given.min_coverage,
             worklist: given.worklist,
+            evidence: given.evidence,
         })
     }
 }
@@ -400,6 +404,12 @@ pub struct DemoArgs {
 fn share(text: &str) -> std::result::Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "write a number from 0 to 1, like 0.9".to_owned())
+}
+
+fn evidence(text: &str) -> std::result::Result<Evidence, String> {
+    let known = [Evidence::Access, Evidence::All];
+    let found = known.into_iter().find(|evidence| evidence.name() == text);
+    found.ok_or_else(|| "write access or all".to_owned())
 }
 
 fn max_rejects(text: &str) -> std::result::Result<MaxRejects, String> {

@@ -30,14 +30,16 @@ pub mod runs;
 mod scan;
 pub mod schema;
 pub mod side;
+mod sightings;
 mod sort;
 mod spill;
 pub mod verify;
 mod waiting;
 mod writer;
 
-pub use accesses::{AccessLog, Accesses, NOBODY};
+pub use accesses::AccessLog;
 pub use scan::Control;
+pub use sightings::{Accesses, By, NOBODY, Sieve, Sightings};
 pub use writer::{Settled, Writer};
 
 use crate::error::{AtPath, Error, Result};

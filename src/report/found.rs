@@ -17,7 +17,7 @@ use super::{Report, activity, clients, control, coverage, gap_table, users};
 use crate::error::Result;
 use crate::lake::names::Names;
 use crate::lake::side::Side;
-use crate::lake::{AccessLog, Lake};
+use crate::lake::{AccessLog, Lake, Sieve};
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ impl<'a> Found<'a> {
     fn take_log(&mut self, mut facts: Facts, known: &Known) -> Result<()> {
         let (lake, options) = (self.lake, self.options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
-        let log = lake.access_log(&facts.environment, as_of)?;
+        let log = lake.sightings(&facts.environment, options.evidence.kinds(), as_of)?;
         let control = lake.control_rows(&facts.environment, as_of)?;
         let switched = Switched {
             log_start: facts.log_start,
@@ -133,10 +133,11 @@ impl<'a> Found<'a> {
             store: self.reports.contains(&Report::Sessions).then_some(&mut self.store),
             options: self.options,
             ended: Vec::new(),
+            sieve: Sieve::default(),
         };
         // Control rows are all that the timeline of them needs.
         if self.reports.iter().any(|report| *report != Report::Control) {
-            log.read(|accesses| pass.take(accesses))?;
+            log.read(|sightings| pass.take(sightings))?;
         }
         pass.finish()
     }
@@ -174,7 +175,7 @@ impl<'a> Found<'a> {
 
     /// The tables of the reports asked for, in that order.
     pub fn tables(mut self) -> Result<Vec<Table>> {
-        let sessions = sessions::table(self.parts, self.store.finish())?;
+        let sessions = sessions::table(self.options.evidence, self.parts, self.store.finish())?;
         let mut table = |report: &Report| {
             let rows = self.rows.remove(report).unwrap_or_default();
             match report {

@@ -1,10 +1,13 @@
 //! The `sessions` report: when each actor was seen, with bounds instead of pretended durations (contract: design §4).
+//!
+//! With `--evidence all` an actor's changes extend sessions as accesses do, and a column counts them. A change may be
+//! made while accesses are not logged: a session that starts or ends with one inside a gap is censored there.
 
 use super::columns;
 use super::facts::Facts;
 use super::gaps::{Gap, Scope};
 use super::kernel::{self, Session, Window};
-use super::options::Options;
+use super::options::{Evidence, Options};
 use super::store::{InOrder, Stored};
 use super::table::{Batches, Rows, Table};
 use crate::error::Result;
@@ -13,10 +16,13 @@ use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use rayon::prelude::*;
 use std::collections::VecDeque;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    Arc::new(Schema::new(vec![
+/// The columns; `changes` only where they are evidence.
+fn schema(evidence: Evidence) -> SchemaRef {
+    // Rows of kind `change` in the actor's name from started_on to last_seen_on.
+    let changes = columns::required("changes", DataType::Int64);
+    let mut fields = vec![
         columns::required("environment", DataType::Utf8),
         columns::required("actor_id", DataType::Utf8),
         columns::optional("actor_name", DataType::Utf8),
@@ -28,12 +34,16 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         columns::required("accesses", DataType::Int64),
         columns::required("web_accesses", DataType::Int64),
         columns::required("web_services_accesses", DataType::Int64),
+    ];
+    fields.extend((evidence == Evidence::All).then_some(changes));
+    fields.extend([
         columns::required("client", DataType::Utf8),
         columns::optional("start_censored", DataType::Utf8),
         columns::optional("end_censored", DataType::Utf8),
         columns::required("audit_gap_s", DataType::Int64),
-    ]))
-});
+    ]);
+    Arc::new(Schema::new(fields))
+}
 
 /// Sessions turned into columns at a time, by one thread.
 const CHUNK_SESSIONS: usize = 1 << 14;
@@ -55,14 +65,20 @@ pub struct Part {
 
 /// The rows of the report, made as they are taken.
 struct Sessions {
+    schema: SchemaRef,
     parts: Vec<Part>,
     stored: Stored,
 }
 
 /// The table over all environments, in the order of their actors' numbers.
-pub fn table(parts: Vec<Part>, stored: Stored) -> Result<Table> {
-    let rows = Arc::new(Sessions { parts, stored });
-    Ok(Table::of("sessions", SCHEMA.clone(), rows)?)
+pub fn table(evidence: Evidence, parts: Vec<Part>, stored: Stored) -> Result<Table> {
+    let schema = schema(evidence);
+    let rows = Sessions {
+        schema: schema.clone(),
+        parts,
+        stored,
+    };
+    Ok(Table::of("sessions", schema, Arc::new(rows))?)
 }
 
 impl Rows for Sessions {
@@ -72,6 +88,7 @@ impl Rows for Sessions {
 
     fn batches(&self) -> Batches<'_> {
         let made = Made {
+            schema: &self.schema,
             in_order: self.stored.in_order(),
             parts: &self.parts,
             wave_sessions: CHUNK_SESSIONS,
@@ -89,6 +106,7 @@ impl Rows for Sessions {
 
 /// Batches of one environment each, in order.
 struct Made<'a> {
+    schema: &'a SchemaRef,
     in_order: InOrder<'a>,
     /// Those that may have more sessions.
     parts: &'a [Part],
@@ -127,13 +145,13 @@ impl Made<'_> {
         self.wave_sessions = (4 * self.wave_sessions).min(WAVE_SESSIONS);
         let made = chunks
             .par_iter()
-            .map(|(part, sessions)| rows(&part.facts, sessions, &part.limits));
+            .map(|(part, sessions)| rows(self.schema, &part.facts, sessions, &part.limits));
         self.ready = made.collect::<Result<_>>()?;
         Ok(())
     }
 }
 
-fn rows(facts: &Facts, sessions: &[Session], limits: &Limits) -> Result<RecordBatch> {
+fn rows(schema: &SchemaRef, facts: &Facts, sessions: &[Session], limits: &Limits) -> Result<RecordBatch> {
     let actor = |session: &Session| facts.actor(session.actor);
     let text = |of: &dyn Fn(&Session) -> Option<&'static str>| -> ArrayRef {
         Arc::new(sessions.iter().map(of).collect::<StringArray>())
@@ -144,7 +162,7 @@ fn rows(facts: &Facts, sessions: &[Session], limits: &Limits) -> Result<RecordBa
     let instant = |of: fn(&Session) -> i64| -> ArrayRef {
         Arc::new(TimestampMicrosecondArray::from_iter_values(sessions.iter().map(of)).with_timezone("UTC"))
     };
-    let columns: Vec<ArrayRef> = vec![
+    let mut columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(
             sessions.iter().map(|_| &facts.environment),
         )),
@@ -165,12 +183,17 @@ fn rows(facts: &Facts, sessions: &[Session], limits: &Limits) -> Result<RecordBa
         number(&|session| Some(i64::from(session.web) + i64::from(session.web_services))),
         number(&|session| Some(i64::from(session.web))),
         number(&|session| Some(i64::from(session.web_services))),
+    ];
+    if schema.column_with_name("changes").is_some() {
+        columns.push(number(&|session| Some(i64::from(session.changes))));
+    }
+    columns.extend([
         text(&|session| Some(client(session))),
         text(&|session| limits.start_censored(session)),
         text(&|session| limits.end_censored(session)),
         number(&|session| Some(limits.audit_gap_s(session))),
-    ];
-    Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
+    ]);
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
 
 fn client(session: &Session) -> &'static str {
@@ -206,26 +229,36 @@ impl Limits {
         }
     }
 
-    /// Why the session may have begun earlier: a gap ends in (start − session gap, start], or the log begins there.
+    /// Why the session may have begun earlier: a gap ends in (start − session gap, start], or holds the change that is its
+    /// start, or the log begins there.
     fn start_censored(&self, session: &Session) -> Option<&'static str> {
         let from = session.started_on.saturating_sub(self.session_gap_us);
         let ended = self.gap_ends.partition_point(|&end| end <= session.started_on);
-        if self.gap_ends[..ended].last().is_some_and(|&end| from < end) {
+        let is_after_gap = self.gap_ends[..ended].last().is_some_and(|&end| from < end);
+        if is_after_gap || (session.starts_with_change && self.is_inside_gap(session.started_on)) {
             Some("audit_gap")
         } else {
             (self.log_start > from).then_some("log_start")
         }
     }
 
-    /// Why the session may have gone on: a gap starts in [last seen, last seen + audit interval), or the log ends there.
+    /// Why the session may have gone on: a gap starts in [last seen, last seen + audit interval), or holds the change that
+    /// was seen last, or the log ends there.
     fn end_censored(&self, session: &Session) -> Option<&'static str> {
         let to = session.last_seen_on.saturating_add(self.audit_interval_us);
         let before = self.gaps.partition_point(|gap| gap.start < session.last_seen_on);
-        if self.gaps.get(before).is_some_and(|gap| gap.start < to) {
+        let is_before_gap = self.gaps.get(before).is_some_and(|gap| gap.start < to);
+        if is_before_gap || (session.ends_with_change && self.is_inside_gap(session.last_seen_on)) {
             Some("audit_gap")
         } else {
             (self.log_end < to).then_some("log_end")
         }
+    }
+
+    /// Whether an instant lies strictly inside a gap.
+    fn is_inside_gap(&self, on: i64) -> bool {
+        let before = self.gaps.partition_point(|gap| gap.start < on);
+        self.gaps[..before].last().is_some_and(|gap| on < gap.end)
     }
 
     fn duration_max_s(&self, session: &Session) -> Option<i64> {
@@ -264,6 +297,9 @@ mod tests {
             last_seen_on,
             web: 1,
             web_services: 0,
+            changes: 0,
+            starts_with_change: false,
+            ends_with_change: false,
         }
     }
 
@@ -290,6 +326,30 @@ mod tests {
         assert_eq!(found(61), Some("audit_gap"));
         assert_eq!(found(100), Some("audit_gap"));
         assert_eq!(found(101), None);
+    }
+
+    #[test]
+    fn censored_by_the_gap_that_strictly_holds_the_change_it_starts_or_ends_with() {
+        let found = |on, changes| {
+            let session = Session {
+                starts_with_change: changes,
+                ends_with_change: changes,
+                ..session(on, on)
+            };
+            let limits = Limits {
+                audit_interval_us: 1,
+                ..limits()
+            };
+            (limits.start_censored(&session), limits.end_censored(&session))
+        };
+        let gap = Some("audit_gap");
+        assert_eq!(found(101, true), (gap, gap));
+        assert_eq!(found(199, true), (gap, gap));
+        // At a gap's edges the rules of all sessions hold.
+        assert_eq!(found(100, true), (None, gap));
+        assert_eq!(found(200, true), (gap, None));
+        // Accesses inside a gap contradict it.
+        assert_eq!(found(150, false), (None, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::{self, Ended, TABLES, gatelog};
 use gatelog::lake::Lake;
-use gatelog::report::options::{Options, parse_duration};
+use gatelog::report::options::{Evidence, Options, parse_duration};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +97,10 @@ impl Case {
                 "tz" => parsed.tz = value.parse().expect("a zone"),
                 "audit_interval" => {
                     parsed.audit_interval_us = Some(parse_duration(value).expect("a duration"));
+                }
+                "evidence" => {
+                    assert_eq!(value, "all");
+                    parsed.evidence = Evidence::All;
                 }
                 _ => panic!("teach this test the option {name}"),
             }

@@ -8,7 +8,7 @@ use gatelog::ingest::Plan;
 use gatelog::instant;
 use gatelog::lake::manifest::{DataFile, Manifest};
 use gatelog::record::Kind;
-use gatelog::report::options::Options;
+use gatelog::report::options::{Evidence, Options};
 use gatelog::write::Format;
 use parquet::basic::{Compression, Encoding, LogicalType, TimeUnit, Type};
 use parquet::file::metadata::ParquetMetaData;
@@ -343,6 +343,7 @@ fn report_files_carry_the_settings_they_were_made_with() {
         inactive_after_us: 30 * 24 * HOUR,
         min_coverage: 0.25,
         worklist: false,
+        evidence: Evidence::All,
     };
     let said = |lake: &Path, options: &Options| -> BTreeMap<String, String> {
         let out = home.path().join("reports");
@@ -394,6 +395,7 @@ fn report_files_carry_the_settings_they_were_made_with() {
         ("session_gap_s", "1800"),
         ("inactive_after_s", "2592000"),
         ("min_coverage", "0.25"),
+        ("evidence", "all"),
     ];
     assert_eq!(said(&lake, &options), expected(&all));
 }
