@@ -12,6 +12,7 @@
 //! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
 
 mod accesses;
+pub mod around;
 mod claims;
 mod commit;
 pub mod compact;

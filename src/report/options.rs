@@ -113,6 +113,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// What decided the audit interval of an environment: `option`, `organization` or `default`.
+    pub fn origin_of_audit_interval(&self, organization: Option<&Organization>) -> &'static str {
+        let own = organization.and_then(|organization| organization.user_access_auditing_interval_h);
+        match (self.audit_interval_us, own) {
+            (Some(_), _) => "option",
+            (None, Some(_)) => "organization",
+            (None, None) => "default",
+        }
+    }
+}
+
 /// 1.5 × the audit interval.
 pub fn default_session_gap_us(audit_interval_us: i64) -> i64 {
     audit_interval_us / 2 * 3 + audit_interval_us % 2

@@ -5,6 +5,7 @@ use super::activity::Rhythm;
 use super::daily::Daily;
 use super::days::Days;
 use super::evidence::Witness;
+use super::explain::watch::Watch;
 use super::kernel::{Running, Session};
 use super::options::Options;
 use super::people::People;
@@ -34,6 +35,8 @@ pub struct Counters {
     pub days: Option<Days>,
     pub rhythm: Option<Rhythm>,
     pub people: Option<People>,
+    /// Of the one who is explained.
+    pub watch: Option<Watch>,
 }
 
 impl Counters {
@@ -50,6 +53,9 @@ impl Counters {
         if let Some(people) = &mut self.people {
             people.take(piece);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.take(piece);
+        }
     }
 
     fn session_ended(&mut self, session: &Session) {
@@ -58,6 +64,9 @@ impl Counters {
         }
         if let Some(people) = &mut self.people {
             people.session_ended(session.actor);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.session_ended(session);
         }
     }
 }

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The columns; `changes` only where they are evidence.
-fn schema(evidence: Evidence) -> SchemaRef {
+pub fn schema(evidence: Evidence) -> SchemaRef {
     // Rows of kind `change` in the actor's name from started_on to last_seen_on.
     let changes = columns::required("changes", DataType::Int64);
     let mut fields = vec![
@@ -151,7 +151,7 @@ impl Made<'_> {
     }
 }
 
-fn rows(schema: &SchemaRef, facts: &Facts, sessions: &[Session], limits: &Limits) -> Result<RecordBatch> {
+pub fn rows(schema: &SchemaRef, facts: &Facts, sessions: &[Session], limits: &Limits) -> Result<RecordBatch> {
     let actor = |session: &Session| facts.actor(session.actor);
     let text = |of: &dyn Fn(&Session) -> Option<&'static str>| -> ArrayRef {
         Arc::new(sessions.iter().map(of).collect::<StringArray>())
@@ -212,7 +212,7 @@ pub struct Limits {
     session_gap_us: i64,
     /// Disjoint and in order.
     gaps: Vec<Window>,
-    /// Ends of the gaps that have ended, in order.
+    /// Ends of the gaps that have ended, in order; only the last gap may be without.
     gap_ends: Vec<i64>,
 }
 
@@ -229,40 +229,66 @@ impl Limits {
         }
     }
 
-    /// Why the session may have begun earlier: a gap ends in (start − session gap, start], or holds the change that is its
-    /// start, or the log begins there.
-    fn start_censored(&self, session: &Session) -> Option<&'static str> {
-        let from = session.started_on.saturating_sub(self.session_gap_us);
+    /// Why the session may have begun earlier: a gap, or the log begins after start − session gap.
+    pub fn start_censored(&self, session: &Session) -> Option<&'static str> {
+        match self.gap_at_start(session) {
+            Some(_) => Some("audit_gap"),
+            None => (self.log_start > self.unseen_until(session)).then_some("log_start"),
+        }
+    }
+
+    /// Why the session may have gone on: a gap, or the log ends before last seen + audit interval.
+    pub fn end_censored(&self, session: &Session) -> Option<&'static str> {
+        match self.gap_at_end(session) {
+            Some(_) => Some("audit_gap"),
+            None => (self.log_end < self.unseen_from(session)).then_some("log_end"),
+        }
+    }
+
+    /// The gap that ends in (start − session gap, start], or that holds the change which is the start.
+    pub fn gap_at_start(&self, session: &Session) -> Option<Window> {
         let ended = self.gap_ends.partition_point(|&end| end <= session.started_on);
-        let is_after_gap = self.gap_ends[..ended].last().is_some_and(|&end| from < end);
-        if is_after_gap || (session.starts_with_change && self.is_inside_gap(session.started_on)) {
-            Some("audit_gap")
-        } else {
-            (self.log_start > from).then_some("log_start")
+        let last = self.gap_ends[..ended]
+            .last()
+            .filter(|end| self.unseen_until(session) < **end);
+        match last {
+            Some(_) => self.gaps.get(ended - 1).copied(),
+            None => self.gap_of_change(session.starts_with_change, session.started_on),
         }
     }
 
-    /// Why the session may have gone on: a gap starts in [last seen, last seen + audit interval), or holds the change that
-    /// was seen last, or the log ends there.
-    fn end_censored(&self, session: &Session) -> Option<&'static str> {
-        let to = session.last_seen_on.saturating_add(self.audit_interval_us);
+    /// The gap that starts in [last seen, last seen + audit interval), or that holds the change which was seen last.
+    pub fn gap_at_end(&self, session: &Session) -> Option<Window> {
         let before = self.gaps.partition_point(|gap| gap.start < session.last_seen_on);
-        let is_before_gap = self.gaps.get(before).is_some_and(|gap| gap.start < to);
-        if is_before_gap || (session.ends_with_change && self.is_inside_gap(session.last_seen_on)) {
-            Some("audit_gap")
-        } else {
-            (self.log_end < to).then_some("log_end")
-        }
+        let next = self
+            .gaps
+            .get(before)
+            .filter(|gap| gap.start < self.unseen_from(session));
+        next.copied()
+            .or_else(|| self.gap_of_change(session.ends_with_change, session.last_seen_on))
     }
 
-    /// Whether an instant lies strictly inside a gap.
-    fn is_inside_gap(&self, on: i64) -> bool {
+    /// An access from this instant on would belong to the session.
+    pub fn unseen_until(&self, session: &Session) -> i64 {
+        session.started_on.saturating_sub(self.session_gap_us)
+    }
+
+    /// From this instant on, an access would be logged again.
+    pub fn unseen_from(&self, session: &Session) -> i64 {
+        session.last_seen_on.saturating_add(self.audit_interval_us)
+    }
+
+    /// The gap that strictly holds a change.
+    fn gap_of_change(&self, is_change: bool, on: i64) -> Option<Window> {
+        if !is_change {
+            return None;
+        }
         let before = self.gaps.partition_point(|gap| gap.start < on);
-        self.gaps[..before].last().is_some_and(|gap| on < gap.end)
+        self.gaps[..before].last().filter(|gap| on < gap.end).copied()
     }
 
     fn duration_max_s(&self, session: &Session) -> Option<i64> {
-        let longest = session.last_seen_on.saturating_add(self.audit_interval_us) - session.started_on;
+        let longest = self.unseen_from(session) - session.started_on;
         self.end_censored(session)
             .is_none()
             .then_some(longest / MICROS_PER_SECOND)

@@ -49,6 +49,11 @@ impl Case {
         serde_json::from_slice(&text).unwrap_or_else(|cause| panic!("{}: {cause}", folder.display()))
     }
 
+    /// One ingest run by the program of a copy of the case, into the lake beside it: its rows name inputs as the case does.
+    pub fn ingest_from(&self, home: &Path, run: usize) -> Ended {
+        self.ingest(Path::new(""), run, &home.join("lake"))
+    }
+
     /// One ingest run by the program.
     pub fn ingest(&self, folder: &Path, run: usize, lake: &Path) -> Ended {
         let mut arguments = vec![

@@ -5,7 +5,6 @@ use crate::logs::{self, Chance, Form, HOUR, at};
 use crate::python::python;
 use crate::support::{self, Row, files, parquet_rows};
 use gatelog::ingest::Plan;
-use gatelog::instant;
 use gatelog::lake::manifest::{DataFile, Manifest};
 use gatelog::record::Kind;
 use gatelog::report::options::{Evidence, Options};
