@@ -1,8 +1,8 @@
 //! `dim_action`: every action of Dataverse's audit log, what it means, and what it means for what the reports prove.
 //!
 //! Codes and labels are those of [`ACTIONS`], meanings of control rows those of [`control_meaning`]. The other meanings
-//! follow the auditing documentation of Dataverse (*Retrieve the history of audited data changes*), in our own words. Of
-//! many actions it documents the label alone, as operations of apps such as Sales or Customer Service: their row says so
+//! follow the auditing documentation of Dataverse (*Retrieve the history of audited data changes*) and, of upserts and of
+//! judged requests, that of the messages and audit details of these names, in our own words. Of many actions it documents the label alone, as operations of apps such as Sales or Customer Service: their row says so
 //! and guesses nothing. A code that is not here is one that Dataverse has not documented.
 
 use super::super::columns;
@@ -92,15 +92,15 @@ const OF_CONTROL: &[(i32, &str)] = &[
     ),
     (
         105,
-        "Ends a gap of scope table. Accesses are logged with or without it.",
+        "Ends a gap of scope table, of unknown start if no 108 precedes it. Accesses are logged all the same.",
     ),
     (
         106,
-        "Ends a gap of scope column. Accesses are logged with or without it.",
+        "Ends a gap of scope column, of unknown start if no 109 precedes it. Accesses are logged all the same.",
     ),
     (
         107,
-        "Ends a gap of scope organization. Proves that nothing was logged before it if no 110 precedes it.",
+        "Ends a gap of scope organization, of unknown start if no 110 precedes it.",
     ),
     (108, "Begins a gap of scope table. Accesses are logged all the same."),
     (109, "Begins a gap of scope column. Accesses are logged all the same."),
@@ -114,7 +114,7 @@ const OF_CONTROL: &[(i32, &str)] = &[
     ),
     (
         112,
-        "Ends a gap of scope user_access. Proves that accesses were not logged before it if no 113 precedes it.",
+        "Ends a gap of scope user_access, of unknown start if no 113 precedes it.",
     ),
     (
         113,
@@ -122,8 +122,8 @@ const OF_CONTROL: &[(i32, &str)] = &[
     ),
 ];
 
-const OF_ACCESS: &str = "Proves that the actor came, and that accesses were logged at that time. The next one is logged \
-                         after the audit interval at the earliest, so it is no measure of how much was done.";
+const OF_ACCESS: &str = "Proves that the actor came, and that accesses were logged at that time. Further ones need not be \
+                         logged within the audit interval, so their number is no measure of how much was done.";
 
 const OF_CHANGE: &str = "Proves that something was done in the user's name, which a job, flow or plug-in may have done; \
                          with --evidence all it extends sessions.";
