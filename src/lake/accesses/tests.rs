@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::Disk;
+use crate::lake::around::{Asked, AuditRow};
 use crate::lake::file::ParquetFile;
 use crate::lake::manifest::{DataFile, Manifest};
 use crate::lake::schema;
@@ -192,5 +193,25 @@ proptest! {
         let rows = || accesses().map(|row| row.0);
         let expected: Vec<Option<i64>> = instants.iter().map(|at| rows().filter(|on| on <= at).max()).collect();
         prop_assert_eq!(log.last_up_to(&instants).expect("a disk"), expected);
+    }
+
+    #[test]
+    fn the_rows_around_a_stretch_are_those_of_all_rows(
+        files in files(), from in -1i64..42, length in 0i64..9, as_of in 0i64..45, with_changes in any::<bool>(),
+    ) {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let kinds: &[Kind] = if with_changes { &[Kind::Access, Kind::Change] } else { &[Kind::Access] };
+        let to = from + length;
+        let asked = Asked { environment: "e", kinds, actor: "actor 1", as_of, from, to, most: 1000 };
+        let found = lake(&home, &files).around(&asked).expect("a disk");
+        let of_actor = files.iter().flatten().flatten().filter(|row| row.2.as_deref() == Some("actor 1"));
+        let of_kinds = of_actor.filter(|row| row.0 <= as_of && (with_changes || row.1 != 2));
+        let mut rows: Vec<(i64, i32)> = of_kinds.map(|row| (row.0, row.1)).collect();
+        rows.sort_unstable();
+        let plain = |row: &AuditRow| (row.created_on, row.action);
+        let inside: Vec<_> = rows.iter().copied().filter(|row| (from..=to).contains(&row.0)).collect();
+        prop_assert_eq!(found.rows.iter().map(plain).collect::<Vec<_>>(), inside);
+        prop_assert_eq!(found.before.as_ref().map(plain), rows.iter().copied().rfind(|row| row.0 < from));
+        prop_assert_eq!(found.after.as_ref().map(plain), rows.iter().copied().find(|row| row.0 > to));
     }
 }

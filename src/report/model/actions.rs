@@ -2,8 +2,9 @@
 //!
 //! Codes and labels are those of [`ACTIONS`], meanings of control rows those of [`control_meaning`]. The other meanings
 //! follow the auditing documentation of Dataverse (*Retrieve the history of audited data changes*) and, of upserts and of
-//! judged requests, that of the messages and audit details of these names, in our own words. Of many actions it documents the label alone, as operations of apps such as Sales or Customer Service: their row says so
-//! and guesses nothing. A code that is not here is one that Dataverse has not documented.
+//! judged requests, that of the messages and audit details of these names, in our own words. Of many actions it documents
+//! the label alone, as operations of apps such as Sales or Customer Service: their row says so and guesses nothing. A code
+//! that is not here is one that Dataverse has not documented.
 
 use super::super::columns;
 use super::super::table::Table;
