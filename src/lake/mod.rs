@@ -13,6 +13,7 @@
 //! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
 
 mod accesses;
+pub mod around;
 mod claims;
 mod commit;
 pub mod compact;
@@ -34,14 +35,16 @@ pub mod runs;
 mod scan;
 pub mod schema;
 pub mod side;
+mod sightings;
 mod sort;
 mod spill;
 pub mod verify;
 mod waiting;
 mod writer;
 
-pub use accesses::{AccessLog, Accesses, NOBODY};
+pub use accesses::AccessLog;
 pub use scan::Control;
+pub use sightings::{Accesses, By, NOBODY, Sieve, Sightings};
 pub use writer::{Settled, Writer};
 
 use crate::error::{AtPath, Error, Result};

@@ -12,6 +12,8 @@
 //!                                                        └─▶ ended sessions ─▶ store (memory, then a file) ─▶ sessions
 //! ```
 //!
+//! What stands behind a row is told by [`explain`](mod@explain). Beside the reports stand the tables of a model for BI ([`model`]), which say what the reports' keys mean.
+//!
 //! Memory does not grow with the log: the pass keeps some bytes per actor and some per day, the store a fixed share of
 //! sessions, and the sessions table makes its rows as they are written.
 
@@ -25,11 +27,13 @@ mod coverage;
 mod daily;
 mod days;
 mod evidence;
+pub mod explain;
 mod facts;
 mod found;
 mod gap_table;
 mod gaps;
 pub mod kernel;
+pub mod model;
 pub mod options;
 mod pass;
 mod people;

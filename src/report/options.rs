@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::instant::{self, MICROS_PER_SECOND};
 use crate::lake::Lake;
 use crate::lake::side::Organization;
+use crate::record::Kind;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
@@ -40,6 +41,34 @@ pub struct Options {
     pub min_coverage: f64,
     /// Users in the order in which licences are worth a look: never seen, then longest inactive.
     pub worklist: bool,
+    pub evidence: Evidence,
+}
+
+/// Which rows show that somebody was there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// Rows of kind `access`.
+    #[default]
+    Access,
+    /// Rows of kind `change`, too: they extend sessions, but make none.
+    All,
+}
+
+impl Evidence {
+    pub fn name(self) -> &'static str {
+        match self {
+            Evidence::Access => "access",
+            Evidence::All => "all",
+        }
+    }
+
+    /// The kinds of rows of which sessions are cut.
+    pub fn kinds(self) -> &'static [Kind] {
+        match self {
+            Evidence::Access => &[Kind::Access],
+            Evidence::All => &[Kind::Access, Kind::Change],
+        }
+    }
 }
 
 /// The two durations behind every session of an environment, in micros.
@@ -79,6 +108,19 @@ impl Default for Options {
             inactive_after_us: DEFAULT_INACTIVE_AFTER_US,
             min_coverage: DEFAULT_MIN_COVERAGE,
             worklist: false,
+            evidence: Evidence::Access,
+        }
+    }
+}
+
+impl Options {
+    /// What decided the audit interval of an environment: `option`, `organization` or `default`.
+    pub fn origin_of_audit_interval(&self, organization: Option<&Organization>) -> &'static str {
+        let own = organization.and_then(|organization| organization.user_access_auditing_interval_h);
+        match (self.audit_interval_us, own) {
+            (Some(_), _) => "option",
+            (None, Some(_)) => "organization",
+            (None, None) => "default",
         }
     }
 }
@@ -112,6 +154,10 @@ impl Options {
             ("inactive_after_s", Some(as_seconds(self.inactive_after_us))),
             ("min_coverage", Some(self.min_coverage.to_string())),
             ("worklist", self.worklist.then(|| true.to_string())),
+            (
+                "evidence",
+                (self.evidence == Evidence::All).then(|| self.evidence.name().to_owned()),
+            ),
         ];
         let named = settings
             .into_iter()

@@ -128,7 +128,8 @@ fn namesakes(environment: &str, seen: &BTreeMap<&str, Row<'_>>, known: &Known) -
     found
 }
 
-fn kind(user: Option<&User>) -> &'static str {
+/// What somebody is, as far as a `systemuser` export tells.
+pub fn kind(user: Option<&User>) -> &'static str {
     match user {
         None => "unknown",
         // Who is deleted cannot sign in either, and the row that says so often says nothing else.
@@ -149,17 +150,20 @@ fn client_usage(seen: &Seen) -> Option<&'static str> {
 }
 
 /// When an access still counts as recent, and whether there would be one of everybody who was there.
-struct Verdict {
-    recent_from: i64,
-    is_covered: bool,
+pub struct Verdict {
+    pub recent_from: i64,
+    /// Of the time since then, how much was audited.
+    pub share: Option<f64>,
+    pub is_covered: bool,
 }
 
 impl Verdict {
-    fn new(audited: &Audited, options: &Options) -> Verdict {
+    pub fn new(audited: &Audited, options: &Options) -> Verdict {
         let recent_from = audited.log_end.saturating_sub(options.inactive_after_us);
         let share = audited.share(recent_from, audited.log_end);
         Verdict {
             recent_from,
+            share,
             is_covered: share.is_some_and(|share| share >= options.min_coverage),
         }
     }

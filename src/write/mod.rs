@@ -52,7 +52,8 @@ impl FromStr for Format {
     }
 }
 
-/// Publishes every table in every format as `dir`; afterwards `dir` holds these files and no others.
+/// Publishes every table in every format as `dir`; afterwards `dir` holds these files and no others. Dimensions come as
+/// Parquet only: they are for BI tools.
 ///
 /// `table_names` are the names of all tables that gatelog can write, now or in an earlier run with other options:
 /// only files that bear one of them are ever replaced. `settings` say how the reports were made; they stand in each
@@ -70,7 +71,9 @@ pub fn write_all(
         if formats[..index].contains(&format) {
             continue;
         }
-        documents.extend(tables.iter().map(|table| document(table, format, settings)));
+        let belongs = |table: &&Table| format == Format::Parquet || !table.is_dimension;
+        let tables = tables.iter().filter(belongs);
+        documents.extend(tables.map(|table| document(table, format, settings)));
     }
     publish::publish(dir, &Owned::new(table_names), documents)
 }

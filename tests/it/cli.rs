@@ -12,8 +12,8 @@ use gatelog::lake::lock::Owner;
 use std::fs;
 use std::path::Path;
 
-pub const COMMANDS: [&str; 10] = [
-    "ingest", "status", "runs", "verify", "compact", "rejects", "replay", "report", "generate", "demo",
+pub const COMMANDS: [&str; 11] = [
+    "ingest", "status", "runs", "verify", "compact", "rejects", "replay", "report", "explain", "generate", "demo",
 ];
 
 /// Compares an outcome with `golden/NAME.txt`, where HOME stands for the folder the program ran in.
@@ -222,7 +222,7 @@ fn reports_for_people_and_pipes() {
         &["report", "--out", "reports", "--format", "csv,json,parquet"],
         0,
     );
-    assert_eq!(support::files(&home.path().join("reports")).len(), 21);
+    assert_eq!(support::files(&home.path().join("reports")).len(), 26);
 }
 
 /// Wren by id, Robin by name, users and an organization whose names would act on a terminal, and a row without a time.
@@ -290,7 +290,7 @@ fn the_demo_runs_and_runs_again() {
     let home = support::home();
     check(home.path(), "demo", &["demo"], 0);
     let reports = support::files(&home.path().join("gatelog-demo/reports"));
-    assert_eq!(reports.len(), 14);
+    assert_eq!(reports.len(), 19);
     for table in support::TABLES {
         let expected = support::repository().join(format!("sample-data/three-routes/expected/{table}.csv"));
         let found = &reports[&format!("{table}.csv")];

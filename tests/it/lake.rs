@@ -5,11 +5,10 @@ use crate::logs::{self, Chance, Form, HOUR, at};
 use crate::python::python;
 use crate::support::{self, Row, files, parquet_rows};
 use gatelog::ingest::Plan;
-use gatelog::instant;
 use gatelog::lake::ledger::{InputEntry, Ledger, ReplayEntry};
 use gatelog::lake::manifest::{DataFile, Manifest};
 use gatelog::record::Kind;
-use gatelog::report::options::Options;
+use gatelog::report::options::{Evidence, Options};
 use gatelog::write::Format;
 use parquet::basic::{Compression, Encoding, LogicalType, TimeUnit, Type};
 use parquet::file::metadata::ParquetMetaData;
@@ -332,29 +331,27 @@ fn a_plain_reader_finds_every_row_once_and_folders_that_name_what_is_inside() {
 #[test]
 fn report_files_carry_the_settings_they_were_made_with() {
     let (home, lake) = lake();
+    let as_of = "2026-01-15T00:00:00.000001Z";
     let options = Options {
         environment: Some(AWKWARD.to_owned()),
         from: Some(at("2026-01-01T00:00:00Z")),
         to: Some(at("2026-02-01T00:00:00Z")),
-        as_of: Some(at("2026-01-15T00:00:00.000001Z")),
+        as_of: Some(at(as_of)),
         tz: chrono_tz::Asia::Kolkata,
         audit_interval_us: Some(HOUR),
         session_gap_us: Some(HOUR / 2),
         inactive_after_us: 30 * 24 * HOUR,
         min_coverage: 0.25,
         worklist: false,
+        evidence: Evidence::All,
     };
     let said = |lake: &Path, options: &Options| -> BTreeMap<String, String> {
         let out = home.path().join("reports");
         support::publish(lake, options, &out, &[Format::Parquet]);
         let per_file = files(&out).into_values().map(|path| {
-            let metadata = metadata(&path);
-            let pairs = metadata.file_metadata().key_value_metadata().cloned();
-            pairs
-                .unwrap_or_default()
-                .into_iter()
-                .map(|pair| (pair.key, pair.value.unwrap_or_default()))
-                .collect()
+            let pairs = metadata(&path).file_metadata().key_value_metadata().cloned();
+            let pairs = pairs.unwrap_or_default().into_iter();
+            pairs.map(|pair| (pair.key, pair.value.unwrap_or_default())).collect()
         });
         let per_file: BTreeSet<BTreeMap<String, String>> = per_file.collect();
         assert_eq!(per_file.len(), 1, "all files say the same: {per_file:?}");
@@ -388,12 +385,13 @@ fn report_files_carry_the_settings_they_were_made_with() {
         ("environment", AWKWARD),
         ("from", "2026-01-01T00:00:00Z"),
         ("to", "2026-02-01T00:00:00Z"),
-        ("as_of", &instant::to_text(at("2026-01-15T00:00:00.000001Z"))),
+        ("as_of", as_of),
         ("tz", "Asia/Kolkata"),
         ("audit_interval_s", "3600"),
         ("session_gap_s", "1800"),
         ("inactive_after_s", "2592000"),
         ("min_coverage", "0.25"),
+        ("evidence", "all"),
     ];
     assert_eq!(said(&lake, &options), expected(&all));
 }

@@ -11,6 +11,7 @@ mod crash; // L4: kills before, within and after a commit
 mod dark_windows; // a year in which auditing was off at times: what is found, and who is not called inactive
 mod encoded; // compressed, packed and UTF-16 exports are the same lake; what breaks off keeps its records
 mod every_form; // one log in every form that carries ids: the same reports
+mod explain; // what stands behind a session, a status or a number
 mod fault_disk; // a disk that fails at one step, in one of several ways
 mod faults; // L4: every fault at every step that changes a file
 mod fuzz_smoke; // every fuzz target for a moment
@@ -25,6 +26,7 @@ mod layouts; // lakes of every layout that was ever written
 mod ledger; // the books beside the manifest: lost, cut, longer than they count
 mod lock; // one writer at a time, and who waits
 mod logs; // small logs of the tests' own making, in each form
+mod model; // the tables of a model for BI: keys that join, a calendar without a hole
 mod neighbours; // one bad record never costs its neighbours
 mod nightly; // L9: a year of nightly exports
 mod older; // lakes in which an older version set aside what this one understands

@@ -114,11 +114,18 @@ pub fn csvs(lake: &Path, options: &Options) -> BTreeMap<&'static str, String> {
         .collect()
 }
 
+/// The tables that `report --out` writes, and may replace.
+pub fn written_tables() -> Vec<&'static str> {
+    TABLES.into_iter().chain(report::model::NAMES).collect()
+}
+
 /// Writes every report as files, as `report --out` does.
 pub fn publish(lake: &Path, options: &Options, out: &Path, formats: &[Format]) {
-    let tables = tables(lake, options);
-    let settings = options.settings(&Lake::open(lake).expect("a lake")).expect("settings");
-    write::write_all(out, &tables, &TABLES, formats, &settings).expect("published");
+    let opened = Lake::open(lake).expect("a lake");
+    let model = report::model::tables(&opened, options).expect("a model");
+    let tables = [tables(lake, options), model].concat();
+    let settings = options.settings(&opened).expect("settings");
+    write::write_all(out, &tables, &written_tables(), formats, &settings).expect("published");
 }
 
 /// The bytes of every report file in every format.
