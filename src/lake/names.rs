@@ -51,15 +51,18 @@ impl Names {
             Some(names) => names,
             None => people.entry(id.to_owned()).or_default(),
         };
-        match names.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
-            Ok(place) => names[place].1 = names[place].1.max(seen_on),
-            Err(place) => names.insert(place, (name.to_owned(), seen_on)),
-        }
+        add_to(names, name, seen_on);
     }
 
     pub fn merge(&mut self, other: Names) {
-        for (environment, id, name, seen_on) in other.iter() {
-            self.add(environment, id, name, seen_on);
+        for (environment, people) in other.environments {
+            let known = self.environments.entry(environment).or_default();
+            for (id, names) in people {
+                match known.get_mut(&id) {
+                    Some(known) => names.iter().for_each(|(name, seen_on)| add_to(known, name, *seen_on)),
+                    None => drop(known.insert(id, names)),
+                }
+            }
         }
     }
 
@@ -120,6 +123,13 @@ impl Names {
             );
         }
         names
+    }
+}
+
+fn add_to(names: &mut Vec<(String, i64)>, name: &str, seen_on: i64) {
+    match names.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+        Ok(place) => names[place].1 = names[place].1.max(seen_on),
+        Err(place) => names.insert(place, (name.to_owned(), seen_on)),
     }
 }
 
