@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and what it means once everything has been checked against everything else.
 
 mod operate;
+mod query;
 mod rejects;
 
 use chrono::NaiveDate;
@@ -17,6 +18,7 @@ use gatelog::{generate, ingest};
 use std::path::PathBuf;
 
 pub use operate::{CompactArgs, RunsArgs, StatusArgs, VerifyArgs, WaitArg};
+pub use query::{Answered, Asked, QueryArgs, SchemaArgs};
 pub use rejects::{Listing, RejectsArgs, ReplayArgs, Shape};
 
 /// Who used Dynamics 365 / Dataverse, through which client, for how long, and when auditing was off.
@@ -37,6 +39,7 @@ Start with:
   gatelog report --lake lake                   print all reports
   gatelog report sessions --format csv         one report, for a pipe
   gatelog report --out reports                 Parquet files for BI tools
+  gatelog query 'SELECT * FROM sessions'       your own question, in SQL; `gatelog schema` says what there is
   gatelog verify --lake lake                   check the lake against its manifest
 
 Exit codes: 0 done · 1 failed · 2 usage · 3 bad input, nothing committed · 4 committed, with more rejects than allowed
@@ -48,6 +51,10 @@ pub enum Command {
     Ingest(IngestArgs),
     /// Compute reports from the lake; all of them when none is named.
     Report(ReportArgs),
+    /// Answer a question in SQL about the lake and the report tables.
+    Query(QueryArgs),
+    /// The tables a question can name, with their columns, types and meanings.
+    Schema(SchemaArgs),
     /// What the lake knows of each environment, and what it does not.
     Status(StatusArgs),
     /// The runs that made the lake, newest first, with their inputs and books.
@@ -271,7 +278,13 @@ impl ReportArgs {
     }
 
     pub fn options(&self) -> Result<Options> {
-        let given = &self.options;
+        self.options.resolve()
+    }
+}
+
+impl ReportOptions {
+    pub fn resolve(&self) -> Result<Options> {
+        let given = self;
         let instant = |text: &Option<String>| {
             text.as_deref()
                 .map(|text| options::parse_instant(text, given.tz))

@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod ask;
 mod cli;
 mod console;
 mod demo;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
+        Command::Query(args) => ask::query(&args),
+        Command::Schema(args) => ask::schema(&args),
         Command::Status(args) => run_status(&args),
         Command::Runs(args) => run_runs(&args),
         Command::Verify(args) => run_verify(&args),

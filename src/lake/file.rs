@@ -5,11 +5,13 @@
 
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Error, Result};
-use arrow::array::{AsArray, RecordBatch, RecordBatchReader};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 use parquet::basic::{Compression, Encoding, EncodingMask, ZstdLevel};
 use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -251,12 +253,24 @@ impl Footer {
         columns: &[&str],
         dictionary: &str,
     ) -> Result<impl RecordBatchReader + use<>> {
+        self.read_rows(group, columns, &[dictionary], None)
+    }
+
+    /// Reads rows of one row group, all of them or those of which `keep` is true: only the named columns, with the text
+    /// columns `keyed` as keys into their values.
+    pub fn read_rows(
+        &self,
+        group: usize,
+        columns: &[&str],
+        keyed: &[&str],
+        keep: Option<&BooleanArray>,
+    ) -> Result<impl RecordBatchReader + use<>> {
         let fields: Vec<Field> = self
             .metadata
             .schema()
             .fields()
             .iter()
-            .map(|field| match field.name() == dictionary {
+            .map(|field| match keyed.contains(&field.name().as_str()) {
                 true => {
                     let keyed = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
                     field.as_ref().clone().with_data_type(keyed)
@@ -268,7 +282,10 @@ impl Footer {
         let metadata =
             ArrowReaderMetadata::try_new(self.metadata.metadata().clone(), options).at_path(&self.path, UNREADABLE)?;
         let file = self.file.try_clone().at_path(&self.path, "cannot be opened")?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        if let Some(keep) = keep {
+            builder = builder.with_row_selection(RowSelection::from_filters(std::slice::from_ref(keep)));
+        }
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         builder
             .with_projection(mask)

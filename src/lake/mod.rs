@@ -13,6 +13,7 @@
 
 mod accesses;
 mod claims;
+pub mod columnar;
 mod commit;
 pub mod compact;
 mod entry_per_line;

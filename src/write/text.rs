@@ -56,6 +56,24 @@ pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Res
     Ok(text)
 }
 
+/// Renders the first `max_rows` rows with every column as it was asked for; only room may leave one out.
+pub fn render_whole(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Result<String> {
+    let (rows, max_rows) = (table.num_rows(), max_rows.max(1));
+    let mut caption = counted(rows);
+    let mut view = View::read(table, max_rows)?;
+    view.explain(&mut caption, tz);
+    let body = view.lay_out(width.map_or(usize::MAX, usize::from));
+    let mut text = format!("{body}\n({caption})\n");
+    if rows > max_rows {
+        let hidden = counted(rows - max_rows).replace(" row", " more row");
+        text += &format!("… {hidden}: use --rows 0, --format csv or --out FILE\n");
+    }
+    if !view.left_out.is_empty() {
+        text += &format!("left out: {}\n", view.left_out.join(", "));
+    }
+    Ok(text)
+}
+
 struct View {
     columns: Vec<Shown>,
     /// Names of columns that are not shown, with the reason.

@@ -1,10 +1,10 @@
 //! The stream of accesses against a sort of all rows, on real files of every shape.
 
 use super::*;
+use crate::columns;
 use crate::disk::Disk;
 use crate::lake::file::ParquetFile;
 use crate::lake::manifest::{DataFile, Manifest};
-use crate::lake::schema;
 use arrow::array::{Int32Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ type Row = (i64, i32, Option<String>);
 /// Writes a lake of one environment whose files have these row groups. Rows are sorted within each file.
 fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
     let columns = Arc::new(Schema::new(vec![
-        Field::new("created_on", schema::timestamp(), false),
+        Field::new("created_on", columns::timestamp(), false),
         Field::new("action", DataType::Int32, false),
         Field::new("actor_id", DataType::Utf8, true),
     ]));

@@ -1,0 +1,83 @@
+//! Why a statement was not answered, in one sentence with a hint. polars says it in its own words, in several lines and
+//! with a plan behind; what is about names is said in ours.
+
+use super::tables::{self, Listed};
+use crate::error::Error;
+use polars::error::PolarsError;
+use std::any::Any;
+
+/// How much of polars' own words is passed on.
+const MAX_CHARACTERS: usize = 300;
+
+/// What polars has to say against a statement that names these tables.
+pub fn of(cause: &PolarsError, named: &[Listed]) -> Error {
+    let cause = innermost(cause);
+    let fact = first_sentence(&cause.to_string());
+    match cause {
+        PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_) => unknown_column(&fact, named),
+        PolarsError::SQLInterface(_) if fact.contains("column") && fact.contains("not found") => {
+            unknown_column(&fact, named)
+        }
+        _ => Error::usage(format!("the statement cannot be answered: {fact}")).hint(hint(&fact)),
+    }
+}
+
+fn innermost(cause: &PolarsError) -> &PolarsError {
+    match cause {
+        PolarsError::Context { error, .. } | PolarsError::ExprContext { error, .. } => innermost(error),
+        other => other,
+    }
+}
+
+fn first_sentence(text: &str) -> String {
+    let line = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default()
+        .trim();
+    match line.char_indices().nth(MAX_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.trim_end_matches([':', '.']).to_owned(),
+    }
+}
+
+fn unknown_column(fact: &str, named: &[Listed]) -> Error {
+    let quoted = fact.split(['"', '\'', '`']).nth(1);
+    let Some(name) = quoted else {
+        return Error::usage(format!("the statement cannot be answered: {fact}")).hint(hint(fact));
+    };
+    let fields = named.iter().flat_map(|listed| listed.columns.fields());
+    let known: Vec<&str> = fields.map(|field| field.name().as_str()).collect();
+    let see = match named {
+        [only] => format!("`gatelog schema {}` lists its columns", only.name),
+        _ => "`gatelog schema TABLE` lists the columns of a table".to_owned(),
+    };
+    let hint = match tables::nearest(name, &known) {
+        Some(near) => format!("did you mean {near}? {see}"),
+        None => format!("{see}; a text stands in single quotes"),
+    };
+    Error::usage(format!("there is no column {name:?} in what the statement reads")).hint(hint)
+}
+
+fn hint(fact: &str) -> &'static str {
+    if fact.contains("unsupported function") {
+        return "it knows those of polars' SQL, and date_trunc, local_date and local_hour";
+    }
+    if fact.contains("recursive") {
+        return "write it without WITH RECURSIVE";
+    }
+    "`gatelog schema TABLE` lists columns and types"
+}
+
+/// What to say of a panic within polars.
+pub fn panicked(panic: &Box<dyn Any + Send>) -> Error {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it did not say why");
+    Error::failed(format!(
+        "polars, which computes the statement, broke off: {}",
+        first_sentence(said)
+    ))
+    .hint("write the statement in another way; the lake was only read")
+}

@@ -1,0 +1,167 @@
+//! What can be told of a statement before it is computed: that it is one, that it only reads, and which tables it names.
+
+use super::tables;
+use crate::error::{Error, Result};
+use sqlparser::ast::{self, Distinct, GroupByExpr, ObjectName, Query, SetExpr, TableFactor, Visit, Visitor};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::{Parser, ParserError, ParserOptions};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+/// A statement that has been read and may be answered.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    pub(super) sql: String,
+    /// Of the lake and the reports, each once.
+    pub(super) tables: Vec<String>,
+    pub(super) shows_tables: bool,
+    /// Whether rows come in an order that means something: the one asked for, or that of the only table.
+    pub(super) has_order: bool,
+}
+
+impl Statement {
+    /// Reads a text that must be one statement which changes nothing.
+    pub fn parse(sql: &str) -> Result<Statement> {
+        // As polars reads it.
+        let options = ParserOptions {
+            trailing_commas: true,
+            ..Default::default()
+        };
+        let parser = Parser::new(&GenericDialect).with_options(options).try_with_sql(sql);
+        let mut statements = parser
+            .and_then(|mut parser| parser.parse_statements())
+            .map_err(unreadable)?;
+        let statement = match (statements.pop(), statements.len()) {
+            (Some(statement), 0) => statement,
+            (None, _) => {
+                return Err(Error::usage("there is no statement").hint("write one like SELECT * FROM sessions"));
+            }
+            (_, more) => {
+                return Err(Error::usage(format!("there are {} statements", more + 1)).hint("ask one at a time"));
+            }
+        };
+        let query = match &statement {
+            ast::Statement::Query(query) => Some(query),
+            ast::Statement::Explain { statement, .. } if matches!(**statement, ast::Statement::Query(_)) => None,
+            ast::Statement::ShowTables { .. } => None,
+            _ => return Err(not_a_question(sql)),
+        };
+        let mut named = Named::default();
+        let _ = statement.visit(&mut named);
+        named.refuse_shadows()?;
+        Ok(Statement {
+            sql: sql.to_owned(),
+            has_order: query.is_none_or(|query| query.order_by.is_some() || named.is_in_order_of_its_table(query)),
+            shows_tables: matches!(statement, ast::Statement::ShowTables { .. }),
+            tables: named.relations.difference(&named.defined).cloned().collect(),
+        })
+    }
+}
+
+fn unreadable(cause: ParserError) -> Error {
+    let fact = match cause {
+        ParserError::ParserError(fact) | ParserError::TokenizerError(fact) => fact,
+        ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+    };
+    let fact = fact
+        .replacen("Expected: ", "expected ", 1)
+        .replacen("found: ", "found ", 1);
+    Error::usage(format!("the SQL cannot be read: {}", fact.replace(" at Line: ", " at line ").replace(", Column: ", ", column ")))
+        .hint("a name that is also a word of SQL, or has capital letters or blanks, stands in double quotes, a text in single ones")
+}
+
+fn not_a_question(sql: &str) -> Error {
+    let word: String = sql
+        .trim_start()
+        .chars()
+        .take_while(|sign| sign.is_alphabetic())
+        .collect();
+    Error::usage(format!(
+        "{} is no question: a statement only reads",
+        word.to_uppercase()
+    ))
+    .hint("ask with SELECT, WITH … SELECT, SHOW TABLES or EXPLAIN SELECT; --out keeps an answer as a file")
+}
+
+/// The names in a statement.
+#[derive(Default)]
+struct Named {
+    /// Tables that are read.
+    relations: BTreeSet<String>,
+    /// By WITH.
+    defined: BTreeSet<String>,
+}
+
+impl Named {
+    /// polars would take the table wherever it should take what WITH defines.
+    fn refuse_shadows(&self) -> Result<()> {
+        let all = tables::all();
+        match self
+            .defined
+            .iter()
+            .find(|name| all.iter().any(|listed| listed.name == name.as_str()))
+        {
+            Some(name) => Err(
+                Error::usage(format!("WITH gives the name {name} to something else than the table"))
+                    .hint("choose a name that no table has"),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether rows are just those of one table, in its order.
+    fn is_in_order_of_its_table(&self, query: &Query) -> bool {
+        let SetExpr::Select(select) = &*query.body else {
+            return false;
+        };
+        let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+        let is_distinct = matches!(&select.distinct, Some(Distinct::On(_)));
+        match select.from.as_slice() {
+            [] => true,
+            [only] if only.joins.is_empty() => match &only.relation {
+                TableFactor::Table { name, .. } => {
+                    !is_grouped && !is_distinct && !self.defined.contains(&last_part(name))
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+impl Visitor for Named {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let defined = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.defined
+            .extend(defined.map(|defined| defined.alias.name.value.clone()));
+        self.visit_body(&query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        self.relations.insert(last_part(relation));
+        ControlFlow::Continue(())
+    }
+}
+
+impl Named {
+    /// `TABLE name` is no relation to the visitor.
+    fn visit_body(&mut self, body: &SetExpr) {
+        match body {
+            SetExpr::Table(table) => self.relations.extend(table.table_name.clone()),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.visit_body(left);
+                self.visit_body(right);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The table's name without those of catalog and schema, which gatelog has not.
+fn last_part(name: &ObjectName) -> String {
+    let last = name.0.last().and_then(|part| part.as_ident());
+    last.map_or_else(|| name.to_string(), |ident| ident.value.clone())
+}
