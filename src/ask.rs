@@ -18,8 +18,7 @@ pub fn query(args: &QueryArgs) -> Result<u8> {
     let (target, options) = (args.target()?, args.options()?);
     let sql = text_of(args.asked())?;
     let statement = Statement::parse(&sql)?;
-    // What panics within polars becomes an error that says so; the threads' own words on it would only repeat it.
-    panic::set_hook(Box::new(|_| {}));
+    silence_polars();
     let scratch = Scratch::new(std::env::temp_dir());
     let (table, settings) = Lake::read(&args.lake.lake, |lake| {
         if let Some(asked) = &options.environment {
@@ -28,7 +27,6 @@ pub fn query(args: &QueryArgs) -> Result<u8> {
         }
         Ok((statement.answer(lake, &options, &scratch)?, options.settings(lake)?))
     })?;
-    let _ = panic::take_hook();
     match target {
         Answered::Terminal { rows } => {
             let text = write::text::render_whole(&table, rows, console::width(), options.tz)?;
@@ -45,6 +43,12 @@ pub fn query(args: &QueryArgs) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// What panics within polars becomes an error that says so, and its advice to its own callers helps nobody here.
+fn silence_polars() {
+    panic::set_hook(Box::new(|_| {}));
+    polars::error::set_warning_function(|_, _| {});
 }
 
 /// The text of a statement.

@@ -34,7 +34,7 @@ pub struct QueryArgs {
 const EXAMPLES: &str = "\
 Examples:
   gatelog query \"SELECT actor_name, last_access_on FROM users WHERE status = 'inactive'\"
-  gatelog query \"SELECT local_date(created_on) AS day, count(DISTINCT actor_id) AS people FROM access GROUP BY day\"
+  gatelog query \"SELECT created_date, count(DISTINCT actor_id) AS people FROM access GROUP BY created_date\"
   gatelog query -f question.sql --tz Europe/Berlin --out answer.parquet
 
 Options of reports hold for report tables; the lake's own tables (audit, access, change, control, …) are as they are.

@@ -11,7 +11,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::{self as arrow_types, Field, SchemaRef, TimeUnit as ArrowUnit};
-use polars::prelude::{Column, DataFrame, DataType, PolarsResult, TimeUnit};
+use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -53,11 +53,7 @@ fn writable(column: &Column) -> error::Result<Column> {
         DataType::UInt32 | DataType::UInt64 | DataType::Int128 | DataType::UInt128 => DataType::Int64,
         DataType::Float32 => DataType::Float64,
         DataType::Null => DataType::String,
-        DataType::Datetime(_, zone) if zone.as_ref().is_none_or(|zone| zone.as_str() == "UTC") => {
-            let micros = column.cast(&DataType::Datetime(TimeUnit::Microseconds, None));
-            let micros = micros.and_then(|column| column.cast(&DataType::Int64));
-            return Ok(micros.and_then(|column| column.cast(&frame::instants()))?);
-        }
+        DataType::Datetime(_, None) => frame::instants(),
         other => return Err(refused(column.name(), other)),
     };
     column.strict_cast(&target).map_err(|_| {

@@ -4,14 +4,14 @@
 use crate::error;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
 use arrow::compute::concat;
-use arrow::datatypes as arrow_types;
 use arrow::datatypes::{
-    ArrowPrimitiveType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit as ArrowUnit, TimestampMicrosecondType,
+    self as arrow_types, ArrowPrimitiveType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit as ArrowUnit,
+    TimestampMicrosecondType,
 };
 use polars::prelude::{
     BooleanChunked, ChunkTake, ChunkedArray, Column, DataFrame, DataType, Float64Chunked, IdxCa, Int32Chunked,
     Int64Chunked, IntoColumn, IntoLazy, IntoSeries, LazyFrame, NewChunkedArray, PlSmallStr, PolarsNumericType,
-    PolarsResult, Schema, SchemaRef, StringChunked, TimeUnit, TimeZone, polars_err,
+    PolarsResult, Schema, SchemaRef, StringChunked, TimeUnit, polars_err,
 };
 use std::sync::Arc;
 
@@ -37,9 +37,9 @@ fn data_type(found: &arrow_types::DataType) -> PolarsResult<DataType> {
     })
 }
 
-/// Microseconds since 1970, UTC.
+/// Microseconds since 1970, UTC. For polars they are without a zone, so that they compare with SQL's own timestamps.
 pub fn instants() -> DataType {
-    DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
+    DataType::Datetime(TimeUnit::Microseconds, None)
 }
 
 /// No rows of some of these columns.
@@ -88,7 +88,13 @@ fn values(name: PlSmallStr, array: &ArrayRef) -> PolarsResult<Column> {
         }
         arrow_types::DataType::Dictionary(..) => {
             let keyed = array.as_dictionary::<Int32Type>();
-            let texts = StringChunked::from_iter_options(name, keyed.values().as_string::<i32>().iter());
+            let all = keyed.values().as_string::<i32>();
+            if keyed.len() <= all.len() {
+                // Few rows do not keep all values in memory.
+                let of_rows = keyed.keys().iter().map(|key| key.map(|key| all.value(key as usize)));
+                return Ok(StringChunked::from_iter_options(name, of_rows).into_column());
+            }
+            let texts = StringChunked::from_iter_options(name, all.iter());
             let keys = keyed.keys().iter().map(|key| key.map(|key| key as u32));
             texts.take(&IdxCa::from_iter_options("".into(), keys))?.into_column()
         }
@@ -114,9 +120,7 @@ fn values(name: PlSmallStr, array: &ArrayRef) -> PolarsResult<Column> {
         arrow_types::DataType::Timestamp(..) => {
             let found: Int64Chunked = numbers(name, array.as_primitive::<TimestampMicrosecondType>());
             let found = found.into_series();
-            found
-                .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
-                .into_column()
+            found.into_datetime(TimeUnit::Microseconds, None).into_column()
         }
         other => return Err(polars_err!(SchemaMismatch: "column {name} has the type {other}")),
     })

@@ -16,7 +16,6 @@
 
 mod answer;
 mod frame;
-mod functions;
 mod refusal;
 mod scan;
 mod statement;
@@ -44,7 +43,7 @@ impl Statement {
         }
         let failure = Failure::default();
         let named = tables::named(&self.tables)?;
-        let mut context = SQLContext::new().with_function_registry(functions::registry(options.tz));
+        let mut context = SQLContext::new();
         self.register(lake, options, scratch, &named, &failure, &mut context)?;
         // polars still panics on some statements; that is a fault to be told, not to die of.
         let computed = catch_unwind(AssertUnwindSafe(|| self.compute(&mut context)));
@@ -88,7 +87,7 @@ impl Statement {
         .into_iter();
         for listed in named {
             let rows = match listed.source {
-                Source::Lake(kinds) => AuditScan::of(lake, kinds, failure)?,
+                Source::Lake(kinds) => AuditScan::of(lake, kinds, options.tz, failure)?,
                 Source::Report(_) => {
                     let table = computed.next().ok_or_else(|| Error::failed("a report is missing"))?;
                     frame::of_batches(&table.schema, table.batches())?

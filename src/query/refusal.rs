@@ -18,6 +18,10 @@ pub fn of(cause: &PolarsError, named: &[Listed]) -> Error {
         PolarsError::SQLInterface(_) if fact.contains("column") && fact.contains("not found") => {
             unknown_column(&fact, named)
         }
+        PolarsError::Duplicate(_) => {
+            let name = fact.split('\'').nth(1).unwrap_or("one name");
+            Error::usage(format!("two columns of the statement are called {name:?}")).hint("name one of them with AS")
+        }
         _ => Error::usage(format!("the statement cannot be answered: {fact}")).hint(hint(&fact)),
     }
 }
@@ -60,13 +64,17 @@ fn unknown_column(fact: &str, named: &[Listed]) -> Error {
 }
 
 fn hint(fact: &str) -> &'static str {
-    if fact.contains("unsupported function") {
-        return "it knows those of polars' SQL, and date_trunc, local_date and local_hour";
-    }
-    if fact.contains("recursive") {
-        return "write it without WITH RECURSIVE";
-    }
-    "`gatelog schema TABLE` lists columns and types"
+    let hints = [
+        (
+            "unsupported function",
+            "the functions are those of polars' SQL: docs.pola.rs, SQL interface, functions",
+        ),
+        ("recursive", "write it without WITH RECURSIVE"),
+        ("subquer", "join the other table, or ask with IN (SELECT …)"),
+        ("Decimal", "use DOUBLE"),
+    ];
+    let found = hints.into_iter().find(|(word, _)| fact.contains(word));
+    found.map_or("`gatelog schema TABLE` lists columns and types", |(_, hint)| hint)
 }
 
 /// What to say of a panic within polars.

@@ -80,7 +80,7 @@ fn not_a_question(sql: &str) -> Error {
         "{} is no question: a statement only reads",
         word.to_uppercase()
     ))
-    .hint("ask with SELECT, WITH … SELECT, SHOW TABLES or EXPLAIN SELECT; --out keeps an answer as a file")
+    .hint("ask with SELECT, WITH … SELECT, SHOW TABLES or EXPLAIN SELECT; `gatelog schema TABLE` describes a table")
 }
 
 /// The names in a statement.

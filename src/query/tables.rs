@@ -3,7 +3,7 @@
 //! The lake's own tables are named after what they hold. Two names would be taken twice, since a report bears them too:
 //! `users` is the report, and `control` the lake's rows.
 
-use crate::columns;
+use crate::columns::{self, required};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, schema};
 use crate::record::Kind;
@@ -54,6 +54,25 @@ impl Side {
     }
 }
 
+/// What the lake's files hold, and what the local clock makes of it.
+pub(super) fn audit_columns() -> Vec<Field> {
+    let mut fields = schema::audit_columns();
+    fields.push(required(
+        CREATED_DATE,
+        DataType::Date32,
+        "The date of `created_on` in `--tz`.",
+    ));
+    fields.push(required(
+        CREATED_HOUR,
+        DataType::Int32,
+        "The hour of the day of `created_on` in `--tz`, 0 to 23.",
+    ));
+    fields
+}
+
+pub(super) const CREATED_DATE: &str = "created_date";
+pub(super) const CREATED_HOUR: &str = "created_hour";
+
 /// All but the bytes, which are no text.
 fn rejects_columns() -> impl Iterator<Item = (usize, Field)> {
     let columns = schema::rejects_columns().into_iter().enumerate();
@@ -65,7 +84,7 @@ pub fn all() -> Vec<Listed> {
     let of_lake = |name, kinds, meaning| Listed {
         name,
         meaning,
-        columns: Arc::new(Schema::new(schema::audit_columns())),
+        columns: Arc::new(Schema::new(audit_columns())),
         source: Source::Lake(kinds),
     };
     let beside = |name, side, columns: Vec<Field>, meaning| Listed {

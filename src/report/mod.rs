@@ -18,7 +18,7 @@
 mod activity;
 mod audited;
 mod clients;
-pub(crate) mod clock;
+pub mod clock;
 mod control;
 mod coverage;
 mod daily;

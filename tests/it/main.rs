@@ -32,6 +32,7 @@ mod packed; // the same table for bombs, damaged streams and archives
 mod pages; // OData JSON in every shape
 mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
 mod python; // a Python with DuckDB
+mod query; // questions in SQL, compared with DuckDB on all rows
 mod readers; // readers while a lake is written: DuckDB and the program itself
 mod rejects; // what was set aside: listing it, and the limit of it
 mod replay; // what was set aside, read again

@@ -16,15 +16,15 @@ SELECT action, operation, count(*) AS total FROM audit GROUP BY action, operatio
 ORDER BY total DESC, action, operation
 
 -- ? people per day
-SELECT local_date(created_on) AS day, count(DISTINCT actor_id) AS people, count(*) AS accesses
-FROM access GROUP BY local_date(created_on) ORDER BY day
+SELECT created_date AS day, count(DISTINCT actor_id) AS people, count(*) AS accesses
+FROM access GROUP BY created_date ORDER BY day
 
 -- ? hours of the day
-SELECT local_hour(created_on) AS hour, count(*) AS accesses FROM access GROUP BY local_hour(created_on) ORDER BY hour
+SELECT created_hour AS hour, count(*) AS accesses FROM access GROUP BY created_hour ORDER BY hour
 
 -- ? weeks and months
-SELECT date_trunc('week', created_on) AS week, date_trunc('month', created_on) AS month_start, count(*) AS accesses
-FROM access GROUP BY 1, 2 ORDER BY 1, 2
+SELECT EXTRACT(isoyear FROM created_date) AS year, EXTRACT(week FROM created_date) AS week, month, count(*) AS accesses
+FROM access GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 
 -- ? time of an instant
 SELECT audit_id, created_on, EXTRACT(year FROM created_on) AS y, EXTRACT(month FROM created_on) AS m,
@@ -190,14 +190,26 @@ SELECT count(*) AS total FROM audit WHERE deleted_in_source
 SELECT count(*) AS total FROM audit WHERE action IN (1, 2, 3, 13, 14, 64, 65, 104, 107, 110, 112, 113)
 
 -- ? nested
-SELECT day, max(total) AS most FROM (SELECT local_date(created_on) AS day, actor_id, count(*) AS total
-FROM access GROUP BY local_date(created_on), actor_id) AS per_day GROUP BY day ORDER BY day
+SELECT day, max(total) AS most FROM (SELECT created_date AS day, actor_id, count(*) AS total
+FROM access GROUP BY created_date, actor_id) AS per_day GROUP BY day ORDER BY day
 
 -- ? a scalar subquery
 SELECT environment, actor_id, started_on FROM sessions
-WHERE accesses = (SELECT max(accesses) FROM sessions) ORDER BY environment, actor_id, started_on
+WHERE accesses IN (SELECT max(accesses) FROM sessions) ORDER BY environment, actor_id, started_on
 
 -- ? exists
 SELECT u.environment, u.actor_id FROM users AS u
 WHERE EXISTS (SELECT 1 FROM sessions AS s WHERE s.actor_id = u.actor_id AND s.environment = u.environment AND s.client = 'mixed')
 ORDER BY u.environment, u.actor_id
+
+-- ? a time as SQL writes it
+SELECT count(*) AS total FROM access WHERE created_on >= TIMESTAMP '2026-03-20 00:00:00' AND created_date < DATE '2026-04-01'
+
+-- ? a local day
+SELECT audit_id, change_data, created_date, created_hour FROM change WHERE created_date = '2026-03-29' AND created_hour < 12
+ORDER BY environment, created_on, audit_id
+
+-- ? of two environments in one
+SELECT a.actor_id, count(*) AS total FROM access AS a JOIN access AS b
+ON a.environment = b.environment AND a.created_date = b.created_date AND a.actor_id = b.actor_id
+WHERE a.action < b.action GROUP BY a.actor_id ORDER BY a.actor_id
