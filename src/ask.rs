@@ -14,18 +14,17 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::{fs, panic};
 
-pub fn query(args: &QueryArgs) -> Result<u8> {
+pub fn query(args: &QueryArgs, scratch: &Scratch) -> Result<u8> {
     let (target, options) = (args.target()?, args.options()?);
     let sql = text_of(args.asked())?;
     let statement = Statement::parse(&sql)?;
     silence_polars();
-    let scratch = Scratch::new(std::env::temp_dir());
     let (table, settings) = Lake::read(&args.lake.lake, |lake| {
         if let Some(asked) = &options.environment {
             let known = report::status::environments(lake, &lake.side()?);
             known_environment(known.iter().map(String::as_str).collect(), asked)?;
         }
-        Ok((statement.answer(lake, &options, &scratch)?, options.settings(lake)?))
+        Ok((statement.answer(lake, &options, scratch)?, options.settings(lake)?))
     })?;
     match target {
         Answered::Terminal { rows } => {
@@ -118,6 +117,10 @@ fn show(listed: &[Listed], out: &mut dyn Write) -> io::Result<()> {
             writeln!(out)?;
         }
         writeln!(out, "{}: {}", table.name, table.meaning)?;
+        if let Some(twin) = tables::twin(listed, place) {
+            writeln!(out, "  the columns of {twin}")?;
+            continue;
+        }
         let row = |field: &arrow::datatypes::FieldRef| {
             [
                 field.name().clone(),

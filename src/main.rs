@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
-        Command::Query(args) => ask::query(&args),
+        Command::Query(args) => ask::query(&args, &Scratch::new(std::env::temp_dir())),
         Command::Schema(args) => ask::schema(&args),
         Command::Status(args) => run_status(&args),
         Command::Runs(args) => run_runs(&args),

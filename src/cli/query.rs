@@ -37,8 +37,8 @@ Examples:
   gatelog query \"SELECT created_date, count(DISTINCT actor_id) AS people FROM access GROUP BY created_date\"
   gatelog query -f question.sql --tz Europe/Berlin --out answer.parquet
 
-Options of reports hold for report tables; the lake's own tables (audit, access, change, control, …) are as they are.
-`gatelog schema` lists all tables.";
+`gatelog schema` lists all tables. Options of reports hold for report tables; of the lake's own tables (audit, access,
+change, control, …) only --tz changes something: created_date and created_hour.";
 
 #[derive(Args)]
 pub struct SchemaArgs {

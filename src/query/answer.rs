@@ -12,7 +12,6 @@ use arrow::array::{
 };
 use arrow::datatypes::{self as arrow_types, Field, SchemaRef, TimeUnit as ArrowUnit};
 use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Rows that are turned into arrow's columns at a time.
@@ -23,18 +22,14 @@ pub fn table(found: DataFrame) -> error::Result<Table> {
     if found.width() == 0 {
         return Err(Error::usage("the answer has no columns").hint("name a column, or * for all"));
     }
-    let mut names = HashSet::new();
-    let mut columns = Vec::with_capacity(found.width());
-    for column in found.columns() {
-        let name = column.name().as_str();
-        if name.is_empty() || !names.insert(name) {
-            return Err(Error::usage(format!(
-                "two columns of the answer, or one without a name, are called {name:?}"
-            ))
-            .hint("name them with AS"));
-        }
-        columns.push(writable(column)?);
+    if found.columns().iter().any(|column| column.name().is_empty()) {
+        return Err(Error::usage("a column of the answer has no name").hint("name it with AS"));
     }
+    let columns = found
+        .columns()
+        .iter()
+        .map(writable)
+        .collect::<error::Result<Vec<_>>>()?;
     let field = |column: &Column| Field::new(column.name().as_str(), arrow_type(column.dtype()), true);
     let schema: SchemaRef = Arc::new(arrow_types::Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
     let rows = Answer {

@@ -31,8 +31,10 @@ use crate::report::{self, Scratch};
 use polars::prelude::{DataFrame, LazyFrame, SortMultipleOptions, all};
 use polars::sql::SQLContext;
 use scan::{AuditScan, Failure};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use tables::{Listed, Source};
+
+/// Only what is used of it takes memory.
+const STACK_BYTES: usize = 256 << 20;
 
 impl Statement {
     /// What the statement answers about a lake. Report tables are computed with `options`, which change nothing of the
@@ -45,9 +47,7 @@ impl Statement {
         let named = tables::named(&self.tables)?;
         let mut context = SQLContext::new();
         self.register(lake, options, scratch, &named, &failure, &mut context)?;
-        // polars still panics on some statements; that is a fault to be told, not to die of.
-        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(&mut context)));
-        let computed = computed.map_err(|panic| refusal::panicked(&panic))?;
+        let computed = on_a_deep_stack(|| self.compute(&mut context))?;
         let frame = computed.map_err(|cause| failure.take().unwrap_or_else(|| refusal::of(&cause, &named)))?;
         answer::table(frame)
     }
@@ -98,4 +98,16 @@ impl Statement {
         }
         Ok(())
     }
+}
+
+/// polars descends into a statement as deep as it is nested, and still panics on some; that is a fault to be told, not to
+/// die of.
+fn on_a_deep_stack<T: Send>(compute: impl FnOnce() -> T + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, compute);
+        let thread = thread.map_err(|cause| Error::failed("a thread cannot be started").caused_by(cause))?;
+        thread.join().map_err(|panic| refusal::panicked(&panic))
+    })
 }

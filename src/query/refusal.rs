@@ -13,17 +13,26 @@ const MAX_CHARACTERS: usize = 300;
 pub fn of(cause: &PolarsError, named: &[Listed]) -> Error {
     let cause = innermost(cause);
     let fact = first_sentence(&cause.to_string());
-    match cause {
-        PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_) => unknown_column(&fact, named),
-        PolarsError::SQLInterface(_) if fact.contains("column") && fact.contains("not found") => {
-            unknown_column(&fact, named)
-        }
-        PolarsError::Duplicate(_) => {
-            let name = fact.split('\'').nth(1).unwrap_or("one name");
-            Error::usage(format!("two columns of the statement are called {name:?}")).hint("name one of them with AS")
-        }
-        _ => Error::usage(format!("the statement cannot be answered: {fact}")).hint(hint(&fact)),
+    let quoted = fact.split(['"', '\'', '`']).nth(1).unwrap_or_default();
+    if matches!(
+        cause,
+        PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_)
+    ) && !quoted.is_empty()
+    {
+        return unknown_column(quoted, named);
     }
+    if fact.contains("duplicate output name") || fact.ends_with("is duplicate") {
+        return Error::usage(format!("two columns of the statement are called {quoted:?}"))
+            .hint("name one of them with AS");
+    }
+    // What follows is polars' own picture of it.
+    if let Some(kind) = fact
+        .strip_prefix("expression ")
+        .and_then(|rest| rest.split([' ', '(']).next())
+    {
+        return Error::usage(format!("polars' SQL does not know {} here", kind.to_uppercase())).hint(hint(&fact));
+    }
+    Error::usage(format!("the statement cannot be answered: {fact}")).hint(hint(&fact))
 }
 
 fn innermost(cause: &PolarsError) -> &PolarsError {
@@ -45,13 +54,13 @@ fn first_sentence(text: &str) -> String {
     }
 }
 
-fn unknown_column(fact: &str, named: &[Listed]) -> Error {
-    let quoted = fact.split(['"', '\'', '`']).nth(1);
-    let Some(name) = quoted else {
-        return Error::usage(format!("the statement cannot be answered: {fact}")).hint(hint(fact));
-    };
+fn unknown_column(name: &str, named: &[Listed]) -> Error {
     let fields = named.iter().flat_map(|listed| listed.columns.fields());
     let known: Vec<&str> = fields.map(|field| field.name().as_str()).collect();
+    if known.contains(&name) {
+        return Error::usage(format!("column {name:?} is not there where the statement names it"))
+            .hint("after GROUP BY, and of a subquery, only the columns are left that it selects");
+    }
     let see = match named {
         [only] => format!("`gatelog schema {}` lists its columns", only.name),
         _ => "`gatelog schema TABLE` lists the columns of a table".to_owned(),
@@ -72,6 +81,11 @@ fn hint(fact: &str) -> &'static str {
         ("recursive", "write it without WITH RECURSIVE"),
         ("subquer", "join the other table, or ask with IN (SELECT …)"),
         ("Decimal", "use DOUBLE"),
+        ("ambiguous", "write the table's name or alias before it"),
+        (
+            "date/datetime/time",
+            "a time is written like '2026-03-01', '2026-03-01 08:00:00' or TIMESTAMP '2026-03-01 08:00:00'",
+        ),
     ];
     let found = hints.into_iter().find(|(word, _)| fact.contains(word));
     found.map_or("`gatelog schema TABLE` lists columns and types", |(_, hint)| hint)

@@ -4,9 +4,14 @@ use super::tables;
 use crate::error::{Error, Result};
 use sqlparser::ast::{self, Distinct, GroupByExpr, ObjectName, Query, SetExpr, TableFactor, Visit, Visitor};
 use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError, ParserOptions};
+use sqlparser::tokenizer::{Token, Tokenizer};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+
+/// Words and operators in a row without a comma; what people write has some dozens.
+const MAX_CHAIN: usize = 3000;
 
 /// A statement that has been read and may be answered.
 #[derive(Debug, Clone)]
@@ -22,6 +27,7 @@ pub struct Statement {
 impl Statement {
     /// Reads a text that must be one statement which changes nothing.
     pub fn parse(sql: &str) -> Result<Statement> {
+        refuse_chains(sql)?;
         // As polars reads it.
         let options = ParserOptions {
             trailing_commas: true,
@@ -48,13 +54,37 @@ impl Statement {
         };
         let mut named = Named::default();
         let _ = statement.visit(&mut named);
-        named.refuse_shadows()?;
+        named.refuse_names()?;
         Ok(Statement {
             sql: sql.to_owned(),
             has_order: query.is_none_or(|query| query.order_by.is_some() || named.is_in_order_of_its_table(query)),
             shows_tables: matches!(statement, ast::Statement::ShowTables { .. }),
             tables: named.relations.difference(&named.defined).cloned().collect(),
         })
+    }
+}
+
+/// A chain of operators is as deep for who computes it as it is long here, and a stack ends somewhere.
+fn refuse_chains(sql: &str) -> Result<()> {
+    let tokens = Tokenizer::new(&GenericDialect, sql).tokenize().unwrap_or_default();
+    let mut longest = 0;
+    let mut length = 0;
+    for token in tokens {
+        match token {
+            Token::Comma => length = 0,
+            Token::Whitespace(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Period => {}
+            Token::LParen | Token::RParen => {}
+            Token::Word(word) if word.keyword == Keyword::NoKeyword => {}
+            _ => length += 1,
+        }
+        longest = longest.max(length);
+    }
+    match longest > MAX_CHAIN {
+        true => Err(Error::usage(format!(
+            "the statement chains more than {MAX_CHAIN} words and operators of SQL"
+        ))
+        .hint("compare with many values by IN (…, …)")),
+        false => Ok(()),
     }
 }
 
@@ -90,11 +120,20 @@ struct Named {
     relations: BTreeSet<String>,
     /// By WITH.
     defined: BTreeSet<String>,
+    /// A name of several parts.
+    compound: Option<String>,
 }
 
 impl Named {
-    /// polars would take the table wherever it should take what WITH defines.
-    fn refuse_shadows(&self) -> Result<()> {
+    /// Refuses names that polars would read otherwise than meant: it takes the table wherever it should take what WITH
+    /// defines.
+    fn refuse_names(&self) -> Result<()> {
+        if let Some(name) = &self.compound {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            return Err(
+                Error::usage(format!("there is no table {name}")).hint(format!("tables have one name: write {last}"))
+            );
+        }
         let all = tables::all();
         match self
             .defined
@@ -120,7 +159,7 @@ impl Named {
             [] => true,
             [only] if only.joins.is_empty() => match &only.relation {
                 TableFactor::Table { name, .. } => {
-                    !is_grouped && !is_distinct && !self.defined.contains(&last_part(name))
+                    !is_grouped && !is_distinct && !self.defined.contains(&only_part(name))
                 }
                 _ => false,
             },
@@ -141,7 +180,10 @@ impl Visitor for Named {
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        self.relations.insert(last_part(relation));
+        if relation.0.len() > 1 {
+            self.compound = Some(relation.to_string());
+        }
+        self.relations.insert(only_part(relation));
         ControlFlow::Continue(())
     }
 }
@@ -160,8 +202,7 @@ impl Named {
     }
 }
 
-/// The table's name without those of catalog and schema, which gatelog has not.
-fn last_part(name: &ObjectName) -> String {
-    let last = name.0.last().and_then(|part| part.as_ident());
-    last.map_or_else(|| name.to_string(), |ident| ident.value.clone())
+fn only_part(name: &ObjectName) -> String {
+    let part = name.0.last().and_then(|part| part.as_ident());
+    part.map_or_else(|| name.to_string(), |ident| ident.value.clone())
 }

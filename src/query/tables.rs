@@ -208,14 +208,26 @@ pub fn column_type(field: &Field) -> String {
     format!("{}{may_be_null}", type_name(field.data_type()))
 }
 
+/// The table before it in the list that has the same columns.
+pub fn twin<'l>(listed: &'l [Listed], place: usize) -> Option<&'l str> {
+    let columns = &listed[place].columns;
+    listed[..place]
+        .iter()
+        .find(|other| other.columns == *columns)
+        .map(|twin| twin.name)
+}
+
 /// Every table with its columns, types and meanings, as Markdown.
 pub fn markdown() -> String {
     let mut text = String::new();
-    for listed in all() {
-        text += &format!(
-            "\n## {}\n\n{}\n\n| column | type | meaning |\n|---|---|---|\n",
-            listed.name, listed.meaning
-        );
+    let all = all();
+    for (place, listed) in all.iter().enumerate() {
+        text += &format!("\n## {}\n\n{}\n\n", listed.name, listed.meaning);
+        if let Some(twin) = twin(&all, place) {
+            text += &format!("Its columns are those of `{twin}`.\n");
+            continue;
+        }
+        text += "| column | type | meaning |\n| - | - | - |\n";
         for field in listed.columns.fields() {
             let meaning = columns::meaning(field);
             text += &format!("| `{}` | {} | {meaning} |\n", field.name(), column_type(field));

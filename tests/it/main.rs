@@ -1,5 +1,6 @@
 //! The integration tests: the program and the library as a user meets them. One binary, so that it links once.
 
+mod ask; // what `query` and `schema` print, and what they refuse
 mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
