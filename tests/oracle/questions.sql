@@ -213,3 +213,28 @@ ORDER BY environment, created_on, audit_id
 SELECT a.actor_id, count(*) AS total FROM access AS a JOIN access AS b
 ON a.environment = b.environment AND a.created_date = b.created_date AND a.actor_id = b.actor_id
 WHERE a.action < b.action GROUP BY a.actor_id ORDER BY a.actor_id
+
+-- ? conditions of every kind
+SELECT 1 AS number, count(*) AS total FROM audit WHERE CASE WHEN action > 60 THEN operation = 4 ELSE created_hour < 12 END
+UNION ALL SELECT 2, count(*) FROM audit WHERE (action + operation) % 3 = 1
+UNION ALL SELECT 3, count(*) FROM audit WHERE length(coalesce(object_name, '')) > 12 OR object_type IS NULL
+UNION ALL SELECT 4, count(*) FROM audit WHERE NOT (user_id = actor_id)
+UNION ALL SELECT 5, count(*) FROM audit WHERE CAST(action AS VARCHAR) LIKE '6%'
+UNION ALL SELECT 6, count(*) FROM audit WHERE 2 > 1
+UNION ALL SELECT 7, count(*) FROM audit WHERE calling_user_id IS NULL AND user_id IS NOT NULL
+UNION ALL SELECT 8, count(*) FROM audit WHERE created_date BETWEEN '2026-03-28' AND '2026-03-30'
+UNION ALL SELECT 9, count(*) FROM audit WHERE user_id < actor_id
+UNION ALL SELECT 10, count(*) FROM audit WHERE lower(object_name) IN ('account', 'contact') OR action NOT IN (1, 2, 64)
+ORDER BY 1
+
+-- ? a condition on what a window says
+SELECT environment, actor_id, created_on, audit_id FROM access WHERE actor_id IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY environment, actor_id ORDER BY created_on, audit_id) = 2
+ORDER BY environment, actor_id
+
+-- ? a condition on a group
+SELECT * FROM (SELECT actor_id, count(*) AS total FROM access GROUP BY actor_id) AS per_actor
+WHERE total > 10 AND actor_id IS NOT NULL ORDER BY actor_id
+
+-- ? the top of an order
+SELECT environment, created_on, audit_id, change_data FROM change ORDER BY created_on DESC, audit_id LIMIT 5
