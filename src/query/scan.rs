@@ -171,7 +171,7 @@ impl AuditScan {
         let count = keep.map_or(group.rows, BooleanArray::true_count);
         let is_local = |name: &&str| *name == CREATED_DATE || *name == CREATED_HOUR;
         let mut stored: Vec<&str> = columns.iter().filter(|name| !is_local(name)).copied().collect();
-        if columns.iter().any(|name| is_local(name)) && !stored.contains(&"created_on") {
+        if columns.iter().any(is_local) && !stored.contains(&"created_on") {
             stored.push("created_on");
         }
         let is_keyed = |name: &&&str| {

@@ -209,7 +209,7 @@ pub fn column_type(field: &Field) -> String {
 }
 
 /// The table before it in the list that has the same columns.
-pub fn twin<'l>(listed: &'l [Listed], place: usize) -> Option<&'l str> {
+pub fn twin(listed: &[Listed], place: usize) -> Option<&str> {
     let columns = &listed[place].columns;
     listed[..place]
         .iter()
