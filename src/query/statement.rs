@@ -50,7 +50,7 @@ impl Statement {
             ast::Statement::Query(query) => Some(query),
             ast::Statement::Explain { statement, .. } if matches!(**statement, ast::Statement::Query(_)) => None,
             ast::Statement::ShowTables { .. } => None,
-            _ => return Err(not_a_question(sql)),
+            other => return Err(not_a_question(other)),
         };
         let mut named = Named::default();
         let _ = statement.visit(&mut named);
@@ -100,17 +100,11 @@ fn unreadable(cause: ParserError) -> Error {
         .hint("a name that is also a word of SQL, or has capital letters or blanks, stands in double quotes, a text in single ones")
 }
 
-fn not_a_question(sql: &str) -> Error {
-    let word: String = sql
-        .trim_start()
-        .chars()
-        .take_while(|sign| sign.is_alphabetic())
-        .collect();
-    Error::usage(format!(
-        "{} is no question: a statement only reads",
-        word.to_uppercase()
-    ))
-    .hint("ask with SELECT, WITH … SELECT, SHOW TABLES or EXPLAIN SELECT; `gatelog schema TABLE` describes a table")
+fn not_a_question(statement: &ast::Statement) -> Error {
+    let text = statement.to_string();
+    let word = text.split_whitespace().next().unwrap_or_default();
+    Error::usage(format!("{word} is no question: a statement only reads"))
+        .hint("ask with SELECT, WITH … SELECT, SHOW TABLES or EXPLAIN SELECT; `gatelog schema TABLE` describes a table")
 }
 
 /// The names in a statement.
@@ -120,13 +114,17 @@ struct Named {
     relations: BTreeSet<String>,
     /// By WITH.
     defined: BTreeSet<String>,
+    /// By AS, where it is not the table's own name.
+    aliases: BTreeSet<String>,
     /// A name of several parts.
     compound: Option<String>,
+    /// Queries, the outermost included.
+    queries: usize,
 }
 
 impl Named {
-    /// Refuses names that polars would read otherwise than meant: it takes the table wherever it should take what WITH
-    /// defines.
+    /// Refuses names that polars would read otherwise than meant: it takes the table where it should take what WITH or AS
+    /// calls so.
     fn refuse_names(&self) -> Result<()> {
         if let Some(name) = &self.compound {
             let last = name.rsplit('.').next().unwrap_or(name);
@@ -135,15 +133,14 @@ impl Named {
             );
         }
         let all = tables::all();
-        match self
-            .defined
-            .iter()
-            .find(|name| all.iter().any(|listed| listed.name == name.as_str()))
-        {
-            Some(name) => Err(
-                Error::usage(format!("WITH gives the name {name} to something else than the table"))
-                    .hint("choose a name that no table has"),
-            ),
+        let is_table = |name: &&String| all.iter().any(|listed| listed.name == name.as_str());
+        let defined = self.defined.iter().find(is_table);
+        let aliased = self.aliases.intersection(&self.relations).find(is_table);
+        match defined.or(aliased) {
+            Some(name) => Err(Error::usage(format!(
+                "the statement gives the name {name} to something else than the table"
+            ))
+            .hint("choose a name that no table has")),
             None => Ok(()),
         }
     }
@@ -154,17 +151,12 @@ impl Named {
             return false;
         };
         let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
-        let is_distinct = matches!(&select.distinct, Some(Distinct::On(_)));
-        match select.from.as_slice() {
+        let is_of_one = match select.from.as_slice() {
             [] => true,
-            [only] if only.joins.is_empty() => match &only.relation {
-                TableFactor::Table { name, .. } => {
-                    !is_grouped && !is_distinct && !self.defined.contains(&only_part(name))
-                }
-                _ => false,
-            },
+            [only] => only.joins.is_empty() && matches!(only.relation, TableFactor::Table { .. }),
             _ => false,
-        }
+        };
+        is_of_one && self.queries == 1 && !is_grouped && !matches!(&select.distinct, Some(Distinct::On(_)))
     }
 }
 
@@ -172,10 +164,22 @@ impl Visitor for Named {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        self.queries += 1;
         let defined = query.with.iter().flat_map(|with| &with.cte_tables);
         self.defined
             .extend(defined.map(|defined| defined.alias.name.value.clone()));
         self.visit_body(&query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        let (alias, own) = match factor {
+            TableFactor::Table { alias, name, .. } => (alias, only_part(name)),
+            TableFactor::Derived { alias, .. } => (alias, String::new()),
+            _ => return ControlFlow::Continue(()),
+        };
+        let alias = alias.iter().map(|alias| alias.name.value.clone());
+        self.aliases.extend(alias.filter(|alias| *alias != own));
         ControlFlow::Continue(())
     }
 

@@ -141,12 +141,16 @@ fn what_cannot_be_answered_is_refused_in_a_sentence_with_a_hint() {
             "beyond",
             "SELECT CAST(9223372036854775807 AS UINT64) + CAST(9 AS UINT64) AS large",
         ),
-        ("drop", "DROP TABLE sessions"),
+        ("drop", "-- all of it\nDROP TABLE sessions"),
         ("delete", "DELETE FROM audit"),
         ("create", "CREATE TABLE mine AS SELECT 1"),
         (
             "shadow",
             "WITH gaps AS (SELECT * FROM gaps WHERE state = 'open') SELECT * FROM gaps",
+        ),
+        (
+            "alias",
+            "SELECT gaps.client FROM sessions AS gaps JOIN gaps AS g ON gaps.environment = g.environment",
         ),
         ("exists", "SELECT * FROM sessions WHERE EXISTS (SELECT 1)"),
         ("time", "SELECT * FROM access WHERE created_on > 'yesterday'"),

@@ -183,6 +183,7 @@ fn l2_answers_without_an_order_are_the_same_every_time() {
         "SELECT environment, actor_id FROM users UNION SELECT environment, actor_id FROM access",
         "WITH some AS (SELECT object_type, count(*) AS n FROM change GROUP BY object_type) SELECT * FROM some",
         "SELECT DISTINCT client, start_censored FROM sessions",
+        "SELECT * FROM access WHERE actor_id IN (SELECT actor_id FROM sessions WHERE client = 'mixed')",
     ];
     let bytes = |sql: &str, threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new()
