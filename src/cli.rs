@@ -2,6 +2,7 @@
 
 mod explain;
 mod operate;
+mod query;
 mod rejects;
 mod rules;
 
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 pub use explain::ExplainArgs;
 pub use operate::{CompactArgs, RunsArgs, StatusArgs, VerifyArgs, WaitArg};
+pub use query::{Answered, Asked, QueryArgs, SchemaArgs};
 pub use rejects::{Listing, RejectsArgs, ReplayArgs, Shape};
 use rules::RuleOptions;
 
@@ -41,6 +43,7 @@ Start with:
   gatelog report --lake lake                   print all reports
   gatelog report sessions --format csv         one report, for a pipe
   gatelog report --out reports                 Parquet files for BI tools
+  gatelog query 'SELECT * FROM sessions'       your own question, in SQL; `gatelog schema` says what there is
   gatelog verify --lake lake                   check the lake against its manifest
 
 Exit codes: 0 done · 1 failed · 2 usage · 3 bad input, nothing committed · 4 committed, with more rejects than allowed
@@ -54,6 +57,10 @@ pub enum Command {
     Report(ReportArgs),
     /// What stands behind a session, a status or a number of somebody: rows, gaps, rule and thresholds, in plain language.
     Explain(ExplainArgs),
+    /// Answer a question in SQL about the lake and the report tables.
+    Query(QueryArgs),
+    /// The tables a question can name, with their columns, types and meanings.
+    Schema(SchemaArgs),
     /// What the lake knows of each environment, and what it does not.
     Status(StatusArgs),
     /// The runs that made the lake, newest first, with their inputs and books.
@@ -264,7 +271,13 @@ impl ReportArgs {
     }
 
     pub fn options(&self) -> Result<Options> {
-        let given = &self.options;
+        self.options.resolve()
+    }
+}
+
+impl ReportOptions {
+    pub fn resolve(&self) -> Result<Options> {
+        let given = self;
         let (from, to) = (given.rules.instant(&given.from)?, given.rules.instant(&given.to)?);
         if let (Some(from), Some(to)) = (from, to)
             && from >= to

@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod ask;
 mod cli;
 mod console;
 mod demo;
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
         Command::Explain(args) => run_explain(&args),
+        Command::Query(args) => ask::query(&args, &Scratch::new(std::env::temp_dir())),
+        Command::Schema(args) => ask::schema(&args),
         Command::Status(args) => run_status(&args),
         Command::Runs(args) => run_runs(&args),
         Command::Verify(args) => run_verify(&args),
@@ -149,7 +152,7 @@ fn publish(
     settings: &[(String, String)],
 ) -> Result<()> {
     let reports = Report::ALL.iter().map(|report| report.name());
-    let names: Vec<&str> = reports.chain(report::model::NAMES).collect();
+    let names: Vec<&str> = reports.chain(report::model::names()).collect();
     Ok(write::write_all(dir, tables, &names, formats, settings)?)
 }
 

@@ -6,11 +6,13 @@
 use super::content::Content;
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Error, Result};
-use arrow::array::{AsArray, RecordBatch, RecordBatchReader};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 use parquet::basic::{Compression, Encoding, EncodingMask, ZstdLevel};
 use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -184,7 +186,7 @@ impl Footer {
     }
 
     /// Reads all rows in order, only the named columns if any are named, `batch_rows` at a time.
-    fn read_rows(self, columns: &[&str], batch_rows: usize) -> Result<impl RecordBatchReader + use<>> {
+    fn read_all(self, columns: &[&str], batch_rows: usize) -> Result<impl RecordBatchReader + use<>> {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.content, self.metadata);
         let mask = if columns.is_empty() {
             ProjectionMask::all()
@@ -272,12 +274,24 @@ impl Footer {
         columns: &[&str],
         dictionary: &str,
     ) -> Result<impl RecordBatchReader + use<>> {
+        self.read_rows(group, columns, &[dictionary], None)
+    }
+
+    /// Reads rows of one row group, all of them or those of which `keep` is true: only the named columns, with the text
+    /// columns `keyed` as keys into their values.
+    pub fn read_rows(
+        &self,
+        group: usize,
+        columns: &[&str],
+        keyed: &[&str],
+        keep: Option<&BooleanArray>,
+    ) -> Result<impl RecordBatchReader + use<>> {
         let fields: Vec<Field> = self
             .metadata
             .schema()
             .fields()
             .iter()
-            .map(|field| match field.name() == dictionary {
+            .map(|field| match keyed.contains(&field.name().as_str()) {
                 true => {
                     let keyed = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
                     field.as_ref().clone().with_data_type(keyed)
@@ -289,7 +303,10 @@ impl Footer {
         let metadata =
             ArrowReaderMetadata::try_new(self.metadata.metadata().clone(), options).at_path(&self.path, UNREADABLE)?;
         let content = self.content.try_clone().at_path(&self.path, "cannot be opened")?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(content, metadata);
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(content, metadata);
+        if let Some(keep) = keep {
+            builder = builder.with_row_selection(RowSelection::from_filters(std::slice::from_ref(keep)));
+        }
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         builder
             .with_projection(mask)
@@ -329,7 +346,7 @@ pub fn read_row_group(
 
 /// Reads a file's rows, only the named columns if any are named, in order, `batch_rows` at a time.
 pub fn read(path: &Path, columns: &[&str], batch_rows: usize) -> Result<impl RecordBatchReader + use<>> {
-    Footer::read(path)?.read_rows(columns, batch_rows)
+    Footer::read(path)?.read_all(columns, batch_rows)
 }
 
 /// About how much is read at once where rows may be wide.
@@ -348,5 +365,5 @@ pub fn read_bounded(path: &Path) -> Result<impl RecordBatchReader + use<>> {
         .map(|group| group.total_byte_size() / group.num_rows().max(1))
         .max();
     let rows = BATCH_BYTES / row_bytes.unwrap_or_default().max(1);
-    footer.read_rows(&[], rows.clamp(1, 1 << 13) as usize)
+    footer.read_all(&[], rows.clamp(1, 1 << 13) as usize)
 }

@@ -15,6 +15,7 @@
 mod accesses;
 pub mod around;
 mod claims;
+pub mod columnar;
 mod commit;
 pub mod compact;
 mod content;

@@ -3,13 +3,13 @@
 //! With `--evidence all` an actor's changes extend sessions as accesses do, and a column counts them. A change may be
 //! made while accesses are not logged: a session that starts or ends with one inside a gap is censored there.
 
-use super::columns;
 use super::facts::Facts;
 use super::gaps::{Gap, Scope};
 use super::kernel::{self, Session, Window};
 use super::options::{Evidence, Options};
 use super::store::{InOrder, Stored};
 use super::table::{Batches, Rows, Table};
+use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -20,27 +20,78 @@ use std::sync::Arc;
 
 /// The columns; `changes` only where they are evidence.
 pub fn schema(evidence: Evidence) -> SchemaRef {
-    // Rows of kind `change` in the actor's name from started_on to last_seen_on.
-    let changes = columns::required("changes", DataType::Int64);
+    let changes = columns::required(
+        "changes",
+        DataType::Int64,
+        "Rows of kind `change` in the actor's name within the session; with `--evidence all` only.",
+    );
     let mut fields = vec![
-        columns::required("environment", DataType::Utf8),
-        columns::required("actor_id", DataType::Utf8),
-        columns::optional("actor_name", DataType::Utf8),
-        columns::required("started_on", columns::timestamp()),
-        columns::required("last_seen_on", columns::timestamp()),
-        columns::required("started_date", DataType::Date32),
-        columns::required("duration_min_s", DataType::Int64),
-        columns::optional("duration_max_s", DataType::Int64),
-        columns::required("accesses", DataType::Int64),
-        columns::required("web_accesses", DataType::Int64),
-        columns::required("web_services_accesses", DataType::Int64),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required(
+            "actor_id",
+            DataType::Utf8,
+            "Whose session it is: a lower-case GUID, or `name:` and the display name where only that is known.",
+        ),
+        columns::optional(
+            "actor_name",
+            DataType::Utf8,
+            "The newest name of the actor seen in any export.",
+        ),
+        columns::required("started_on", columns::timestamp(), "The first access of the session."),
+        columns::required(
+            "last_seen_on",
+            columns::timestamp(),
+            "The last access of the session; nobody knows when they left.",
+        ),
+        columns::required(
+            "started_date",
+            DataType::Date32,
+            "The date of the first access in `--tz`.",
+        ),
+        columns::required(
+            "duration_min_s",
+            DataType::Int64,
+            "Seconds from the first access to the last: the least the session can have lasted.",
+        ),
+        columns::optional(
+            "duration_max_s",
+            DataType::Int64,
+            "Seconds to the end of the audit interval after the last access: the most it can have lasted; null when the end is censored.",
+        ),
+        columns::required("accesses", DataType::Int64, "Logged accesses in the session."),
+        columns::required(
+            "web_accesses",
+            DataType::Int64,
+            "Those of a model-driven app in a browser (action 64).",
+        ),
+        columns::required(
+            "web_services_accesses",
+            DataType::Int64,
+            "Those of any other client (action 65).",
+        ),
     ];
     fields.extend((evidence == Evidence::All).then_some(changes));
     fields.extend([
-        columns::required("client", DataType::Utf8),
-        columns::optional("start_censored", DataType::Utf8),
-        columns::optional("end_censored", DataType::Utf8),
-        columns::required("audit_gap_s", DataType::Int64),
+        columns::required(
+            "client",
+            DataType::Utf8,
+            "`web`, `web_services`, or `mixed` when both occur.",
+        ),
+        columns::optional(
+            "start_censored",
+            DataType::Utf8,
+            "Why it may have begun earlier: `audit_gap` when auditing was off just before, `log_start` when the log begins there; else null.",
+        ),
+        columns::optional(
+            "end_censored",
+            DataType::Utf8,
+            "Why it may have gone on unseen: `audit_gap` when auditing went off right after, `log_end` when the log ends there; else null.",
+        ),
+        columns::required(
+            "audit_gap_s",
+            DataType::Int64,
+            "Seconds within the session in which auditing was off.",
+        ),
     ]);
     Arc::new(Schema::new(fields))
 }

@@ -15,8 +15,12 @@ pub mod publish;
 mod spell;
 pub mod text;
 
+use crate::disk::Disk;
+use crate::error::{self, AtPath};
 use crate::report::table::Table;
 use publish::{Document, Owned, WriteError};
+use std::ffi::OsString;
+use std::io::{BufWriter, IntoInnerError};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -76,6 +80,34 @@ pub fn write_all(
         documents.extend(tables.map(|table| document(table, format, settings)));
     }
     publish::publish(dir, &Owned::new(table_names), documents)
+}
+
+/// Writes one table as one file, which is put in place as a whole.
+pub fn write_file(path: &Path, table: &Table, format: Format, settings: &[(String, String)]) -> error::Result<()> {
+    let disk = Disk::default();
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    let beside = path.with_file_name(name);
+    let mut sink = BufWriter::with_capacity(1 << 20, disk.create(&beside)?);
+    let filled = match format {
+        Format::Parquet => parquet::write(table, settings, &mut sink).at_path(path, "cannot be written"),
+        Format::Csv => csv::write(table, &mut sink).at_path(path, "cannot be written"),
+        Format::Json => json::write(table, &mut sink).at_path(path, "cannot be written"),
+    };
+    let whole = filled
+        .and_then(|()| {
+            sink.into_inner()
+                .map_err(IntoInnerError::into_error)
+                .at_path(path, "cannot be written")
+        })
+        .and_then(|file| file.sync())
+        .and_then(|()| disk.rename(&beside, path));
+    if whole.is_err() {
+        // The failure is what counts.
+        let _ = disk.remove_file(&beside);
+    }
+    whole
 }
 
 fn document<'a>(table: &'a Table, format: Format, settings: &'a [(String, String)]) -> Document<'a> {

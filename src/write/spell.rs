@@ -5,9 +5,8 @@ use crate::report::table::Column;
 use arrow::array::RecordBatch;
 use std::collections::HashSet;
 
-pub(super) fn cells(batch: &RecordBatch, index: usize, name: &str) -> Vec<Option<String>> {
+pub(super) fn cells(batch: &RecordBatch, index: usize, is_duration: bool) -> Vec<Option<String>> {
     let column = Column::all(batch)[index];
-    let is_duration = name.ends_with("_s");
     let cell = |row: usize| match column {
         Column::Text(values) => clean(values.value(row)),
         Column::Long(values) if is_duration => duration(values.value(row)),

@@ -12,8 +12,9 @@ use gatelog::lake::lock::Owner;
 use std::fs;
 use std::path::Path;
 
-pub const COMMANDS: [&str; 11] = [
-    "ingest", "status", "runs", "verify", "compact", "rejects", "replay", "report", "explain", "generate", "demo",
+pub const COMMANDS: [&str; 13] = [
+    "ingest", "status", "runs", "verify", "compact", "rejects", "replay", "report", "explain", "query", "schema",
+    "generate", "demo",
 ];
 
 /// Compares an outcome with `golden/NAME.txt`, where HOME stands for the folder the program ran in.
@@ -54,7 +55,7 @@ pub fn check(home: &Path, name: &str, command: &[&str], code: i32) {
 }
 
 /// A folder with a lake of a few rows.
-fn with_lake() -> tempfile::TempDir {
+pub fn with_lake() -> tempfile::TempDir {
     let home = support::home();
     let input = support::repository().join("sample-data/minimal/input/page.json");
     let lake = home.path().join("lake");

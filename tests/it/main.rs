@@ -1,5 +1,6 @@
 //! The integration tests: the program and the library as a user meets them. One binary, so that it links once.
 
+mod ask; // what `query` and `schema` print, and what they refuse
 mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
@@ -35,6 +36,7 @@ mod packed; // the same table for bombs, damaged streams and archives
 mod pages; // OData JSON in every shape
 mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
 mod python; // a Python with DuckDB
+mod query; // questions in SQL, compared with DuckDB on all rows
 mod readers; // readers while a lake is written: DuckDB and the program itself
 mod rejects; // what was set aside: listing it, and the limit of it
 mod replay; // what was set aside, read again

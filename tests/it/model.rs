@@ -55,7 +55,7 @@ fn keys_of_the_sample_cases_join_in_duckdb() {
         folders.push(publish(home.path(), &name, &lake, &case.parsed_options()));
     }
     let joined = assert_joined(&folders);
-    assert!(model::NAMES.iter().all(|name| joined[*name] > 10), "{joined:?}");
+    assert!(model::names().iter().all(|name| joined[*name] > 10), "{joined:?}");
 }
 
 /// Over clock changes, a left-out day and the turn of ISO years; of people without ids; as of long after.
@@ -120,7 +120,7 @@ fn an_empty_lake_has_every_table_with_its_columns() {
     let users = support::write(&home.path().join("users.csv"), "systemuserid,fullname\n");
     support::ingest(&support::plan(&lake, &[&users]));
     let folder = publish(home.path(), "nothing", &lake, &Options::default());
-    assert_eq!(support::files(&folder).len(), TABLES.len() + model::NAMES.len());
+    assert_eq!(support::files(&folder).len(), TABLES.len() + model::names().len());
     assert_joined(&[folder]);
 }
 
@@ -136,7 +136,7 @@ fn the_model_comes_with_parquet_of_all_reports_and_goes_with_them() {
         let files = support::files(&home.path().join("reports")).into_keys();
         files.filter(|name| name.starts_with("dim_")).collect::<Vec<_>>()
     };
-    let mut all: Vec<String> = model::NAMES.iter().map(|name| format!("{name}.parquet")).collect();
+    let mut all: Vec<String> = model::names().iter().map(|name| format!("{name}.parquet")).collect();
     all.sort();
     assert_eq!(dimensions(&[]), all);
     assert_eq!(dimensions(&["sessions"]), Vec::<String>::new());

@@ -116,7 +116,7 @@ pub fn csvs(lake: &Path, options: &Options) -> BTreeMap<&'static str, String> {
 
 /// The tables that `report --out` writes, and may replace.
 pub fn written_tables() -> Vec<&'static str> {
-    TABLES.into_iter().chain(report::model::NAMES).collect()
+    TABLES.into_iter().chain(report::model::names()).collect()
 }
 
 /// Writes every report as files, as `report --out` does.

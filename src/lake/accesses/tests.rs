@@ -1,11 +1,11 @@
 //! The stream of accesses against a sort of all rows, on real files of every shape.
 
 use super::*;
+use crate::columns;
 use crate::disk::Disk;
 use crate::lake::around::{Asked, AuditRow};
 use crate::lake::file::ParquetFile;
 use crate::lake::manifest::{DataFile, Manifest};
-use crate::lake::schema;
 use arrow::array::{Int32Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ type Row = (i64, i32, Option<String>);
 /// that are no accesses is one of changes.
 fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
     let columns = Arc::new(Schema::new(vec![
-        Field::new("created_on", schema::timestamp(), false),
+        Field::new("created_on", columns::timestamp(), false),
         Field::new("action", DataType::Int32, false),
         Field::new("actor_id", DataType::Utf8, true),
     ]));

@@ -6,27 +6,38 @@
 //! the label alone, as operations of apps such as Sales or Customer Service: their row says so and guesses nothing. A code
 //! that is not here is one that Dataverse has not documented.
 
-use super::super::columns;
 use super::super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::record::{ACTIONS, Kind, control_meaning};
 use arrow::array::{ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        // The key: the audit record's action, as in control.
-        columns::required("action", DataType::Int32),
-        // Dataverse's label in English, as in control.
-        columns::required("action_name", DataType::Utf8),
-        // access, control or change: in which part of the lake its rows lie.
-        columns::required("kind", DataType::Utf8),
-        columns::required("meaning", DataType::Utf8),
-        // Whether the meaning is documented; else there is a label only.
-        columns::required("is_documented", DataType::Boolean),
-        // What a row of this action says about who was there, and about what the log can show.
-        columns::required("coverage", DataType::Utf8),
+        columns::required(
+            "action",
+            DataType::Int32,
+            "The key: the audit record's action, as in `control` and in the lake.",
+        ),
+        columns::required("action_name", DataType::Utf8, "Dataverse's label in English."),
+        columns::required(
+            "kind",
+            DataType::Utf8,
+            "`access`, `control` or `change`: in which part of the lake its rows lie.",
+        ),
+        columns::required("meaning", DataType::Utf8, "What such a row says, in plain language."),
+        columns::required(
+            "is_documented",
+            DataType::Boolean,
+            "Whether that meaning is documented; else Dataverse documents the label only.",
+        ),
+        columns::required(
+            "coverage",
+            DataType::Utf8,
+            "What a row of this action says about who was there, and about what the log can show.",
+        ),
     ]))
 });
 

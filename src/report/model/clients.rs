@@ -1,23 +1,32 @@
 //! `dim_client`: the doors through which people come, in plain language. It stands in no lake: the doors are few, and
 //! their meaning is that of the two access actions.
 
-use super::super::columns;
 use super::super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::record::{ACTION_WEB, ACTION_WEB_SERVICES};
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        // The key, as in sessions, clients and activity.
-        columns::required("client", DataType::Utf8),
-        // The client for people.
-        columns::required("client_name", DataType::Utf8),
-        // The action of accesses by this client; null for mixed, which has both.
-        columns::optional("action", DataType::Int32),
-        columns::required("description", DataType::Utf8),
+        columns::required(
+            "client",
+            DataType::Utf8,
+            "The key, as in `sessions`, `clients` and `activity`.",
+        ),
+        columns::required("client_name", DataType::Utf8, "The client for people."),
+        columns::optional(
+            "action",
+            DataType::Int32,
+            "The action of accesses by this client; null for `mixed`, which has both.",
+        ),
+        columns::required(
+            "description",
+            DataType::Utf8,
+            "What the client stands for, in plain language.",
+        ),
     ]))
 });
 

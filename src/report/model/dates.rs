@@ -4,9 +4,9 @@
 //! years reach from the Monday of the log's first week, with which the `clients` report may begin, to the log's last day.
 
 use super::super::clock::{LocalDates, month_start, week_start};
-use super::super::columns;
 use super::super::facts::Facts;
 use super::super::table::{Batches, Rows, Table};
+use crate::columns;
 use crate::error::Result;
 use crate::instant::{date_of, day_number};
 use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int32Array, RecordBatch, StringArray};
@@ -16,31 +16,42 @@ use chrono_tz::Tz;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        // The key.
-        columns::required("date", DataType::Date32),
-        columns::required("year", DataType::Int32),
-        // 1 to 4.
-        columns::required("quarter", DataType::Int32),
-        columns::required("month", DataType::Int32),
-        columns::required("month_name", DataType::Utf8),
-        // The first of the month, as clients.period_start of that grain.
-        columns::required("month_start", DataType::Date32),
-        // `2026-03`, which sorts as it reads.
-        columns::required("year_month", DataType::Utf8),
-        // Of the month.
-        columns::required("day", DataType::Int32),
-        // The year an ISO week belongs to: that of its Thursday.
-        columns::required("iso_year", DataType::Int32),
-        columns::required("iso_week", DataType::Int32),
-        // The Monday, as clients.period_start of that grain.
-        columns::required("week_start", DataType::Date32),
-        // 1 is Monday, as in activity.
-        columns::required("weekday", DataType::Int32),
-        columns::required("weekday_name", DataType::Utf8),
-        // Saturday or Sunday.
-        columns::required("is_weekend", DataType::Boolean),
+        columns::required(
+            "date",
+            DataType::Date32,
+            "The key: every day of whole years, in `--tz`.",
+        ),
+        columns::required("year", DataType::Int32, "The year."),
+        columns::required("quarter", DataType::Int32, "The quarter, 1 to 4."),
+        columns::required("month", DataType::Int32, "The month, 1 to 12."),
+        columns::required("month_name", DataType::Utf8, "The month in English."),
+        columns::required(
+            "month_start",
+            DataType::Date32,
+            "The first of the month, as `period_start` of that grain in `clients`.",
+        ),
+        columns::required(
+            "year_month",
+            DataType::Utf8,
+            "Year and month like `2026-03`, which sorts as it reads.",
+        ),
+        columns::required("day", DataType::Int32, "The day of the month."),
+        columns::required(
+            "iso_year",
+            DataType::Int32,
+            "The year the ISO week belongs to: that of its Thursday.",
+        ),
+        columns::required("iso_week", DataType::Int32, "The ISO week, 1 to 53."),
+        columns::required(
+            "week_start",
+            DataType::Date32,
+            "The Monday, as `period_start` of that grain in `clients`.",
+        ),
+        columns::required("weekday", DataType::Int32, "1 is Monday, as in `activity`."),
+        columns::required("weekday_name", DataType::Utf8, "The weekday in English."),
+        columns::required("is_weekend", DataType::Boolean, "Saturday or Sunday."),
     ]))
 });
 

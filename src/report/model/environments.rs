@@ -1,9 +1,9 @@
 //! `dim_environment`: each environment of which anything is known, and what its reports rest on.
 
-use super::super::columns;
 use super::super::facts::Facts;
 use super::super::options::Options;
 use super::super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use crate::lake::side::{Organization, Side};
@@ -11,21 +11,49 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray,
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        // The key.
-        columns::required("environment", DataType::Utf8),
-        // From the newest organization export; null without one.
-        columns::optional("organization_name", DataType::Utf8),
-        columns::optional("is_audit_enabled", DataType::Boolean),
-        columns::optional("is_user_access_audit_enabled", DataType::Boolean),
-        // First and last row, or --as-of; null without rows.
-        columns::optional("log_started_on", columns::timestamp()),
-        columns::optional("log_ended_on", columns::timestamp()),
-        columns::required("audit_interval_s", DataType::Int64),
-        // option, organization or default.
-        columns::required("audit_interval_is_from", DataType::Utf8),
-        columns::required("session_gap_s", DataType::Int64),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::optional(
+            "organization_name",
+            DataType::Utf8,
+            "The organization's name in its newest export; null without one.",
+        ),
+        columns::optional(
+            "is_audit_enabled",
+            DataType::Boolean,
+            "Whether auditing was on at that export; null without one.",
+        ),
+        columns::optional(
+            "is_user_access_audit_enabled",
+            DataType::Boolean,
+            "Whether accesses were logged at that export; null without one.",
+        ),
+        columns::optional(
+            "log_started_on",
+            columns::timestamp(),
+            "The first row of the log; null without rows.",
+        ),
+        columns::optional(
+            "log_ended_on",
+            columns::timestamp(),
+            "The last row of the log, or `--as-of`; null without rows.",
+        ),
+        columns::required(
+            "audit_interval_s",
+            DataType::Int64,
+            "Seconds within which a user's accesses are logged once.",
+        ),
+        columns::required(
+            "audit_interval_is_from",
+            DataType::Utf8,
+            "Where the interval is from: `option`, `organization` or `default`.",
+        ),
+        columns::required(
+            "session_gap_s",
+            DataType::Int64,
+            "The longest pause within a session, in seconds.",
+        ),
     ]))
 });
 

@@ -23,11 +23,49 @@ use super::status;
 use super::table::Table;
 use crate::error::Result;
 use crate::lake::Lake;
+use arrow::datatypes::SchemaRef;
+
+/// A table of the model: its name, what a row of it stands for, and its columns with their meanings.
+pub struct Dimension {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    pub schema: SchemaRef,
+}
+
+/// The tables, in order.
+pub fn dimensions() -> [Dimension; 5] {
+    let dimension = |name, meaning, schema: &SchemaRef| Dimension {
+        name,
+        meaning,
+        schema: schema.clone(),
+    };
+    [
+        dimension(
+            "dim_date",
+            "One row per day of the whole years that the reports touch.",
+            &dates::SCHEMA,
+        ),
+        dimension(
+            "dim_user",
+            "One row per environment and person of the log or known user.",
+            &users::SCHEMA,
+        ),
+        dimension("dim_client", "One row per client.", &clients::SCHEMA),
+        dimension(
+            "dim_action",
+            "One row per documented action of an audit record.",
+            &actions::SCHEMA,
+        ),
+        dimension("dim_environment", "One row per environment.", &environments::SCHEMA),
+    ]
+}
 
 /// The names of the tables, in order.
-pub const NAMES: [&str; 5] = ["dim_date", "dim_user", "dim_client", "dim_action", "dim_environment"];
+pub fn names() -> [&'static str; 5] {
+    dimensions().map(|dimension| dimension.name)
+}
 
-/// The tables, in the order of their names.
+/// The tables' rows, in that order.
 pub fn tables(lake: &Lake, options: &Options) -> Result<Vec<Table>> {
     let (names, side) = (lake.names()?, lake.side()?);
     let asked = |environment: &&String| options.environment.as_ref().is_none_or(|asked| asked == *environment);

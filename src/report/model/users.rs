@@ -1,9 +1,9 @@
 //! `dim_user`: everybody a report may name: every actor of the log, and every user whose export is known.
 
-use super::super::columns;
 use super::super::facts::Facts;
 use super::super::table::Table;
 use super::super::users::kind;
+use crate::columns;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::lake::side::{Side, User};
@@ -13,26 +13,64 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        // Key with actor_id: the same id in two environments is two people.
-        columns::required("environment", DataType::Utf8),
-        columns::required("actor_id", DataType::Utf8),
-        // The newest one seen in any export.
-        columns::optional("actor_name", DataType::Utf8),
-        // disabled, application, non_interactive, person; unknown without a systemuser export. As in users.
-        columns::required("kind", DataType::Utf8),
-        // Whether only a display name is known, so that two people of one name are one here.
-        columns::required("is_known_by_name_only", DataType::Boolean),
-        // From the newest systemuser export; null without one.
-        columns::optional("is_disabled", DataType::Boolean),
-        columns::optional("is_deleted", DataType::Boolean),
-        columns::optional("is_licensed", DataType::Boolean),
-        // The choice systemuser_accessmode: 0 is read-write, 4 non-interactive.
-        columns::optional("access_mode", DataType::Int32),
-        columns::optional("application_id", DataType::Utf8),
-        columns::optional("domain_name", DataType::Utf8),
-        columns::optional("exported_on", columns::timestamp()),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required(
+            "actor_id",
+            DataType::Utf8,
+            "Key with `environment`: the same id in two environments is two people.",
+        ),
+        columns::optional(
+            "actor_name",
+            DataType::Utf8,
+            "The newest name of the person seen in any export.",
+        ),
+        columns::required(
+            "kind",
+            DataType::Utf8,
+            "`disabled`, `application`, `non_interactive` or `person`; `unknown` without a `systemuser` export.",
+        ),
+        columns::required(
+            "is_known_by_name_only",
+            DataType::Boolean,
+            "Whether only a display name is known, so that two people of one name are one here.",
+        ),
+        columns::optional(
+            "is_disabled",
+            DataType::Boolean,
+            "Whether the user was disabled at the newest export; null without one.",
+        ),
+        columns::optional(
+            "is_deleted",
+            DataType::Boolean,
+            "Whether the user had been deleted in the source; null without an export.",
+        ),
+        columns::optional(
+            "is_licensed",
+            DataType::Boolean,
+            "Whether the user had a licence at the newest export; null if that is not known.",
+        ),
+        columns::optional(
+            "access_mode",
+            DataType::Int32,
+            "Dataverse's access mode: 0 is read-write, 4 non-interactive; null without an export.",
+        ),
+        columns::optional(
+            "application_id",
+            DataType::Utf8,
+            "The application of an application user; else null.",
+        ),
+        columns::optional(
+            "domain_name",
+            DataType::Utf8,
+            "The user's sign-in name; null without an export.",
+        ),
+        columns::optional(
+            "exported_on",
+            columns::timestamp(),
+            "When that state was exported; null without an export.",
+        ),
     ]))
 });
 
