@@ -146,11 +146,12 @@ enum ReportName {
     Users,
     Activity,
     Control,
+    Silence,
 }
 
 #[derive(Args)]
 pub struct ReportArgs {
-    /// sessions, clients, gaps, coverage, users, activity, control.
+    /// sessions, clients, gaps, coverage, users, activity, control, silence.
     #[arg(value_name = "NAME", hide_possible_values = true)]
     names: Vec<ReportName>,
     #[command(flatten)]
@@ -173,8 +174,8 @@ struct ReportOptions {
     /// Only this environment.
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    /// Only sessions that start, switches of auditing that happen, periods, days and gaps that reach, at or after this
-    /// time; users and activity are of the whole log.
+    /// Only sessions that start, switches of auditing that happen, periods, days, gaps and silences that reach, at or
+    /// after this time; users and activity are of the whole log.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// … before this time.
@@ -202,6 +203,9 @@ struct ReportOptions {
     /// Users in the order of a licence worklist: never seen, then longest inactive, unknown, active.
     #[arg(long)]
     worklist: bool,
+    /// Only silences of which chance makes so many, or fewer, in the whole log.
+    #[arg(long, value_name = "NUMBER", default_value = "0.01", value_parser = share)]
+    silence_threshold: f64,
 }
 
 /// Where a report goes.
@@ -233,6 +237,7 @@ impl ReportArgs {
                 ReportName::Users => Report::Users,
                 ReportName::Activity => Report::Activity,
                 ReportName::Control => Report::Control,
+                ReportName::Silence => Report::Silence,
             })
             .collect();
         let mut seen = Vec::new();
@@ -301,6 +306,7 @@ impl ReportArgs {
             inactive_after_us,
             min_coverage: given.min_coverage,
             worklist: given.worklist,
+            silence_threshold: given.silence_threshold,
         })
     }
 }

@@ -9,6 +9,7 @@
 //!                        ▼                               ├─▶ counts per hour of the week ─▶ activity
 //! accesses, once, in order of time ──▶ pass ──────────────┼─▶ counts per actor ─▶ users
 //!                                                        ├─▶ evidence ─▶ gaps
+//!                                                        ├─▶ windows, counts per five minutes ─▶ silence
 //!                                                        └─▶ ended sessions ─▶ store (memory, then a file) ─▶ sessions
 //! ```
 //!
@@ -35,6 +36,7 @@ mod pass;
 mod people;
 pub mod runs;
 mod sessions;
+mod silence;
 pub mod status;
 mod store;
 pub mod table;
@@ -58,10 +60,11 @@ pub enum Report {
     Users,
     Activity,
     Control,
+    Silence,
 }
 
 impl Report {
-    pub const ALL: [Report; 7] = [
+    pub const ALL: [Report; 8] = [
         Report::Sessions,
         Report::Clients,
         Report::Gaps,
@@ -69,6 +72,7 @@ impl Report {
         Report::Users,
         Report::Activity,
         Report::Control,
+        Report::Silence,
     ];
 
     pub fn name(self) -> &'static str {
@@ -80,6 +84,7 @@ impl Report {
             Report::Users => "users",
             Report::Activity => "activity",
             Report::Control => "control",
+            Report::Silence => "silence",
         }
     }
 }

@@ -16,6 +16,9 @@ pub const DEFAULT_INACTIVE_AFTER_US: i64 = 90 * 86_400 * MICROS_PER_SECOND;
 /// How much of that time must have been audited before silence proves anything.
 pub const DEFAULT_MIN_COVERAGE: f64 = 0.9;
 
+/// How many silences chance may make in a log before one of them is no wonder.
+pub const DEFAULT_SILENCE_THRESHOLD: f64 = 0.01;
+
 /// A hundred years: beyond that, adding to an instant could overflow.
 const LONGEST_US: i64 = 36_525 * 86_400 * MICROS_PER_SECOND;
 
@@ -40,6 +43,8 @@ pub struct Options {
     pub min_coverage: f64,
     /// Users in the order in which licences are worth a look: never seen, then longest inactive.
     pub worklist: bool,
+    /// Silences that are more probable than this are left out.
+    pub silence_threshold: f64,
 }
 
 /// The two durations behind every session of an environment, in micros.
@@ -79,6 +84,7 @@ impl Default for Options {
             inactive_after_us: DEFAULT_INACTIVE_AFTER_US,
             min_coverage: DEFAULT_MIN_COVERAGE,
             worklist: false,
+            silence_threshold: DEFAULT_SILENCE_THRESHOLD,
         }
     }
 }
@@ -111,6 +117,7 @@ impl Options {
             ("session_gap_s", seconds(|intervals| intervals.session_gap_us)),
             ("inactive_after_s", Some(as_seconds(self.inactive_after_us))),
             ("min_coverage", Some(self.min_coverage.to_string())),
+            ("silence_threshold", Some(self.silence_threshold.to_string())),
             ("worklist", self.worklist.then(|| true.to_string())),
         ];
         let named = settings

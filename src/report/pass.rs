@@ -8,6 +8,7 @@ use super::kernel::{Running, Session};
 use super::options::Options;
 use super::people::People;
 use super::sessions::is_chosen;
+use super::silence::Seen;
 use super::store::Store;
 use crate::error::Result;
 use crate::lake::Accesses;
@@ -32,6 +33,7 @@ pub struct Counters {
     pub days: Option<Days>,
     pub rhythm: Option<Rhythm>,
     pub people: Option<People>,
+    pub seen: Option<Seen>,
 }
 
 impl Counters {
@@ -47,6 +49,9 @@ impl Counters {
         }
         if let Some(people) = &mut self.people {
             people.take(piece);
+        }
+        if let Some(seen) = &mut self.seen {
+            seen.take(piece);
         }
     }
 
