@@ -61,8 +61,8 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         columns::required("expected_accesses", DataType::Float64),
         // The shape of the gamma distribution of levels in this environment, 1 (wild) to 16 (regular).
         columns::required("shape", DataType::Int64),
-        // How many local dates lie in the silence as a whole, and may be days off.
-        columns::required("whole_days", DataType::Int64),
+        // How many local dates of the silence have hardly any access, and may be days off.
+        columns::required("quiet_dates", DataType::Int64),
         // How many silences as long as this chance would make in the whole log.
         columns::required("probability", DataType::Float64),
         // Rows of data changes strictly inside: proof that the system was in use and these rows were not lost.
@@ -106,15 +106,10 @@ pub fn rows(
     let pairs: Vec<(i64, i64)> = windows.iter().map(|window| (window.start, window.end)).collect();
     let changes = lake.changes_inside(&facts.environment, &pairs)?;
     let causes = cause::of(lake, &facts.environment, &judged, &deletions)?;
-    to_batch(facts, &model, &judged, (changes, causes))
+    to_batch(facts, &judged, (changes, causes))
 }
 
-fn to_batch(
-    facts: &Facts,
-    model: &Model,
-    rows: &[Judged],
-    (changes, causes): (Vec<i64>, Vec<Cause>),
-) -> Result<RecordBatch> {
+fn to_batch(facts: &Facts, rows: &[Judged], (changes, causes): (Vec<i64>, Vec<Cause>)) -> Result<RecordBatch> {
     let instant = |of: &dyn Fn(&Judged) -> i64| -> ArrayRef {
         let instants = TimestampMicrosecondArray::from_iter_values(rows.iter().map(of));
         Arc::new(instants.with_timezone("UTC"))
@@ -134,8 +129,8 @@ fn to_batch(
         number(&|row| row.weeks),
         double(&|row| row.level),
         double(&|row| row.expected),
-        number(&|_| model.shape),
-        number(&|row| row.whole_days),
+        number(&|row| row.shape),
+        number(&|row| row.quiet_dates),
         double(&|row| row.probability),
         Arc::new(Int64Array::from(changes)),
         Arc::new(deleted_on.collect::<TimestampMicrosecondArray>().with_timezone("UTC")),

@@ -23,18 +23,21 @@ const AROUND_US: (i64, i64) = (HOUR_US, 12 * HOUR_US);
 const LEVEL_PRIOR: f64 = 4.0;
 /// The most regular log still varies by a quarter: 1 ÷ √16.
 const GREATEST_SHAPE: i64 = 16;
-/// One day in so many is a day off: ten holidays and some bridging days a year.
-const DAYS_A_DAY_OFF: f64 = 25.0;
-/// One day in so many has fewer accesses than a quiet one.
-const DAYS_A_QUIET_DAY: usize = 20;
+/// Levels are taken over so long, for windows that are at least so long.
+const SCALES_US: [(i64, i64); 3] = [(HOUR_US, 0), (6 * HOUR_US, 8 * HOUR_US), (DAY_US, DAY_US)];
+/// A date with at most this part of its usual accesses is quiet.
+const QUIET_PART: i64 = 4;
+/// One date in so many is a day off: ten holidays and some bridging days a year. One in three is followed by another.
+const DATES_A_DAY_OFF: f64 = 25.0;
+const NEXT_IS_OFF: f64 = 1.0 / 3.0;
 
 /// What is known of an environment's accesses.
 pub struct Model {
     counts: Counts,
-    /// Of the gamma distribution of levels: 1, 2, 4, 8 or 16.
-    pub shape: i64,
-    /// Accesses of a quiet day.
-    quiet_day: f64,
+    /// Of the gamma distribution of levels, for each of the scales: 1 to 16.
+    shapes: [i64; SCALES_US.len()],
+    /// Accesses of a day off.
+    day_off: f64,
     /// Local dates of the log.
     dates: i64,
 }
@@ -49,8 +52,9 @@ pub struct Judged {
     /// How busy the hours around the window were, compared with the same weeks; at most 1.
     pub level: f64,
     pub expected: f64,
-    /// Local dates that lie in the window as a whole.
-    pub whole_days: i64,
+    pub shape: i64,
+    /// Working dates of the window that are quiet, and may be days off.
+    pub quiet_dates: i64,
     pub probability: f64,
 }
 
@@ -59,13 +63,13 @@ impl Model {
     pub fn new(counts: Counts, gaps: &[Window]) -> Model {
         let log = counts.log;
         let mut model = Model {
-            shape: GREATEST_SHAPE,
-            quiet_day: 0.0,
+            shapes: [GREATEST_SHAPE; SCALES_US.len()],
+            day_off: 0.0,
             dates: log.end.div_euclid(DAY_US) - log.start.div_euclid(DAY_US) + 1,
             counts,
         };
-        model.quiet_day = model.find_quiet_day(gaps);
-        model.shape = model.find_shape(gaps);
+        model.day_off = model.find_day_off(gaps);
+        model.shapes = SCALES_US.map(|scale| model.find_shape(scale.0, gaps));
         model
     }
 
@@ -88,38 +92,33 @@ impl Model {
             1.0
         };
         let accesses = self.counts.accesses as f64;
+        let scale = SCALES_US
+            .iter()
+            .rposition(|scale| scale.1 <= judged)
+            .unwrap_or_default();
+        let shape = self.shapes[scale];
         // The level only lowers what is expected.
-        if accesses * self.none(usual * times) > threshold {
+        if accesses * none(usual * times, shape) > threshold {
             return None;
         }
         let level = self.level(silence, judged);
         let expected = usual * level * times;
-        let (whole_days, quiet) = self.days_off(silence, counted, level);
-        let by_days_off = match whole_days {
+        let (quiet_dates, off) = self.days_off(local, counted, level);
+        let by_days_off = match quiet_dates {
             0 => 0.0,
-            days => self.dates as f64 / DAYS_A_DAY_OFF * 0.5f64.powi((days - 1).min(1000) as i32) * self.none(quiet),
+            dates => self.dates as f64 / DATES_A_DAY_OFF * power(NEXT_IS_OFF, dates - 1) * none(off, shape),
         };
-        let probability = accesses * self.none(expected) + by_days_off;
+        let probability = accesses * none(expected, shape) + by_days_off;
         (probability <= threshold).then_some(Judged {
             silence: *silence,
             usual,
             weeks,
             level,
             expected,
-            whole_days,
+            shape,
+            quiet_dates,
             probability,
         })
-    }
-
-    /// The chance of no access where so many are expected and the level is gamma distributed: (shape ÷ (shape +
-    /// expected)) to the power of shape, by squaring.
-    fn none(&self, expected: f64) -> f64 {
-        let shape = self.shape as f64;
-        let mut power = shape / (shape + expected);
-        for _ in 0..self.shape.trailing_zeros() {
-            power *= power;
-        }
-        power
     }
 
     /// Accesses in the same stretch of the weeks before and after: the lower median, and how many weeks there are.
@@ -164,87 +163,135 @@ impl Model {
         [before, after].into_iter().flatten().filter_map(of).fold(1.0, f64::min)
     }
 
-    /// How many whole dates the window holds, and what is expected if they were days off: quiet days, from noon before
-    /// them to noon after.
-    fn days_off(&self, silence: &Silence, counted: Window, level: f64) -> (i64, f64) {
-        let local = silence.local;
-        let first = -(-local.start).div_euclid(DAY_US) * DAY_US;
-        let last = local.end.div_euclid(DAY_US) * DAY_US;
-        let days = ((last - first) / DAY_US).max(0);
+    /// How many working dates of the window are quiet, and what is expected if they were days off, from noon before them
+    /// to noon after.
+    fn days_off(&self, local: Window, counted: Window, level: f64) -> (i64, f64) {
+        let (mut first, mut last) = (local.start.div_euclid(DAY_US), (local.end - 1).div_euclid(DAY_US));
+        // Those in between have no access at all.
+        first += i64::from(!self.is_quiet(first));
+        last -= i64::from(last >= first && !self.is_quiet(last));
+        let is_working = |date: &i64| {
+            let usual = self.usual(a_day(*date), 0);
+            usual.is_some_and(|(usual, _)| usual > 2.0 * self.day_off)
+        };
+        let working = (first..=last).filter(is_working).count() as i64;
+        if working == 0 {
+            return (0, 0.0);
+        }
+        let (start, end) = (first * DAY_US, (last + 1) * DAY_US);
         let head = Window {
             start: counted.start,
-            end: first - DAY_US / 2,
+            end: start - DAY_US / 2,
         };
         let tail = Window {
-            start: last + DAY_US / 2,
+            start: end + DAY_US / 2,
             end: counted.end,
         };
-        let is_tail = local.end - local.start <= WEEK_US;
-        let usual = |part: Window, is_looked_at: bool| match is_looked_at && part.start < part.end {
+        let usual = |part: Window| match part.start < part.end {
             true => self.usual(part, 0).map_or(0.0, |(usual, _)| usual),
             false => 0.0,
         };
-        let at_work = (usual(head, true) + usual(tail, is_tail)) * level;
-        (days, at_work + self.quiet_day * days as f64)
+        let at_work = (usual(head) + usual(tail)) * level;
+        let off_us = end.min(local.end) - start.max(local.start);
+        (working, at_work + self.day_off * (off_us as f64 / DAY_US as f64))
     }
 
-    /// Of all dates that lie in the log and in no gap, the accesses of the quietest twentieth part's busiest.
-    fn find_quiet_day(&self, gaps: &[Window]) -> f64 {
+    /// Whether a date has hardly any of its usual accesses.
+    fn is_quiet(&self, date: i64) -> bool {
+        let usual = self.median(a_day(date), 0);
+        usual.is_some_and(|(usual, _)| self.counts.within(a_day(date)) * QUIET_PART <= usual)
+    }
+
+    /// A day off is like the quietest weekday: the median of its dates that lie in the log and in no gap.
+    fn find_day_off(&self, gaps: &[Window]) -> f64 {
         let log = self.counts.log;
         let (first, end) = (-(-log.start).div_euclid(DAY_US), log.end.div_euclid(DAY_US));
-        let dates = (first..end).map(|date| Window {
-            start: date * DAY_US,
-            end: (date + 1) * DAY_US,
+        let mut weekdays: [Vec<i64>; 7] = Default::default();
+        for date in first..end {
+            if !is_touched(gaps, a_day(date)) {
+                weekdays[date.rem_euclid(7) as usize].push(self.counts.within(a_day(date)) / BIN_US);
+            }
+        }
+        let medians = weekdays.iter_mut().map(|counts| {
+            counts.sort_unstable();
+            counts.get((counts.len().max(1) - 1) / 2).copied().unwrap_or_default()
         });
-        let mut counts: Vec<i64> = dates
-            .filter(|date| !is_touched(gaps, *date))
-            .map(|date| self.counts.within(date) / BIN_US)
-            .collect();
-        counts.sort_unstable();
-        let place = counts.len().div_ceil(DAYS_A_QUIET_DAY);
-        counts.get(place.wrapping_sub(1)).map_or(0.0, |count| *count as f64)
+        medians.min().unwrap_or_default() as f64
     }
 
-    /// How much hours differ from what was usual beyond what chance explains, as the greatest shape that allows for it.
+    /// How much stretches of this length differ from what was usual beyond what chance explains, as the greatest shape
+    /// that allows for it. Quiet dates are left out.
     ///
-    /// What comes beyond twice the usual is no silence and counts as twice. The variance of chance is that of the hour
+    /// What comes beyond twice the usual is no silence and counts as twice. The variance of chance is that of the stretch
     /// and a quarter more, for the median of a few weeks varies too.
-    fn find_shape(&self, gaps: &[Window]) -> i64 {
+    fn find_shape(&self, scale_us: i64, gaps: &[Window]) -> i64 {
         let log = self.counts.log;
-        let mut hours: Vec<i64> = Vec::new();
+        let a_week = WEEK_US / scale_us;
+        let mut places: Vec<i64> = Vec::new();
         for bin in self.counts.bins() {
-            let hour = (bin * BIN_US).div_euclid(HOUR_US);
-            hours.extend((-WEEKS..=WEEKS).filter(|week| *week != 0).map(|week| hour + week * 168));
+            let place = (bin * BIN_US).div_euclid(scale_us);
+            places.extend(
+                (-WEEKS..=WEEKS)
+                    .filter(|week| *week != 0)
+                    .map(|week| place + week * a_week),
+            );
         }
-        hours.sort_unstable();
-        hours.dedup();
+        places.sort_unstable();
+        places.dedup();
         let (mut squares, mut usual, mut usual_squares) = (0i128, 0i128, 0i128);
-        for hour in hours {
+        for place in places {
             let stretch = Window {
-                start: hour * HOUR_US,
-                end: (hour + 1) * HOUR_US,
+                start: place * scale_us,
+                end: (place + 1) * scale_us,
             };
             let is_in_log = log.start <= stretch.start && stretch.end <= log.end;
-            let Some((median, _)) = self
-                .median(stretch, 0)
-                .filter(|_| is_in_log && !is_touched(gaps, stretch))
-            else {
+            if !is_in_log || is_touched(gaps, stretch) || self.is_quiet(stretch.start.div_euclid(DAY_US)) {
                 continue;
-            };
-            let median = i128::from(median / BIN_US);
+            }
+            let median = i128::from(self.median(stretch, 0).map_or(0, |(median, _)| median / BIN_US));
             let found = i128::from(self.counts.within(stretch) / BIN_US).min(2 * median);
             squares += (found - median) * (found - median);
             usual += median;
             usual_squares += median * median;
         }
-        let mut shape = GREATEST_SHAPE;
-        while shape > 1 && i128::from(shape) * (4 * squares - 5 * usual) > 4 * usual_squares {
-            shape /= 2;
-        }
-        shape
+        let beyond = 4 * squares - 5 * usual;
+        let greatest = i128::from(GREATEST_SHAPE);
+        let shape = if beyond > 0 {
+            4 * usual_squares / beyond
+        } else {
+            greatest
+        };
+        shape.clamp(1, greatest) as i64
     }
 }
 
+/// The chance of no access where so many are expected and the level is gamma distributed: (shape ÷ (shape + expected))
+/// to the power of the shape.
+fn none(expected: f64, shape: i64) -> f64 {
+    power(shape as f64 / (shape as f64 + expected), shape)
+}
+
+/// A power by squaring, bit by bit of the exponent, which is cut at 31.
+fn power(of: f64, exponent: i64) -> f64 {
+    let exponent = exponent.min(31);
+    let (mut square, mut power) = (of, 1.0);
+    for bit in 0..5 {
+        if exponent >> bit & 1 == 1 {
+            power *= square;
+        }
+        square *= square;
+    }
+    power
+}
+
+fn a_day(date: i64) -> Window {
+    Window {
+        start: date * DAY_US,
+        end: (date + 1) * DAY_US,
+    }
+}
+
+/// Whether a gap reaches into a stretch.
 fn is_touched(gaps: &[Window], stretch: Window) -> bool {
     gaps.iter()
         .any(|gap| gap.start < stretch.end && gap.end > stretch.start)

@@ -12,6 +12,9 @@ use chrono_tz::Tz;
 /// Width of a bin, and the shortest window that is looked at.
 pub const BIN_US: i64 = 300_000_000;
 
+/// So many bins before one and after it say what is usual around it.
+const AROUND_BINS: i64 = 6;
+
 /// A window without access. Its ends are accesses, or those of the log or an effective gap, or a deletion of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
@@ -27,7 +30,6 @@ pub struct Silence {
 pub struct Seen {
     dates: LocalDates,
     log: Window,
-    accesses: i64,
     /// The first and the last one.
     ends: Option<(i64, i64)>,
     /// Bin → accesses; in order, but where clocks are put back.
@@ -44,7 +46,6 @@ impl Seen {
                 start: log.0,
                 end: log.1,
             },
-            accesses: 0,
             ends: None,
             bins: Vec::new(),
             windows: Vec::new(),
@@ -55,7 +56,6 @@ impl Seen {
         for &on in accesses.created_on {
             self.end_window(on);
             self.ends = Some((self.ends.map_or(on, |ends| ends.0), on));
-            self.accesses += 1;
             let bin = self.dates.local_us(on).div_euclid(BIN_US);
             match self.bins.last_mut() {
                 Some((last, count)) if *last == bin => *count += 1,
@@ -89,7 +89,7 @@ impl Seen {
                 is_first: part.start < first,
             })
             .collect();
-        (Counts::new(self.bins, self.accesses, local(self.log)), silences)
+        (Counts::new(self.bins, local(self.log)), silences)
     }
 }
 
@@ -118,8 +118,12 @@ fn without(window: Window, cuts: &[Window]) -> Vec<(Window, Window)> {
     parts.into_iter().map(|part| (part, window)).collect()
 }
 
-/// Accesses by time on the local clock. Inside a bin they count as spread evenly.
+/// Accesses by time on the local clock, inside a bin spread evenly.
+///
+/// A burst is no rhythm: the forty services of a nightly job are one event that may be missing, not forty. So a bin
+/// counts one, and beyond that as many as two of the bins in the half hour before it and after it have, on average.
 pub struct Counts {
+    /// As counted.
     pub accesses: i64,
     /// The log on the local clock.
     pub log: Window,
@@ -128,22 +132,32 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn new(mut bins: Vec<(i64, i64)>, accesses: i64, log: Window) -> Counts {
+    fn new(mut bins: Vec<(i64, i64)>, log: Window) -> Counts {
         bins.sort_by_key(|bin| bin.0);
         bins.dedup_by(|later, first| {
             let is_same = later.0 == first.0;
             first.1 += if is_same { later.1 } else { 0 };
             is_same
         });
-        let mut before = 0;
-        let summed = bins.into_iter().map(|(bin, count)| {
+        let (mut first, mut end, mut around, mut before) = (0, 0, 0, 0);
+        let mut counted = Vec::with_capacity(bins.len());
+        for &(bin, count) in &bins {
+            while end < bins.len() && bins[end].0 <= bin + AROUND_BINS {
+                around += bins[end].1;
+                end += 1;
+            }
+            while bins[first].0 < bin - AROUND_BINS {
+                around -= bins[first].1;
+                first += 1;
+            }
+            let count = count.min(1 + (around - count) / AROUND_BINS);
+            counted.push((bin, before, count));
             before += count;
-            (bin, before - count, count)
-        });
+        }
         Counts {
-            accesses,
+            accesses: before,
             log,
-            bins: summed.collect(),
+            bins: counted,
         }
     }
 
