@@ -234,7 +234,7 @@ def main():
     print("\n## False alarms per year\n")
     print("| log | people | years | shape |" + "".join(f" ≤ {threshold} |" for threshold in THRESHOLDS))
     print("|---|---|---|---|" + "---|" * len(THRESHOLDS))
-    for key, counts in alarms.items() | {(key, (0,) * 4) for key in years if key not in alarms} if False else sorted(years.items()):
+    for key in sorted(years):
         rates = alarms[key]
         shape = "/".join(map(str, sorted(set(shapes[key])))) or "–"
         print(f"| {key[0]} | {key[1]} | {years[key]} | {shape} |" + "".join(f" {rate / years[key]:.3f} |" for rate in rates))

@@ -398,7 +398,7 @@ judged AS (
   LEFT JOIN working AS w ON w.environment = q.environment AND w.started_on = q.started_on
 ),
 -- What is to be compared: the counted part, the hours around, and the time at work around days off.
-part AS (
+asked AS (
   SELECT environment, started_on, 'counted' AS part, counted_from AS from_us, counted_to AS to_us, weeks_more
   FROM judged
   UNION ALL
@@ -421,13 +421,13 @@ part AS (
 -- As they are (week 0), and as they were in the weeks compared.
 part_week AS (
   SELECT environment, started_on, part, 0 AS weeks, from_us, to_us
-  FROM part
+  FROM asked
   WHERE part IN ('before', 'after')
   UNION ALL
   SELECT p.environment, p.started_on, p.part, w.weeks,
     p.from_us + (w.weeks + p.weeks_more * w.is_after) * 604800000000,
     p.to_us + (w.weeks + p.weeks_more * w.is_after) * 604800000000
-  FROM part AS p
+  FROM asked AS p
   CROSS JOIN week_apart AS w
 ),
 part_bin AS (
@@ -495,7 +495,7 @@ leveled AS (
       ELSE 3600000000
     END
 ),
-expected AS (
+foreseen AS (
   SELECT leveled.*, usual * level * times AS expected, at_work * level + day_off * days_off AS off
   FROM leveled
 ),
@@ -503,14 +503,14 @@ expected AS (
 base AS (
   SELECT environment, started_on, 'none' AS what, shape AS exponent,
     CAST(shape AS DOUBLE) / (CAST(shape AS DOUBLE) + expected) AS base
-  FROM expected
+  FROM foreseen
   UNION ALL
   SELECT environment, started_on, 'off', shape, CAST(shape AS DOUBLE) / (CAST(shape AS DOUBLE) + off)
-  FROM expected
+  FROM foreseen
   WHERE quiet_dates > 0
   UNION ALL
   SELECT environment, started_on, 'next', least(quiet_dates - 1, 31), CAST(1 AS DOUBLE) / CAST(3 AS DOUBLE)
-  FROM expected
+  FROM foreseen
   WHERE quiet_dates > 0
 ),
 square AS (
@@ -531,7 +531,7 @@ probable AS (
   SELECT e.environment, e.started_on, e.ended_on, e.usual, e.compared, e.level, e.expected, e.shape, e.quiet_dates,
     CAST(e.accesses AS DOUBLE) * n.chance
       + coalesce(CAST(e.dates AS DOUBLE) / CAST(25 AS DOUBLE) * x.chance * o.chance, 0) AS probability
-  FROM expected AS e
+  FROM foreseen AS e
   JOIN powered AS n ON n.environment = e.environment AND n.started_on = e.started_on AND n.what = 'none'
   LEFT JOIN powered AS o ON o.environment = e.environment AND o.started_on = e.started_on AND o.what = 'off'
   LEFT JOIN powered AS x ON x.environment = e.environment AND x.started_on = e.started_on AND x.what = 'next'

@@ -3,20 +3,20 @@
 //! A window lies between two accesses, or ends with the log, an effective gap or a deletion (111), and lasts 5 min or more.
 //!
 //! - *Usual*: accesses in the same stretch of the local clock in the 4 weeks before and the 4 after, their lower median:
-//!   growth, holidays, another hole do not move it. Its edges (1/8, 30 min at most) are not counted: people are not
-//!   punctual. Four of these weeks must lie in the log. A window of more than a week is judged by its first.
-//! - *Level*: accesses in the hours before the window and after it against their usual, the lower, at most 1: on a quiet
-//!   day silence is no wonder. Expected = usual × level.
-//! - *Chance of none*: the true level is gamma distributed with mean 1, so (shape ÷ (shape + expected))^shape; the shape,
-//!   1 to 16, is estimated from how hours differ from their usual.
-//! - *Probability*: how many such windows chance makes in a log of this size: accesses × chance of none. If whole dates
-//!   lie inside they may be days off, one date in 25 and half of them followed by another: added is dates ÷ 25 ×
-//!   ½^(days − 1) × chance of none on that many quiet days (one date in 20 is quieter), and at work beyond noon.
+//!   growth, holidays, another hole do not move it. Its edges (1/8, 30 min at most) are not counted, since nobody is
+//!   punctual, and a burst counts as few. Four weeks must lie in the log. A window of more than a week is judged by its first.
+//! - *Level*: accesses in the hours before the window or after it against their usual, the lower, at most 1: on a quiet day
+//!   silence is no wonder. Expected = usual × level.
+//! - *Chance of none*: the true level is gamma distributed with mean 1, so (shape ÷ (shape + expected))^shape. The shape, 1
+//!   to 16, follows from how hours (for windows below 8 h), quarters of days (below 24 h) and days differ from their usual.
+//! - *Probability*: how many such windows chance makes in a log of this size, accesses × chance of none; and where working
+//!   dates of the window have hardly any access, how many such days off: dates ÷ 25 × (1/3)^(working dates − 1) × chance of
+//!   none on days like the quietest weekday, and at work before noon of the day before and after noon of the day after.
 //!
 //! Example: 29 accesses are usual, 29 expected, the shape is 16, the log has 811 accesses: 811 × (16 ÷ 45)^16 = 0.00005.
 //!
-//! Nothing here enters `gaps`: that auditing was off is known, that rows are missing is a guess. What a deletion or a
-//! broken input says of it is in [`cause`].
+//! Nothing here enters `gaps`: that auditing was off is known, that rows are missing is a guess. What may have caused it:
+//! [`cause`]. A hole that looks like days off is not found where nobody comes on weekends, nor what nobody would have noticed.
 
 mod cause;
 mod model;

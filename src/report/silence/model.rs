@@ -147,13 +147,13 @@ impl Model {
         let (local, log) = (silence.local, self.counts.log);
         let around = judged.clamp(AROUND_US.0, AROUND_US.1);
         let before = silence.starts_with_access.then(|| Window {
-            start: (local.start - around).max(log.start),
+            start: (local.start - around).max(log.start).min(local.start),
             end: local.start,
         });
         let ends_soon = silence.ends_with_access && local.end - local.start <= WEEK_US;
         let after = ends_soon.then(|| Window {
             start: local.end,
-            end: (local.end + around).min(log.end),
+            end: (local.end + around).min(log.end).max(local.end),
         });
         let of = |side: Window| {
             let (usual, _) = self.usual(side, 0)?;

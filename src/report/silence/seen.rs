@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(of(&[(50, 50)]), [(0, 50, true, false), (50, 100, false, true)]);
         assert_eq!(of(&[(0, 40), (20, 20), (98, 100)]), [(40, 98, false, false)]);
         assert_eq!(of(&[(-10, 20), (80, 130)]), [(20, 80, false, false)]);
-        assert_eq!(of(&[(0, 0), (100, 100)]), [(0, 100, false, true)]);
+        assert_eq!(of(&[(0, 0), (100, 100)]), [(0, 100, true, true)]);
         assert_eq!(of(&[(-10, 130)]), []);
         assert_eq!(of(&[(200, 300)]), [(0, 100, true, true)]);
     }
@@ -260,10 +260,26 @@ mod tests {
             };
             counts.within(stretch) as f64 / BIN_US as f64
         };
+        // Three in five minutes, and one in the half hour around them, count as one.
         assert_eq!(
             [within(0, 5), within(0, 1), within(5, 10), within(10, 15)],
-            [3.0, 0.6, 0.0, 1.0]
+            [1.0, 0.2, 0.0, 1.0]
         );
-        assert_eq!([within(-9, 99), within(-9, 0), within(20, 99)], [4.0, 0.0, 0.0]);
+        assert_eq!([within(-9, 99), within(-9, 0), within(20, 99)], [2.0, 0.0, 0.0]);
+        assert_eq!(counts.accesses, 2);
+    }
+
+    #[test]
+    fn a_burst_counts_one_and_twice_what_is_usual_around_it() {
+        let counted = |bins: &[(i64, i64)]| {
+            let log = Window { start: 0, end: 0 };
+            let counts = Counts::new(bins.to_vec(), log);
+            counts.bins.iter().map(|bin| bin.2).collect::<Vec<_>>()
+        };
+        assert_eq!(counted(&[(0, 40)]), [1]);
+        assert_eq!(counted(&[(-7, 90), (0, 40), (7, 90)]), [1, 1, 1], "beyond half an hour");
+        assert_eq!(counted(&[(-6, 3), (0, 40), (6, 3)]), [3, 2, 3]);
+        let even: Vec<(i64, i64)> = (0..13).map(|bin| (bin, 10)).collect();
+        assert_eq!(counted(&even), [10; 13], "what comes evenly counts whole");
     }
 }
