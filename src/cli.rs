@@ -159,11 +159,12 @@ enum ReportName {
     Users,
     Activity,
     Control,
+    Silence,
 }
 
 #[derive(Args)]
 pub struct ReportArgs {
-    /// sessions, clients, gaps, coverage, users, activity, control.
+    /// sessions, clients, gaps, coverage, users, activity, control, silence.
     #[arg(value_name = "NAME", hide_possible_values = true)]
     names: Vec<ReportName>,
     #[command(flatten)]
@@ -186,8 +187,8 @@ pub struct ReportArgs {
 struct ReportOptions {
     #[command(flatten)]
     rules: RuleOptions,
-    /// Only sessions that start, switches of auditing that happen, periods, days and gaps that reach, at or after this
-    /// time; users and activity are of the whole log.
+    /// Only sessions that start, switches of auditing that happen, periods, days, gaps and silences that reach, at or
+    /// after this time; users and activity are of the whole log.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// … before this time.
@@ -196,6 +197,9 @@ struct ReportOptions {
     /// Users in the order of a licence worklist: never seen, then longest inactive, unknown, active.
     #[arg(long)]
     worklist: bool,
+    /// Only silences of which chance makes so many, or fewer, in the whole log.
+    #[arg(long, value_name = "NUMBER", default_value = "0.01", value_parser = rules::share)]
+    silence_threshold: f64,
 }
 
 /// Where a report goes.
@@ -227,6 +231,7 @@ impl ReportArgs {
                 ReportName::Users => Report::Users,
                 ReportName::Activity => Report::Activity,
                 ReportName::Control => Report::Control,
+                ReportName::Silence => Report::Silence,
             })
             .collect();
         let mut seen = Vec::new();
@@ -290,6 +295,7 @@ impl ReportOptions {
             from,
             to,
             worklist: given.worklist,
+            silence_threshold: given.silence_threshold,
             ..given.rules.options()?
         })
     }

@@ -62,7 +62,7 @@ impl RuleOptions {
     }
 }
 
-fn share(text: &str) -> std::result::Result<f64, String> {
+pub fn share(text: &str) -> std::result::Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "write a number from 0 to 1, like 0.9".to_owned())
 }

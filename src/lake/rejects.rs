@@ -11,7 +11,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, Int64Builder, RecordBatch, StringBuilder, new_null_array,
 };
 use arrow::datatypes::Int64Type;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -188,6 +188,18 @@ pub fn count(root: &Path, data: &DataFile, only: Option<&str>, counts: &mut BTre
                 *counts.entry(code.to_owned()).or_default() += 1;
             }
         }
+    }
+    Ok(())
+}
+
+/// The inputs of one file's rejects with one of these codes, without reading what they hold.
+pub fn sources(root: &Path, data: &DataFile, codes: &[&str], found: &mut BTreeSet<String>) -> Result<()> {
+    let path = root.join(&data.path);
+    for batch in file::read(&path, &["source", "code"], 1 << 14)? {
+        let batch = batch.at_path(&path, "cannot be read")?;
+        let (source, code) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let rows = source.iter().flatten().zip(code.iter().flatten());
+        found.extend(rows.filter(|row| codes.contains(&row.1)).map(|row| row.0.to_owned()));
     }
     Ok(())
 }

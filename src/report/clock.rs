@@ -17,6 +17,8 @@ pub struct LocalDates {
     quarter: i64,
     hour: i64,
     day: i32,
+    /// What the local clock is ahead of UTC, if it is that throughout the quarter hour.
+    ahead_us: Option<i64>,
     /// Whether the quarter hour ends in the hour in which it begins: where clocks are put back at 00:01, it may not.
     is_one_hour: bool,
 }
@@ -28,6 +30,7 @@ impl LocalDates {
             quarter: i64::MIN,
             hour: 0,
             day: 0,
+            ahead_us: None,
             is_one_hour: false,
         }
     }
@@ -52,22 +55,41 @@ impl LocalDates {
         }
     }
 
+    /// Micros on the local clock since its 1970-01-01T00:00.
+    pub fn local_us(&mut self, on: i64) -> i64 {
+        self.turn_to(on);
+        self.ahead_us.map_or_else(|| local_us(on, self.tz), |ahead| on + ahead)
+    }
+
     fn turn_to(&mut self, on: i64) {
         let quarter = on.div_euclid(QUARTER_US);
         if quarter != self.quarter {
             self.quarter = quarter;
             let start = quarter.saturating_mul(QUARTER_US);
-            self.hour = local_hour(start, self.tz);
+            let (first, last) = (
+                local_us(start, self.tz),
+                local_us(start.saturating_add(QUARTER_US - 1), self.tz),
+            );
+            self.hour = hour_of(first);
             self.day = day_of(self.hour);
-            self.is_one_hour = self.hour == local_hour(start.saturating_add(QUARTER_US - 1), self.tz);
+            self.ahead_us = (last - first == QUARTER_US - 1).then_some(first - start);
+            self.is_one_hour = self.hour == hour_of(last);
         }
     }
 }
 
-fn local_hour(on: i64, tz: Tz) -> i64 {
+fn local_us(on: i64, tz: Tz) -> i64 {
     let instant = DateTime::from_timestamp_micros(on).unwrap_or_default();
     let local = tz.from_utc_datetime(&instant.naive_utc()).naive_local();
-    local.and_utc().timestamp().div_euclid(3600)
+    local.and_utc().timestamp_micros()
+}
+
+fn hour_of(local_us: i64) -> i64 {
+    local_us.div_euclid(HOUR_US)
+}
+
+fn local_hour(on: i64, tz: Tz) -> i64 {
+    hour_of(local_us(on, tz))
 }
 
 fn local_day(on: i64, tz: Tz) -> i32 {
@@ -227,6 +249,7 @@ mod tests {
                 let on = (start + step * 1_000) * 1_000_000;
                 prop_assert_eq!(dates.day(on), local_day(on, tz), "{}", tz);
                 prop_assert_eq!(dates.hour(on), local_hour(on, tz), "{}", tz);
+                prop_assert_eq!(dates.local_us(on + 1), local_us(on + 1, tz), "{}", tz);
             }
         }
 

@@ -13,7 +13,7 @@ use super::people::People;
 use super::sessions::{self, Limits, Part};
 use super::store::{Scratch, Store};
 use super::table::Table;
-use super::{Report, activity, clients, control, coverage, gap_table, users};
+use super::{Report, activity, clients, control, coverage, gap_table, silence, users};
 use crate::error::Result;
 use crate::lake::names::Names;
 use crate::lake::side::Side;
@@ -86,7 +86,8 @@ impl<'a> Found<'a> {
         };
         let before = self.store.len();
         let windows = chosen.iter().map(|gap| gap.window).collect();
-        let (counters, witness) = self.pass(&log, &facts, Witness::new(windows, facts.intervals.audit_interval_us))?;
+        let (mut counters, witness) =
+            self.pass(&log, &facts, Witness::new(windows, facts.intervals.audit_interval_us))?;
         facts.actors = log.into_actors();
         if self.asks(Report::Gaps) {
             let evidence = witness.evidence();
@@ -94,6 +95,10 @@ impl<'a> Found<'a> {
         }
         if self.asks(Report::Control) {
             self.add(Report::Control, control::rows(&facts, &control, options)?);
+        }
+        if let Some(seen) = counters.seen.take() {
+            let rows = silence::rows(lake, &facts, seen, (&gaps, &control), options)?;
+            self.add(Report::Silence, rows);
         }
         self.take_counts(&facts, &Audited::new(&facts, &gaps), counters, known)?;
         self.parts.push(Part {
@@ -114,6 +119,7 @@ impl<'a> Found<'a> {
             days: counts_days.then(|| Days::new(actors, tz)),
             rhythm: self.asks(Report::Activity).then(|| activity::Rhythm::new(actors, tz)),
             people: self.asks(Report::Users).then(|| People::new(facts.first_actor, actors)),
+            seen: (self.asks(Report::Silence)).then(|| silence::Seen::new((facts.log_start, facts.log_end), tz)),
             watch: None,
         };
         let mut pass = Pass {
@@ -176,6 +182,7 @@ impl<'a> Found<'a> {
                 Report::Users => users::table(rows),
                 Report::Activity => activity::table(rows),
                 Report::Control => control::table(rows),
+                Report::Silence => silence::table(rows),
             }
         };
         self.reports.iter().map(&mut table).collect()

@@ -134,7 +134,7 @@ pub fn table(batches: Vec<RecordBatch>) -> Result<Table> {
 }
 
 /// A gap is chosen when its window overlaps `[from, to)`; an empty window counts as its one instant.
-fn is_chosen(window: Window, options: &Options) -> bool {
+pub fn is_chosen(window: Window, options: &Options) -> bool {
     let from = options.from.unwrap_or(i64::MIN);
     let starts_before_to = options.to.is_none_or(|to| window.start < to);
     starts_before_to && (window.end > from || window.start >= from)

@@ -9,6 +9,7 @@
 //!                        ▼                               ├─▶ counts per hour of the week ─▶ activity
 //! accesses, once, in order of time ──▶ pass ──────────────┼─▶ counts per actor ─▶ users
 //!                                                        ├─▶ evidence ─▶ gaps
+//!                                                        ├─▶ windows, counts per five minutes ─▶ silence
 //!                                                        └─▶ ended sessions ─▶ store (memory, then a file) ─▶ sessions
 //! ```
 //!
@@ -38,6 +39,7 @@ mod pass;
 mod people;
 pub mod runs;
 mod sessions;
+mod silence;
 pub mod status;
 mod store;
 pub mod table;
@@ -62,10 +64,11 @@ pub enum Report {
     Users,
     Activity,
     Control,
+    Silence,
 }
 
 impl Report {
-    pub const ALL: [Report; 7] = [
+    pub const ALL: [Report; 8] = [
         Report::Sessions,
         Report::Clients,
         Report::Gaps,
@@ -73,6 +76,7 @@ impl Report {
         Report::Users,
         Report::Activity,
         Report::Control,
+        Report::Silence,
     ];
 
     pub fn name(self) -> &'static str {
@@ -84,6 +88,7 @@ impl Report {
             Report::Users => "users",
             Report::Activity => "activity",
             Report::Control => "control",
+            Report::Silence => "silence",
         }
     }
 
@@ -99,6 +104,9 @@ impl Report {
             Report::Users => "One row per person seen and per known user, the never-seen included.",
             Report::Activity => "One row per environment, hour of the week and client that was used.",
             Report::Control => "One row per change of auditing itself, as a readable timeline.",
+            Report::Silence => {
+                "One row per stretch of time without any access that the log's own rhythm makes implausible."
+            }
         }
     }
 
@@ -112,6 +120,7 @@ impl Report {
             Report::Users => users::SCHEMA.clone(),
             Report::Activity => activity::SCHEMA.clone(),
             Report::Control => control::SCHEMA.clone(),
+            Report::Silence => silence::SCHEMA.clone(),
         }
     }
 }

@@ -17,6 +17,9 @@ pub const DEFAULT_INACTIVE_AFTER_US: i64 = 90 * 86_400 * MICROS_PER_SECOND;
 /// How much of that time must have been audited before silence proves anything.
 pub const DEFAULT_MIN_COVERAGE: f64 = 0.9;
 
+/// How many silences chance may make in a log before one of them is no wonder.
+pub const DEFAULT_SILENCE_THRESHOLD: f64 = 0.01;
+
 /// A hundred years: beyond that, adding to an instant could overflow.
 const LONGEST_US: i64 = 36_525 * 86_400 * MICROS_PER_SECOND;
 
@@ -42,6 +45,8 @@ pub struct Options {
     /// Users in the order in which licences are worth a look: never seen, then longest inactive.
     pub worklist: bool,
     pub evidence: Evidence,
+    /// Silences that are more probable than this are left out.
+    pub silence_threshold: f64,
 }
 
 /// Which rows show that somebody was there.
@@ -109,6 +114,7 @@ impl Default for Options {
             min_coverage: DEFAULT_MIN_COVERAGE,
             worklist: false,
             evidence: Evidence::Access,
+            silence_threshold: DEFAULT_SILENCE_THRESHOLD,
         }
     }
 }
@@ -153,6 +159,7 @@ impl Options {
             ("session_gap_s", seconds(|intervals| intervals.session_gap_us)),
             ("inactive_after_s", Some(as_seconds(self.inactive_after_us))),
             ("min_coverage", Some(self.min_coverage.to_string())),
+            ("silence_threshold", Some(self.silence_threshold.to_string())),
             ("worklist", self.worklist.then(|| true.to_string())),
             (
                 "evidence",

@@ -10,6 +10,7 @@ use super::kernel::{Running, Session};
 use super::options::Options;
 use super::people::People;
 use super::sessions::is_chosen;
+use super::silence::Seen;
 use super::store::Store;
 use crate::error::Result;
 use crate::lake::{Accesses, Sieve, Sightings};
@@ -35,6 +36,7 @@ pub struct Counters {
     pub days: Option<Days>,
     pub rhythm: Option<Rhythm>,
     pub people: Option<People>,
+    pub seen: Option<Seen>,
     /// Of the one who is explained.
     pub watch: Option<Watch>,
 }
@@ -52,6 +54,9 @@ impl Counters {
         }
         if let Some(people) = &mut self.people {
             people.take(piece);
+        }
+        if let Some(seen) = &mut self.seen {
+            seen.take(piece);
         }
         if let Some(watch) = &mut self.watch {
             watch.take(piece);

@@ -282,7 +282,7 @@ fn reports_of_several_environments_never_mix() {
 fn lakes_with_rows_of_one_kind_only_and_empty_ones_have_every_report() {
     let sizes = |found: &Reports| {
         [
-            "sessions", "clients", "gaps", "coverage", "users", "activity", "control",
+            "sessions", "clients", "gaps", "coverage", "users", "activity", "control", "silence",
         ]
         .map(|table| found[table].len())
     };
@@ -293,15 +293,15 @@ fn lakes_with_rows_of_one_kind_only_and_empty_ones_have_every_report() {
         ENVIRONMENT,
         log(vec![control("02 00:00", 113), control("03 00:00", 112)]),
     )]);
-    assert_eq!(sizes(&control_only), [0, 0, 2, 2, 0, 0, 2]);
+    assert_eq!(sizes(&control_only), [0, 0, 2, 2, 0, 0, 2, 0]);
     assert_eq!(
         coverage(&control_only),
         ["2026-03-02 0 86400 0.0 0 0", "2026-03-03 0 0  0 0"]
     );
     let change_only = of(&[(ENVIRONMENT, log(vec![change("02 00:00"), change("02 12:00")]))]);
-    assert_eq!(sizes(&change_only), [0, 0, 0, 1, 0, 0, 0]);
+    assert_eq!(sizes(&change_only), [0, 0, 0, 1, 0, 0, 0, 0]);
     let side_only = of(&[(ENVIRONMENT, users())]);
-    assert_eq!(sizes(&side_only), [0, 0, 0, 0, 1, 0, 0]);
+    assert_eq!(sizes(&side_only), [0, 0, 0, 0, 1, 0, 0, 0]);
     assert_eq!(
         columns(&side_only, "users", ["actor_name", "kind", "accesses", "status"]),
         [["Wren Sample", "person", "0", "unknown"]],
@@ -317,8 +317,8 @@ fn lakes_with_rows_of_one_kind_only_and_empty_ones_have_every_report() {
     ];
     assert_eq!(
         sizes(&reports_of_texts(&both, &before)),
-        [0, 0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 1, 0, 0, 0],
         "nothing was logged yet"
     );
-    assert_eq!(sizes(&of(&[(ENVIRONMENT, String::new())])), [0; 7]);
+    assert_eq!(sizes(&of(&[(ENVIRONMENT, String::new())])), [0; 8]);
 }

@@ -343,6 +343,7 @@ fn report_files_carry_the_settings_they_were_made_with() {
         inactive_after_us: 30 * 24 * HOUR,
         min_coverage: 0.25,
         worklist: false,
+        silence_threshold: 0.5,
         evidence: Evidence::All,
     };
     let said = |lake: &Path, options: &Options| -> BTreeMap<String, String> {
@@ -366,15 +367,13 @@ fn report_files_carry_the_settings_they_were_made_with() {
     let version = ("version", env!("CARGO_PKG_VERSION"));
     let intervals = [("audit_interval_s", "14400"), ("session_gap_s", "21600")];
     let silence = [("inactive_after_s", "7776000"), ("min_coverage", "0.9")];
-    let plain = [&[version, ("tz", "UTC")], &intervals[..], &silence[..]].concat();
+    let fixed = [version, ("tz", "UTC"), ("silence_threshold", "0.01")];
+    let plain = [&fixed, &intervals[..], &silence[..]].concat();
     let one_interval = home.path().join("one interval");
     let log = support::repository().join("sample-data/minimal/input");
     support::ingest(&Plan::new(vec![log], one_interval.clone()));
-    assert_eq!(
-        said(&one_interval, &Options::default()),
-        expected(&plain),
-        "what was not asked for is not there"
-    );
+    // What was not asked for is not there.
+    assert_eq!(said(&one_interval, &Options::default()), expected(&plain));
     let of_each = &said(&lake, &Options::default())["gatelog.audit_interval_s"];
     assert!(
         of_each.contains("contoso.crm4.dynamics.com=43200 ") && of_each.contains("fabrikam.crm11.dynamics.com=14400"),
@@ -391,6 +390,7 @@ fn report_files_carry_the_settings_they_were_made_with() {
         ("session_gap_s", "1800"),
         ("inactive_after_s", "2592000"),
         ("min_coverage", "0.25"),
+        ("silence_threshold", "0.5"),
         ("evidence", "all"),
     ];
     assert_eq!(said(&lake, &options), expected(&all));

@@ -18,8 +18,8 @@ use std::process::{Command, Output};
 /// The environment of logs that name none.
 pub const ENVIRONMENT: &str = "sample";
 
-pub const TABLES: [&str; 7] = [
-    "sessions", "clients", "gaps", "coverage", "users", "activity", "control",
+pub const TABLES: [&str; 8] = [
+    "sessions", "clients", "gaps", "coverage", "users", "activity", "control", "silence",
 ];
 
 /// How a run of the program ended.

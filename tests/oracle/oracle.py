@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 QUERIES = Path(__file__).resolve().parents[2] / "queries"
-REPORTS = ["sessions", "clients", "gaps", "coverage", "users", "activity", "control"]
+REPORTS = ["sessions", "clients", "gaps", "coverage", "users", "activity", "control", "silence"]
 TIMES = {"as_of", "from_on", "to_on"}
 SHOWN_ROWS = 5
 
@@ -28,13 +28,14 @@ SHOWN_ROWS = 5
 EMPTY = {
     "audit/**/*.parquet": {
         "environment": "VARCHAR", "kind": "VARCHAR", "created_on": "TIMESTAMPTZ", "audit_id": "VARCHAR",
-        "action": "INTEGER", "object_id": "VARCHAR", "user_id": "VARCHAR", "actor_id": "VARCHAR",
+        "action": "INTEGER", "object_id": "VARCHAR", "user_id": "VARCHAR", "actor_id": "VARCHAR", "source": "VARCHAR",
     },
     "names/*.parquet": {"environment": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "seen_on": "TIMESTAMPTZ"},
     "users/*.parquet": {
         "environment": "VARCHAR", "user_id": "VARCHAR", "full_name": "VARCHAR", "exported_on": "TIMESTAMPTZ",
         "is_disabled": "BOOLEAN", "access_mode": "INTEGER", "application_id": "VARCHAR", "deleted_in_source": "BOOLEAN",
     },
+    "rejects/*.parquet": {"source": "VARCHAR", "code": "VARCHAR"},
     "organizations/*.parquet": {
         "environment": "VARCHAR", "organization_id": "VARCHAR", "name": "VARCHAR", "is_audit_enabled": "BOOLEAN",
         "is_user_access_audit_enabled": "BOOLEAN", "user_access_auditing_interval_h": "INTEGER",
@@ -61,7 +62,7 @@ def open_lake(lake, scratch):
             nulls = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in columns.items())
             db.execute(f"COPY (SELECT {nulls} WHERE false) TO {text(file)} (FORMAT parquet)")
         prelude = prelude.replace(f"'{{lake}}/{files}'", text(folder / files))
-    db.execute(prelude)
+    db.execute(prelude.replace("'{lake}/manifest.json'", text(Path(lake) / "manifest.json")))
     return db
 
 

@@ -1,9 +1,12 @@
 //! The comparison with DuckDB is itself tested: it finds every fault planted in a report.
 
 use super::{Compared, run_oracle};
+use crate::logs::{self, Form};
+use crate::silence_rules::{HOLE, hourly};
 use crate::support::{self, TABLES};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use gatelog::ingest::Plan;
 use gatelog::report::options::Options;
 use gatelog::report::table::Table;
 use gatelog::write::{self, Format};
@@ -36,6 +39,13 @@ fn the_oracle_finds_every_fault_planted_in_a_report() {
     let input = support::repository().join("sample-data/gap-cut/input");
     let lake = home.path().join("lake");
     support::ingest(&support::plan(&lake, &[&input]));
+    let holes = [HOLE, ("2026-02-17T03:00:00Z", "2026-02-18T15:00:00Z")];
+    let silent = Form::Lines.write(&logs::with_ids(hourly(63, &holes)));
+    let silent = support::write(&home.path().join("silent.ndjson"), silent);
+    support::ingest(&Plan {
+        environment: Some("silent".to_owned()),
+        ..Plan::new(vec![silent], lake.clone())
+    });
     let faults = [
         "a row is missing",
         "a row is there twice",
