@@ -1,10 +1,12 @@
-"""What a nightly increment costs: the same day, added to a lake of ten days and to one of ten years.
+"""What a nightly increment costs: the same nights, added to a lake of ten days and to one of ten years.
 
-    python3 benches/lake_cost.py GATELOG FOLDER [--rows-per-day N] [--days N] [--rounds N] [--nightly]
+    python3 benches/lake_cost.py GATELOG FOLDER [--rows-per-day N] [--days N] [--nights N] [--rounds N] [--nightly]
 
-Makes both lakes in FOLDER from one generated log (the small lake gets its last ten days), then adds the day after it to a
-fresh copy of each, in alternation, and prints wall time, bytes read by system calls (/proc/self/io), peak memory and
-their ratios. With --nightly the large lake is made in as many runs as it has days. Linux only; no packages needed.
+Makes both lakes in FOLDER from one generated log (the small lake gets its last ten days), then adds the nights after it,
+each in a run of its own, to a fresh copy of each, in alternation. Prints wall time and bytes read by system calls
+(/proc/self/io) of a night, the highest memory of all, and their ratios: of the first night alone, and on average, which
+counts what comes now and then as well, as merges of the index and of a month that is over. With --nightly both lakes are
+made in as many runs as they have days. Linux only; no packages needed.
 """
 
 import argparse
@@ -56,37 +58,45 @@ def generated(gatelog, days, rows_per_day):
 
 
 def make_lakes(options, folder):
-    """Both lakes, and the day that is added to them."""
-    last = START + timedelta(days=options.days)
-    parts = {"large": [], "small": []}
-    for name, lines in generated(options.gatelog, options.days + 1, options.rows_per_day):
-        if name >= last.isoformat():
-            (folder / "day.ndjson").open("ab").writelines(lines)
+    """Both lakes, and the nights that are added to them."""
+    first_night = START + timedelta(days=options.days)
+    first_of_small = (first_night - timedelta(days=10)).isoformat()
+    for name in ("nights", "small", "large"):
+        (folder / name).mkdir()
+    for name, lines in generated(options.gatelog, options.days + options.nights, options.rows_per_day):
+        if name >= first_night.isoformat():
+            (folder / "nights" / f"{name}.ndjson").open("ab").writelines(lines)
             continue
-        file = folder / "large" / (f"{name}.ndjson" if options.nightly else f"{name[:7]}.ndjson")
-        file.parent.mkdir(exist_ok=True)
-        file.open("ab").writelines(lines)
-        if not parts["large"] or parts["large"][-1] != file:
-            parts["large"].append(file)
-            if not options.nightly:
-                continue
+        small = folder / "small" / f"{name}.ndjson"
+        if name >= first_of_small:
+            small.write_bytes(b"".join(lines))
         if options.nightly:
-            run([options.gatelog, "ingest", str(file), "--lake", str(folder / "lake-large")])
-            if name < (last - timedelta(days=10)).isoformat():
-                file.unlink()
-    small = folder / "small.ndjson"
-    first = (last - timedelta(days=10)).isoformat()
-    with small.open("wb") as out:
-        for file in sorted((folder / "large").glob("*.ndjson")):
-            if file.stem >= first[: len(file.stem)]:
-                for line in file.open("rb"):
-                    at = line.index(b'"createdon":"') + 13
-                    if line[at : at + 10].decode() >= first:
-                        out.write(line)
-    if not options.nightly:
-        run([options.gatelog, "ingest", str(folder / "large"), "--lake", str(folder / "lake-large")])
-    run([options.gatelog, "ingest", str(small), "--lake", str(folder / "lake-small")])
+            file = folder / "night.ndjson"
+            file.write_bytes(b"".join(lines))
+            ingest(options, file, folder / "lake-large")
+        else:
+            (folder / "large" / f"{name[:7]}.ndjson").open("ab").writelines(lines)
+    if options.nightly:
+        for file in sorted((folder / "small").iterdir()):
+            ingest(options, file, folder / "lake-small")
+    else:
+        ingest(options, folder / "small", folder / "lake-small")
+        ingest(options, folder / "large", folder / "lake-large")
     shutil.rmtree(folder / "large")
+
+
+def ingest(options, path, lake):
+    return run([options.gatelog, "ingest", str(path), "--lake", str(lake)])
+
+
+def show(title, figures):
+    """Figures of both lakes, a round each: (seconds, bytes read, peak KiB)."""
+    print(title)
+    for place, unit in enumerate(["seconds", "bytes read", "peak KiB"]):
+        small, large = ([figure[place] for figure in figures[size]] for size in ("small", "large"))
+        ratio = statistics.median(b / a for a, b in zip(small, large))
+        shown = [f"{statistics.median(f):.4g} ({min(f):.4g} to {max(f):.4g})" for f in (small, large)]
+        print(f"  {unit}: 10 days {shown[0]}, large {shown[1]}, ratio {ratio:.2f}")
 
 
 def main():
@@ -95,6 +105,7 @@ def main():
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--rows-per-day", type=int, default=2_740)
     arguments.add_argument("--days", type=int, default=3_650)
+    arguments.add_argument("--nights", type=int, default=30)
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--nightly", action="store_true")
     options = arguments.parse_args()
@@ -102,21 +113,24 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "lake-small").exists():
         make_lakes(options, folder)
-    figures = {"small": [], "large": []}
-    for _ in range(options.rounds + 1):
-        for size, measured in figures.items():
+    nights = sorted((folder / "nights").iterdir())
+    first, mean = {"small": [], "large": []}, {"small": [], "large": []}
+    for number in range(options.rounds + 1):
+        for size in first:
             copy = folder / "lake-copy"
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(folder / f"lake-{size}", copy)
             os.sync()
-            measured.append(run([options.gatelog, "ingest", str(folder / "day.ndjson"), "--lake", str(copy)]))
-    print(f"day: {(folder / 'day.ndjson').stat().st_size} bytes; {options.days} days against 10")
-    for place, unit in enumerate(["seconds", "bytes read", "peak KiB"]):
-        # The first round only warms up.
-        small, large = ([figure[place] for figure in figures[size][1:]] for size in ("small", "large"))
-        ratio = statistics.median(b / a for a, b in zip(small, large))
-        shown = [f"{statistics.median(f):.4g} ({min(f):.4g} to {max(f):.4g})" for f in (small, large)]
-        print(f"{unit}: 10 days {shown[0]}, {options.days} days {shown[1]}, ratio {ratio:.2f}")
+            measured = [ingest(options, night, copy) for night in nights]
+            # The first round only warms up.
+            if number > 0:
+                first[size].append(measured[0])
+                seconds, read, peak = zip(*measured)
+                mean[size].append((statistics.mean(seconds), statistics.mean(read), max(peak)))
+    size = statistics.mean(night.stat().st_size for night in nights)
+    print(f"{len(nights)} nights of {size:.0f} bytes on average; {options.days} days against 10")
+    show("the first night", first)
+    show("all nights, each on average", mean)
 
 
 if __name__ == "__main__":

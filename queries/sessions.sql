@@ -1,5 +1,8 @@
 -- sessions: the stretches of time in which an actor was seen, one row per session.
 --
+-- $evidence is 'access' (or null) or 'all'. The column `changes` belongs to the report only with all evidence; else it is
+-- null, since SQL cannot leave out a column.
+--
 -- Audit rows say only that an access happened; after one, further accesses go unlogged for the audit interval. So a
 -- session's length is known only within bounds, and a bound that a gap or the end of the log cuts off says so.
 -- Times are compared in microseconds; every interval is [start, end), in UTC.
@@ -74,10 +77,12 @@ intervals AS (
 ),
 -- [end]
 -- [shared: sessions]
--- A session starts at an access that comes more than the session gap after the actor's previous one. The running sum of
--- starts numbers the sessions; its default frame takes equal times together, so their order cannot matter.
+-- A sighting is an access or, with all evidence, a change. A session starts at one that comes more than the session gap
+-- after the actor's previous one. The running sum of starts numbers the sessions; its default frame takes equal times
+-- together, so their order cannot matter. Changes extend a session, but alone they make none: jobs write in the name of
+-- people who are not there.
 stepped AS (
-  SELECT l.environment, l.actor_id, l.action, l.created_on,
+  SELECT l.environment, l.actor_id, l.kind, l.action, l.created_on,
     CASE
       WHEN unix_micros(l.created_on)
         - lag(unix_micros(l.created_on)) OVER (PARTITION BY l.environment, l.actor_id ORDER BY l.created_on)
@@ -86,10 +91,11 @@ stepped AS (
     END AS starts
   FROM logged AS l
   JOIN intervals AS i ON i.environment = l.environment
-  WHERE l.kind = 'access' AND l.actor_id IS NOT NULL
+  WHERE l.actor_id IS NOT NULL
+    AND (l.kind = 'access' OR (l.kind = 'change' AND CAST($evidence AS STRING) = 'all'))
 ),
 numbered AS (
-  SELECT environment, actor_id, action, created_on,
+  SELECT environment, actor_id, kind, action, created_on,
     sum(starts) OVER (PARTITION BY environment, actor_id ORDER BY created_on) AS session_number
   FROM stepped
 ),
@@ -97,11 +103,15 @@ actor_session AS (
   SELECT environment, actor_id, session_number,
     min(created_on) AS started_on,
     max(created_on) AS last_seen_on,
-    count(*) AS accesses,
+    min(CASE WHEN kind = 'access' THEN created_on END) AS first_access_on,
+    max(CASE WHEN kind = 'access' THEN created_on END) AS last_access_on,
+    count(CASE WHEN kind = 'access' THEN 1 END) AS accesses,
     count(CASE WHEN action = 64 THEN 1 END) AS web_accesses,
-    count(CASE WHEN action = 65 THEN 1 END) AS web_services_accesses
+    count(CASE WHEN action = 65 THEN 1 END) AS web_services_accesses,
+    count(CASE WHEN kind = 'change' THEN 1 END) AS changes
   FROM numbered
   GROUP BY environment, actor_id, session_number
+  HAVING count(CASE WHEN kind = 'access' THEN 1 END) > 0
 ),
 -- [end]
 -- [shared: gaps]
@@ -227,6 +237,8 @@ session_us AS (
   SELECT actor_session.*,
     unix_micros(started_on) AS started_us,
     unix_micros(last_seen_on) AS last_seen_us,
+    CASE WHEN first_access_on > started_on THEN 1 ELSE 0 END AS starts_with_change,
+    CASE WHEN last_access_on < last_seen_on THEN 1 ELSE 0 END AS ends_with_change,
     unix_micros(started_on) - i.session_gap_us AS unseen_until_us,
     unix_micros(last_seen_on) + i.audit_interval_us AS unseen_from_us
   FROM actor_session
@@ -239,11 +251,18 @@ effective_us AS (
     unix_micros(ended_on) AS ended_us
   FROM effective
 ),
--- Sessions near an effective gap, with what it does to them.
+-- Sessions near an effective gap, with what it does to them. A change may be made where accesses are not logged: what
+-- starts or ends with one inside a gap may have begun earlier or gone on.
 cut AS (
   SELECT s.environment, s.actor_id, s.session_number,
-    count(CASE WHEN g.ended_us > s.unseen_until_us AND g.ended_us <= s.started_us THEN 1 END) AS gaps_before,
-    count(CASE WHEN g.start_us >= s.last_seen_us AND g.start_us < s.unseen_from_us THEN 1 END) AS gaps_after,
+    count(CASE
+      WHEN g.ended_us > s.unseen_until_us AND g.ended_us <= s.started_us THEN 1
+      WHEN s.starts_with_change = 1 AND g.start_us < s.started_us AND g.end_us > s.started_us THEN 1
+    END) AS gaps_before,
+    count(CASE
+      WHEN g.start_us >= s.last_seen_us AND g.start_us < s.unseen_from_us THEN 1
+      WHEN s.ends_with_change = 1 AND g.start_us < s.last_seen_us AND g.end_us > s.last_seen_us THEN 1
+    END) AS gaps_after,
     sum(CASE
       WHEN g.start_us < s.last_seen_us AND g.end_us > s.started_us
         THEN least(g.end_us, s.last_seen_us) - greatest(g.start_us, s.started_us)
@@ -260,7 +279,7 @@ judged AS (
   SELECT s.environment, s.actor_id, s.started_on, s.last_seen_on,
     s.last_seen_us - s.started_us AS min_us,
     s.unseen_from_us - s.started_us AS max_us,
-    s.accesses, s.web_accesses, s.web_services_accesses,
+    s.accesses, s.web_accesses, s.web_services_accesses, s.changes,
     CASE
       WHEN c.gaps_before > 0 THEN 'audit_gap'
       WHEN unix_micros(w.log_start) > s.unseen_until_us THEN 'log_start'
@@ -288,6 +307,7 @@ SELECT
   j.accesses,
   j.web_accesses,
   j.web_services_accesses,
+  CASE WHEN CAST($evidence AS STRING) = 'all' THEN j.changes END AS changes,
   CASE
     WHEN j.web_services_accesses = 0 THEN 'web'
     WHEN j.web_accesses = 0 THEN 'web_services'

@@ -74,10 +74,12 @@ intervals AS (
 ),
 -- [end]
 -- [shared: sessions]
--- A session starts at an access that comes more than the session gap after the actor's previous one. The running sum of
--- starts numbers the sessions; its default frame takes equal times together, so their order cannot matter.
+-- A sighting is an access or, with all evidence, a change. A session starts at one that comes more than the session gap
+-- after the actor's previous one. The running sum of starts numbers the sessions; its default frame takes equal times
+-- together, so their order cannot matter. Changes extend a session, but alone they make none: jobs write in the name of
+-- people who are not there.
 stepped AS (
-  SELECT l.environment, l.actor_id, l.action, l.created_on,
+  SELECT l.environment, l.actor_id, l.kind, l.action, l.created_on,
     CASE
       WHEN unix_micros(l.created_on)
         - lag(unix_micros(l.created_on)) OVER (PARTITION BY l.environment, l.actor_id ORDER BY l.created_on)
@@ -86,10 +88,11 @@ stepped AS (
     END AS starts
   FROM logged AS l
   JOIN intervals AS i ON i.environment = l.environment
-  WHERE l.kind = 'access' AND l.actor_id IS NOT NULL
+  WHERE l.actor_id IS NOT NULL
+    AND (l.kind = 'access' OR (l.kind = 'change' AND CAST($evidence AS STRING) = 'all'))
 ),
 numbered AS (
-  SELECT environment, actor_id, action, created_on,
+  SELECT environment, actor_id, kind, action, created_on,
     sum(starts) OVER (PARTITION BY environment, actor_id ORDER BY created_on) AS session_number
   FROM stepped
 ),
@@ -97,11 +100,15 @@ actor_session AS (
   SELECT environment, actor_id, session_number,
     min(created_on) AS started_on,
     max(created_on) AS last_seen_on,
-    count(*) AS accesses,
+    min(CASE WHEN kind = 'access' THEN created_on END) AS first_access_on,
+    max(CASE WHEN kind = 'access' THEN created_on END) AS last_access_on,
+    count(CASE WHEN kind = 'access' THEN 1 END) AS accesses,
     count(CASE WHEN action = 64 THEN 1 END) AS web_accesses,
-    count(CASE WHEN action = 65 THEN 1 END) AS web_services_accesses
+    count(CASE WHEN action = 65 THEN 1 END) AS web_services_accesses,
+    count(CASE WHEN kind = 'change' THEN 1 END) AS changes
   FROM numbered
   GROUP BY environment, actor_id, session_number
+  HAVING count(CASE WHEN kind = 'access' THEN 1 END) > 0
 ),
 -- [end]
 -- [shared: gaps]

@@ -1,7 +1,10 @@
 //! The command line: what may be typed, and what it means once everything has been checked against everything else.
 
+mod explain;
 mod operate;
+mod query;
 mod rejects;
+mod rules;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -16,8 +19,11 @@ use gatelog::write::Format;
 use gatelog::{generate, ingest};
 use std::path::PathBuf;
 
+pub use explain::ExplainArgs;
 pub use operate::{CompactArgs, RunsArgs, StatusArgs, VerifyArgs, WaitArg};
+pub use query::{Answered, Asked, QueryArgs, SchemaArgs};
 pub use rejects::{Listing, RejectsArgs, ReplayArgs, Shape};
+use rules::RuleOptions;
 
 /// Who used Dynamics 365 / Dataverse, through which client, for how long, and when auditing was off.
 ///
@@ -37,6 +43,7 @@ Start with:
   gatelog report --lake lake                   print all reports
   gatelog report sessions --format csv         one report, for a pipe
   gatelog report --out reports                 Parquet files for BI tools
+  gatelog query 'SELECT * FROM sessions'       your own question, in SQL; `gatelog schema` says what there is
   gatelog verify --lake lake                   check the lake against its manifest
 
 Exit codes: 0 done · 1 failed · 2 usage · 3 bad input, nothing committed · 4 committed, with more rejects than allowed
@@ -48,6 +55,12 @@ pub enum Command {
     Ingest(IngestArgs),
     /// Compute reports from the lake; all of them when none is named.
     Report(ReportArgs),
+    /// What stands behind a session, a status or a number of somebody: rows, gaps, rule and thresholds, in plain language.
+    Explain(ExplainArgs),
+    /// Answer a question in SQL about the lake and the report tables.
+    Query(QueryArgs),
+    /// The tables a question can name, with their columns, types and meanings.
+    Schema(SchemaArgs),
     /// What the lake knows of each environment, and what it does not.
     Status(StatusArgs),
     /// The runs that made the lake, newest first, with their inputs and books.
@@ -158,7 +171,8 @@ pub struct ReportArgs {
     pub lake: LakeArg,
     #[command(flatten)]
     options: ReportOptions,
-    /// Write files into this folder, replacing it as a whole, instead of printing.
+    /// Write files into this folder, replacing it as a whole, instead of printing; Parquet of all reports comes as a model for
+    /// BI, with dim_date, dim_user, dim_client, dim_action and dim_environment.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// csv or json on standard output; with --out a list of parquet, csv, json [default: a table; parquet with --out].
@@ -171,9 +185,8 @@ pub struct ReportArgs {
 
 #[derive(Args)]
 struct ReportOptions {
-    /// Only this environment.
-    #[arg(long, value_name = "NAME")]
-    environment: Option<String>,
+    #[command(flatten)]
+    rules: RuleOptions,
     /// Only sessions that start, switches of auditing that happen, periods, days, gaps and silences that reach, at or
     /// after this time; users and activity are of the whole log.
     #[arg(long, value_name = "TIME")]
@@ -181,25 +194,6 @@ struct ReportOptions {
     /// … before this time.
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// Zone of dates, weeks, months, weekdays and hours, and of --from, --to and --as-of; an IANA name.
-    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
-    tz: Tz,
-    /// Leave out rows after this time; the log ends there.
-    #[arg(long, value_name = "TIME")]
-    as_of: Option<String>,
-    /// How often a user's access is logged at most (useraccessauditinginterval), like 4h [default: the
-    /// organization's own where it was exported, else 4h].
-    #[arg(long, value_name = "DURATION")]
-    audit_interval: Option<String>,
-    /// Longest pause within a session, like 6h [default: 1.5 × audit interval].
-    #[arg(long, value_name = "DURATION")]
-    session_gap: Option<String>,
-    /// Users without an access in so long a time before the log's end are inactive.
-    #[arg(long, value_name = "DURATION", default_value = "90d")]
-    inactive_after: String,
-    /// Share of that time that must have been audited to say so; else their status is unknown.
-    #[arg(long, value_name = "SHARE", default_value = "0.9", value_parser = share)]
-    min_coverage: f64,
     /// Users in the order of a licence worklist: never seen, then longest inactive, unknown, active.
     #[arg(long)]
     worklist: bool,
@@ -250,6 +244,12 @@ impl ReportArgs {
         reports
     }
 
+    /// Parquet of all reports comes as a model for BI: with the tables that say what their keys mean.
+    pub fn asks_for_model(&self) -> bool {
+        let is_parquet = self.format.is_empty() || self.format.contains(&Format::Parquet);
+        self.out.is_some() && self.names.is_empty() && is_parquet
+    }
+
     pub fn target(&self) -> Result<Target> {
         match (&self.out, self.format.as_slice()) {
             (Some(dir), []) => Ok(Target::Folder {
@@ -276,14 +276,14 @@ impl ReportArgs {
     }
 
     pub fn options(&self) -> Result<Options> {
-        let given = &self.options;
-        let instant = |text: &Option<String>| {
-            text.as_deref()
-                .map(|text| options::parse_instant(text, given.tz))
-                .transpose()
-        };
-        let duration = |text: &Option<String>| text.as_deref().map(options::parse_duration).transpose();
-        let (from, to) = (instant(&given.from)?, instant(&given.to)?);
+        self.options.resolve()
+    }
+}
+
+impl ReportOptions {
+    pub fn resolve(&self) -> Result<Options> {
+        let given = self;
+        let (from, to) = (given.rules.instant(&given.from)?, given.rules.instant(&given.to)?);
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
@@ -291,22 +291,12 @@ impl ReportArgs {
                 Error::usage("--from must be before --to").hint("the range is [from, to): --to itself is not in it")
             );
         }
-        let inactive_after_us = options::parse_duration(&given.inactive_after)?;
-        if inactive_after_us == 0 {
-            return Err(Error::usage("--inactive-after must be longer than nothing").hint("write it like 90d"));
-        }
         Ok(Options {
-            environment: given.environment.clone(),
             from,
             to,
-            tz: given.tz,
-            as_of: instant(&given.as_of)?,
-            audit_interval_us: duration(&given.audit_interval)?,
-            session_gap_us: duration(&given.session_gap)?,
-            inactive_after_us,
-            min_coverage: given.min_coverage,
             worklist: given.worklist,
             silence_threshold: given.silence_threshold,
+            ..given.rules.options()?
         })
     }
 }
@@ -401,11 +391,6 @@ pub struct DemoArgs {
     /// The folder for the demo's input, lake and reports.
     #[arg(long, value_name = "DIR", default_value = "gatelog-demo")]
     pub dir: PathBuf,
-}
-
-fn share(text: &str) -> std::result::Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "write a number from 0 to 1, like 0.9".to_owned())
 }
 
 fn max_rejects(text: &str) -> std::result::Result<MaxRejects, String> {

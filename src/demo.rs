@@ -52,9 +52,10 @@ pub fn run(dir: &Path) -> Result<u8> {
         let text = text::render(table, usize::MAX, console::width(), options.tz)?;
         print(|out| writeln!(out, "\n{}", text.trim_end()))?;
     }
+    let model = report::model::tables(&opened, &options)?;
     publish(
         &reports,
-        &tables,
+        &[tables, model].concat(),
         &[Format::Parquet, Format::Csv],
         &options.settings(&opened)?,
     )?;

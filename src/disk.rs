@@ -7,7 +7,7 @@
 
 use crate::error::{AtPath, Result};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub enum Step<'p> {
     CreateDir,
     Create,
+    /// A file is cut where what follows does not count.
+    Truncate,
     /// So many bytes at the end of a file.
     Write(usize),
     Sync,
@@ -86,6 +88,27 @@ impl Disk {
         let file = self
             .step(Step::Create, path, || File::create(path))
             .at_path(path, "cannot create the file")?;
+        Ok(Target {
+            disk: self.clone(),
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    /// Opens a file for writing behind its first `at` bytes, creating it if need be; what stood there goes.
+    pub fn append(&self, path: &Path, at: u64) -> Result<Target> {
+        if !path.exists() {
+            return self.create(path);
+        }
+        let open = || {
+            let mut file = File::options().write(true).open(path)?;
+            file.set_len(at)?;
+            file.seek(SeekFrom::Start(at))?;
+            Ok(file)
+        };
+        let file = self
+            .step(Step::Truncate, path, open)
+            .at_path(path, "cannot be opened for writing")?;
         Ok(Target {
             disk: self.clone(),
             path: path.to_owned(),

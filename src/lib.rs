@@ -22,12 +22,14 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+pub mod columns;
 pub mod disk;
 pub mod error;
 pub mod generate;
 pub mod ingest;
 pub mod instant;
 pub mod lake;
+pub mod query;
 pub mod record;
 pub mod report;
 pub mod write;

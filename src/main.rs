@@ -2,9 +2,11 @@
 
 #![deny(unsafe_code)]
 
+mod ask;
 mod cli;
 mod console;
 mod demo;
+mod explain;
 mod grid;
 mod memory;
 mod rejects;
@@ -14,8 +16,8 @@ mod verify;
 
 use clap::Parser;
 use cli::{
-    Cli, Command, CompactArgs, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, RunsArgs, Shape,
-    StatusArgs, Target, VerifyArgs,
+    Cli, Command, CompactArgs, ExplainArgs, GenerateArgs, IngestArgs, RejectsArgs, ReplayArgs, ReportArgs, RunsArgs,
+    Shape, StatusArgs, Target, VerifyArgs,
 };
 use gatelog::error::{AtPath, Error, Result};
 use gatelog::lake::compact::compact;
@@ -23,7 +25,6 @@ use gatelog::lake::{self, Lake};
 use gatelog::report::status::Status;
 use gatelog::report::{self, Report, Scratch};
 use gatelog::{generate, ingest, write};
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
+        Command::Explain(args) => run_explain(&args),
+        Command::Query(args) => ask::query(&args, &Scratch::new(std::env::temp_dir())),
+        Command::Schema(args) => ask::schema(&args),
         Command::Status(args) => run_status(&args),
         Command::Runs(args) => run_runs(&args),
         Command::Verify(args) => run_verify(&args),
@@ -96,11 +100,11 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
     let (target, options) = (args.target()?, args.options()?);
     // All that is read of the lake is read here: a writer may change it while the tables are written.
     let (tables, settings) = Lake::read(&args.lake.lake, |lake| {
-        if let Some(asked) = &options.environment {
-            let known = report::status::environments(lake, &lake.side()?);
-            known_environment(known.iter().map(String::as_str).collect(), asked)?;
+        known_environment(lake, options.environment.as_deref())?;
+        let mut tables = report::compute(lake, &args.reports(), &options, &scratch(&target))?;
+        if args.asks_for_model() {
+            tables.extend(report::model::tables(lake, &options)?);
         }
-        let tables = report::compute(lake, &args.reports(), &options, &scratch(&target))?;
         Ok((tables, options.settings(lake)?))
     })?;
     match target {
@@ -118,11 +122,13 @@ fn run_report(args: &ReportArgs) -> Result<u8> {
         })?,
         Target::Folder { dir, formats } => {
             publish(&dir, &tables, &formats, &settings)?;
-            console::note(&format!(
-                "{} written to {}",
-                console::counted(tables.len(), "report"),
-                dir.display()
-            ));
+            let dimensions = tables.iter().filter(|table| table.is_dimension).count();
+            let reports = console::counted(tables.len() - dimensions, "report");
+            let beside = match dimensions {
+                0 => String::new(),
+                count => format!(" and {}", console::counted(count, "dimension")),
+            };
+            console::note(&format!("{reports}{beside} written to {}", dir.display()));
         }
     }
     Ok(0)
@@ -145,15 +151,18 @@ fn publish(
     formats: &[write::Format],
     settings: &[(String, String)],
 ) -> Result<()> {
-    let names: Vec<&str> = Report::ALL.iter().map(|report| report.name()).collect();
+    let reports = Report::ALL.iter().map(|report| report.name());
+    let names: Vec<&str> = reports.chain(report::model::names()).collect();
     Ok(write::write_all(dir, tables, &names, formats, settings)?)
 }
 
-fn known_environment(known: BTreeSet<&str>, asked: &str) -> Result<()> {
+fn known_environment(lake: &Lake, asked: Option<&str>) -> Result<()> {
+    let Some(asked) = asked else { return Ok(()) };
+    let known = report::status::environments(lake, &lake.side()?);
     if known.contains(asked) {
         return Ok(());
     }
-    let known: Vec<&str> = known.into_iter().collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let known = if known.is_empty() {
         "none".to_owned()
     } else {
@@ -162,13 +171,23 @@ fn known_environment(known: BTreeSet<&str>, asked: &str) -> Result<()> {
     Err(Error::usage(format!("the lake has no environment {asked:?}")).hint(format!("it has: {known}")))
 }
 
+fn run_explain(args: &ExplainArgs) -> Result<u8> {
+    let (asked, options) = args.plan()?;
+    let found = Lake::read(&args.lake.lake, |lake| {
+        known_environment(lake, options.environment.as_deref())?;
+        report::explain::explain(lake, &asked, &options)
+    })?;
+    print(|out| match args.json {
+        true => json(&found, out),
+        false => explain::show(&found, out),
+    })?;
+    Ok(0)
+}
+
 fn run_status(args: &StatusArgs) -> Result<u8> {
     let only = args.environment.as_deref();
     let found = Lake::read(&args.lake.lake, |lake| {
-        if let Some(asked) = only {
-            let known = report::status::environments(lake, &lake.side()?);
-            known_environment(known.iter().map(String::as_str).collect(), asked)?;
-        }
+        known_environment(lake, only)?;
         Status::of(lake, only, console::now())
     })?;
     print(|out| match args.json {
@@ -190,12 +209,13 @@ fn run_compact(args: &CompactArgs) -> Result<u8> {
 
 fn run_runs(args: &RunsArgs) -> Result<u8> {
     let lake = Lake::open(&args.lake.lake)?;
-    let found = report::runs::list(&lake, args.last.unwrap_or(usize::MAX));
+    let ledger = lake.ledger()?;
+    let found = report::runs::list(&ledger, args.last.unwrap_or(usize::MAX));
     print(|out| match args.json {
         true => json(&found, out),
         false => runs::show(&found, out),
     })?;
-    let unrecorded = report::runs::unrecorded(&lake);
+    let unrecorded = lake.manifest().generation.saturating_sub(ledger.runs().count() as u64);
     if unrecorded > 0 {
         let commits = console::counted(unrecorded as usize, "commit");
         console::note(&format!("note: {commits} of older versions left no record of a run"));

@@ -164,10 +164,10 @@ fn line_of_inputs(inputs: &Inputs) -> String {
         inputs.table,
         HumanCount(inputs.inputs),
         if inputs.inputs == 1 { "" } else { "s" },
-        HumanCount(inputs.read),
-        HumanCount(inputs.accepted),
-        HumanCount(inputs.duplicate),
-        HumanCount(inputs.rejected)
+        HumanCount(inputs.books.read),
+        HumanCount(inputs.books.accepted),
+        HumanCount(inputs.books.duplicate),
+        HumanCount(inputs.books.rejected)
     )
 }
 

@@ -25,6 +25,7 @@ pub struct Entry<'a> {
     pub undecodable: Option<Field>,
 }
 
+#[derive(Clone, Copy)]
 enum Key {
     Field(Field),
     Context,
@@ -32,9 +33,53 @@ enum Key {
     Other,
 }
 
-struct KeySeed;
+impl Key {
+    fn of(name: &str) -> Key {
+        match name {
+            "value" => Key::Value,
+            "@odata.context" => Key::Context,
+            _ => field_of(name).map_or(Key::Other, Key::Field),
+        }
+    }
+}
 
-impl<'de> DeserializeSeed<'de> for KeySeed {
+/// What the member names of the last object were, place by place: the objects of an export mostly have the same names in
+/// the same order, and comparing with one name is faster than telling which one it is.
+#[derive(Default)]
+pub struct Keys {
+    expected: Vec<(String, Key)>,
+}
+
+/// Of more members than any export of the table has, each is looked at for itself.
+const MOST_EXPECTED: usize = 128;
+
+impl Keys {
+    fn at(&mut self, place: usize, name: &str) -> Key {
+        match self.expected.get_mut(place) {
+            Some((expected, key)) if expected == name => *key,
+            Some(entry) => {
+                entry.0.clear();
+                entry.0.push_str(name);
+                entry.1 = Key::of(name);
+                entry.1
+            }
+            None => {
+                let key = Key::of(name);
+                if place < MOST_EXPECTED {
+                    self.expected.push((name.to_owned(), key));
+                }
+                key
+            }
+        }
+    }
+}
+
+struct KeySeed<'k> {
+    keys: &'k mut Keys,
+    place: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
     type Value = Key;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
@@ -42,7 +87,7 @@ impl<'de> DeserializeSeed<'de> for KeySeed {
     }
 }
 
-impl Visitor<'_> for KeySeed {
+impl Visitor<'_> for KeySeed<'_> {
     type Value = Key;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,23 +95,28 @@ impl Visitor<'_> for KeySeed {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(match name {
-            "value" => Key::Value,
-            "@odata.context" => Key::Context,
-            _ => field_of(name).map_or(Key::Other, Key::Field),
-        })
+        Ok(self.keys.at(self.place, name))
     }
 }
 
 impl<'de> Deserialize<'de> for Entry<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntryVisitor)
+        EntrySeed(&mut Keys::default()).deserialize(deserializer)
     }
 }
 
-struct EntryVisitor;
+/// Reads an [`Entry`], one of many.
+pub struct EntrySeed<'k>(pub &'k mut Keys);
 
-impl<'de> Visitor<'de> for EntryVisitor {
+impl<'de> DeserializeSeed<'de> for EntrySeed<'_> {
+    type Value = Entry<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for EntrySeed<'_> {
     type Value = Entry<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,8 +124,10 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Entry<'de>, A::Error> {
-        let mut entry = Entry::default();
-        while let Some(key) = members.next_key_seed(KeySeed)? {
+        let (mut entry, mut place) = (Entry::default(), 0);
+        let keys = self.0;
+        while let Some(key) = members.next_key_seed(KeySeed { keys, place })? {
+            place += 1;
             match key {
                 Key::Field(field) => {
                     let value: &'de RawValue = members.next_value()?;

@@ -4,11 +4,11 @@
 //! line end before it. Inside a proper JSON string that cannot occur, since its quotes would be escaped.
 
 use super::block::{Block, Sink, State, Stop, too_long};
-use super::entry::Entry;
+use super::entry::{Entry, EntrySeed, Keys};
 use super::lines::Lines;
 use super::normalize::{Fault, fault};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -26,23 +26,65 @@ fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut S
 
 /// NDJSON: every line is a JSON text of its own. A line may also be a whole page.
 pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let mut lines = Lines::new(block);
+    let (mut lines, mut entries) = (Lines::new(block), Entries::of(block));
     while let Some(line) = lines.next(sink) {
-        parse_line(block, line, sink);
+        parse_line(block, line, &mut entries, sink);
     }
     lines.stop()
 }
 
-fn parse_line(block: &Block, span: Range<usize>, sink: &mut Sink<'_>) {
-    let line = block.bytes[span.clone()].trim_ascii();
+/// Reads the entries of a block.
+struct Entries<'b> {
+    bytes: &'b [u8],
+    /// The bytes as text: known to be one, they need no look at each value.
+    text: Option<&'b str>,
+    keys: Keys,
+}
+
+impl<'b> Entries<'b> {
+    fn of(block: &'b Block) -> Entries<'b> {
+        Entries {
+            bytes: &block.bytes,
+            text: std::str::from_utf8(&block.bytes).ok(),
+            keys: Keys::default(),
+        }
+    }
+
+    /// The entry that begins at a span's first byte, and where it ends.
+    fn read(&mut self, span: Range<usize>) -> serde_json::Result<(Entry<'b>, usize)> {
+        let start = span.start;
+        let (entry, length) = match self.text.and_then(|text| text.get(span.clone())) {
+            Some(text) => self.read_with(serde_json::Deserializer::from_str(text)),
+            None => self.read_with(serde_json::Deserializer::from_slice(&self.bytes[span])),
+        }?;
+        Ok((entry, start + length))
+    }
+
+    fn read_with<R: serde_json::de::Read<'b>>(
+        &mut self,
+        mut json: serde_json::Deserializer<R>,
+    ) -> serde_json::Result<(Entry<'b>, usize)> {
+        let entry = EntrySeed(&mut self.keys).deserialize(&mut json)?;
+        Ok((entry, json.into_iter::<IgnoredAny>().byte_offset()))
+    }
+}
+
+fn parse_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<'b>, sink: &mut Sink<'_>) {
+    let Range { start, end } = trimmed(&block.bytes, span.clone());
+    let line = &block.bytes[start..end];
     if line.is_empty() {
         return;
     }
     if line[0] == b'[' {
-        return page_in_line(block, span, sink);
+        return page_in_line(block, span, entries, sink);
     }
-    match serde_json::from_slice::<Entry<'_>>(line) {
-        Ok(entry) if entry.is_page => page_in_line(block, span, sink),
+    let entry = entries.read(start..end).and_then(|(entry, read)| match read == end {
+        true => Ok(entry),
+        // Says what stands behind it.
+        false => serde_json::from_slice::<Entry<'_>>(line),
+    });
+    match entry {
+        Ok(entry) if entry.is_page => page_in_line(block, span, entries, sink),
         Ok(entry) => {
             let environment = block.head.environment_for(entry.context.as_deref());
             deliver(entry, &environment, span, sink);
@@ -54,8 +96,15 @@ fn parse_line(block: &Block, span: Range<usize>, sink: &mut Sink<'_>) {
     }
 }
 
-fn page_in_line(block: &Block, span: Range<usize>, sink: &mut Sink<'_>) {
-    let mut page = PageParser::new(block, State::Begin, true);
+/// A span without the blanks at its ends.
+fn trimmed(bytes: &[u8], span: Range<usize>) -> Range<usize> {
+    let text = bytes[span.clone()].trim_ascii_start();
+    let start = span.end - text.len();
+    start..start + text.trim_ascii_end().len()
+}
+
+fn page_in_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<'b>, sink: &mut Sink<'_>) {
+    let mut page = PageParser::new(block, entries, State::Begin, true);
     page.at = span.start;
     page.end = span.end;
     page.run(sink);
@@ -63,7 +112,8 @@ fn page_in_line(block: &Block, span: Range<usize>, sink: &mut Sink<'_>) {
 
 /// Pages, arrays and objects after each other, with any white space.
 pub fn parse_pages(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let mut page = PageParser::new(block, block.start.clone(), block.last);
+    let mut entries = Entries::of(block);
+    let mut page = PageParser::new(block, &mut entries, block.start.clone(), block.last);
     page.run(sink);
     Stop {
         consumed: page.at,
@@ -79,8 +129,9 @@ enum Halt {
     Broken(Fault),
 }
 
-struct PageParser<'b> {
+struct PageParser<'b, 'e> {
     block: &'b Block,
+    entries: &'e mut Entries<'b>,
     state: State,
     at: usize,
     end: usize,
@@ -89,10 +140,11 @@ struct PageParser<'b> {
     cut_off: bool,
 }
 
-impl<'b> PageParser<'b> {
-    fn new(block: &'b Block, state: State, last: bool) -> Self {
+impl<'b, 'e> PageParser<'b, 'e> {
+    fn new(block: &'b Block, entries: &'e mut Entries<'b>, state: State, last: bool) -> Self {
         PageParser {
             block,
+            entries,
             state,
             at: 0,
             end: block.bytes.len(),
@@ -212,7 +264,13 @@ impl<'b> PageParser<'b> {
 
     fn row(&mut self, environment: Arc<str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let start = self.at;
-        let entry: Entry<'_> = read(self.window(), &mut self.at)?;
+        let window = self.window();
+        let (entry, end) = match self.entries.read(start..window.len()) {
+            Ok(found) => found,
+            Err(cause) if cause.is_eof() => return Err(Halt::Unfinished),
+            Err(cause) => return Err(Halt::Broken(json_fault(&cause, &window[start..], false))),
+        };
+        self.at = end;
         if entry.is_page {
             self.at = start;
             return self.object(sink);

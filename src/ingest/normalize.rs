@@ -238,15 +238,41 @@ pub fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
         .strip_prefix('{')
         .and_then(|rest| rest.strip_suffix('}'))
         .unwrap_or(&value);
-    let is_guid = inner.len() == 36
-        && inner.bytes().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    if !is_guid || (inner.len() == value.len() && !inner.bytes().any(|b| b.is_ascii_uppercase())) {
-        return value;
+    match GuidForm::of(inner) {
+        GuidForm::Other => value,
+        GuidForm::Lower if inner.len() == value.len() => value,
+        GuidForm::Lower | GuidForm::Mixed => Cow::Owned(inner.to_ascii_lowercase()),
     }
-    Cow::Owned(inner.to_ascii_lowercase())
+}
+
+enum GuidForm {
+    /// No GUID.
+    Other,
+    Lower,
+    /// With upper-case digits.
+    Mixed,
+}
+
+impl GuidForm {
+    /// Looks at all bytes without a branch for each: every row has several GUIDs.
+    fn of(text: &str) -> GuidForm {
+        let Ok(bytes) = <&[u8; 36]>::try_from(text.as_bytes()) else {
+            return GuidForm::Other;
+        };
+        let (mut digits, mut upper) = (0, 0);
+        for &byte in bytes {
+            let is_upper = byte.wrapping_sub(b'A') < 6;
+            let is_lower = byte.wrapping_sub(b'0') < 10 || byte.wrapping_sub(b'a') < 6;
+            digits += u8::from(is_lower) + u8::from(is_upper);
+            upper += u8::from(is_upper);
+        }
+        let has_dashes = [8, 13, 18, 23].iter().all(|&place| bytes[place] == b'-');
+        match (digits == 32 && has_dashes, upper) {
+            (false, _) => GuidForm::Other,
+            (true, 0) => GuidForm::Lower,
+            (true, _) => GuidForm::Mixed,
+        }
+    }
 }
 
 /// The logical name of a table. On-premises exports give the numeric object type code instead.

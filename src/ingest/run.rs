@@ -13,7 +13,7 @@ use super::source::{self, Ending, Reader};
 use super::{Fate, Outcome, Plan, Progress, Report, Tally};
 use crate::error::{Error, Result};
 use crate::lake::Writer;
-use crate::lake::manifest::InputEntry;
+use crate::lake::ledger::InputEntry;
 use crate::lake::names::Names;
 use crate::lake::{runs, schema};
 use arrow::array::{AsArray, RecordBatch};
@@ -166,9 +166,9 @@ impl<'p> Run<'p> {
         };
         let environment = self.plan.environment.as_deref();
         let size = source::size(input)?;
-        let is_known = |hash: String| self.writer.knows_content(&hash, environment, exported_on);
-        if size.is_some_and(|size| size > 0 && self.writer.knows_size(size))
-            && source::content_hash(input)?.is_some_and(is_known)
+        if let Some(size) = size.filter(|size| *size > 0 && self.writer.knows_size(*size))
+            && let Some(hash) = source::content_hash(input)?
+            && self.writer.knows_content((&hash, size), (environment, exported_on))?
         {
             return Ok(self.note(input, Fate::AlreadyIngested));
         }
@@ -326,10 +326,7 @@ impl Open {
             environment: Some(self.environment.clone()),
             exported_on_us: self.exported_on,
             generation,
-            read: self.tally.read,
-            accepted: self.tally.accepted,
-            duplicate: self.tally.duplicate,
-            rejected: self.tally.rejected,
+            books: self.tally.books(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The accesses of an environment as one stream in order of time, in bounded memory.
+//! The sightings of an environment as one stream in order of time, in bounded memory: its accesses and, where they are
+//! asked for, its changes.
 //!
 //! ```text
 //! row groups, by their first instant ──decode a wave ahead──▶ waiting stretches ──merge──▶ pieces in order of time
@@ -16,58 +17,21 @@
 
 use super::file::Footer;
 use super::manifest::AuditFile;
+use super::sightings::{By, NOBODY, Sightings};
 use super::waiting::Waiting;
 use super::{Lake, file};
 use crate::error::{AtPath, Result};
-use crate::record::{ACTION_WEB, Kind};
+use crate::record::Kind;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-/// The number of an actor that is not known.
-pub const NOBODY: u32 = u32::MAX;
-
 /// Rows that are decoded ahead, 13 bytes each: enough to keep many cores busy, little enough for any machine.
 const WAVE_ROWS: u64 = 4 << 20;
 
-/// A piece of the log, in order of time: instants in microseconds, actors as places in [`AccessLog::actors`].
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Accesses<'a> {
-    pub created_on: &'a [i64],
-    pub actor: &'a [u32],
-    pub is_web: &'a [bool],
-}
-
-impl<'a> Accesses<'a> {
-    pub fn len(&self) -> usize {
-        self.created_on.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.created_on.is_empty()
-    }
-
-    pub fn split_at(self, rows: usize) -> (Accesses<'a>, Accesses<'a>) {
-        let (created_on, actor, is_web) = (
-            self.created_on.split_at(rows),
-            self.actor.split_at(rows),
-            self.is_web.split_at(rows),
-        );
-        let side = |created_on, actor, is_web| Accesses {
-            created_on,
-            actor,
-            is_web,
-        };
-        (
-            side(created_on.0, actor.0, is_web.0),
-            side(created_on.1, actor.1, is_web.1),
-        )
-    }
-}
-
-/// An environment's accesses up to an instant, ready to be read.
+/// An environment's sightings up to an instant, ready to be read.
 pub struct AccessLog {
     /// Ids in byte order.
     actors: Vec<String>,
@@ -85,13 +49,19 @@ struct Group {
     rows: u64,
     first: i64,
     last: i64,
+    is_access: bool,
 }
 
 impl Lake {
     /// The accesses of an environment up to `as_of`.
     pub fn access_log(&self, environment: &str, as_of: i64) -> Result<AccessLog> {
-        let surveyed = self
-            .files(environment, Kind::Access)
+        self.sightings(environment, &[Kind::Access], as_of)
+    }
+
+    /// The rows of some kinds of an environment up to `as_of`, as far as they name an actor.
+    pub fn sightings(&self, environment: &str, kinds: &[Kind], as_of: i64) -> Result<AccessLog> {
+        let files: Vec<&AuditFile> = kinds.iter().flat_map(|kind| self.files(environment, *kind)).collect();
+        let surveyed = files
             .into_par_iter()
             .filter(|audit| audit.min_created_on_us <= as_of)
             .map(|audit| self.survey(audit, as_of));
@@ -124,6 +94,7 @@ impl Lake {
                     rows: footer.rows(group),
                     first,
                     last,
+                    is_access: audit.kind == Kind::Access,
                 });
             }
         }
@@ -174,11 +145,12 @@ impl AccessLog {
                 .map(|(left, right)| left.max(right))
                 .collect())
         };
-        self.groups.par_iter().map(of_group).try_reduce(none, latest)
+        let of_accesses = self.groups.par_iter().filter(|group| group.is_access);
+        of_accesses.map(of_group).try_reduce(none, latest)
     }
 
     /// Gives all rows to `take`, in order of time, decoding the next of them meanwhile.
-    pub fn read(&self, mut take: impl FnMut(Accesses<'_>) -> Result<()> + Send) -> Result<()> {
+    pub fn read(&self, mut take: impl FnMut(Sightings<'_>) -> Result<()> + Send) -> Result<()> {
         let mut rest = self.groups.as_slice();
         let mut waiting = Waiting::default();
         let mut decoded = self.decode(self.next_wave(&mut rest));
@@ -268,7 +240,7 @@ impl Numbers {
 pub(super) struct Columns {
     pub(super) created_on: Vec<i64>,
     pub(super) actor: Vec<u32>,
-    pub(super) is_web: Vec<bool>,
+    pub(super) by: Vec<By>,
 }
 
 impl Columns {
@@ -276,7 +248,7 @@ impl Columns {
         Columns {
             created_on: Vec::with_capacity(rows),
             actor: Vec::with_capacity(rows),
-            is_web: Vec::with_capacity(rows),
+            by: Vec::with_capacity(rows),
         }
     }
 
@@ -286,29 +258,28 @@ impl Columns {
         let actors = rows.column(2).as_dictionary::<Int32Type>().keys();
         let count = on.partition_point(|&on| on <= as_of);
         self.created_on.extend_from_slice(&on[..count]);
-        self.is_web
-            .extend(actions[..count].iter().map(|&action| action == ACTION_WEB));
+        self.by.extend(actions[..count].iter().map(|&action| By::of(action)));
         let number = |key: Option<i32>| key.map_or(NOBODY, |key| numbers[key as usize]);
         self.actor.extend(actors.iter().take(count).map(number));
     }
 
-    pub(super) fn push(&mut self, piece: Accesses<'_>) {
+    pub(super) fn push(&mut self, piece: Sightings<'_>) {
         self.created_on.extend_from_slice(piece.created_on);
         self.actor.extend_from_slice(piece.actor);
-        self.is_web.extend_from_slice(piece.is_web);
+        self.by.extend_from_slice(piece.by);
     }
 
     pub(super) fn clear(&mut self) {
         self.created_on.clear();
         self.actor.clear();
-        self.is_web.clear();
+        self.by.clear();
     }
 
-    pub(super) fn all(&self) -> Accesses<'_> {
-        Accesses {
+    pub(super) fn all(&self) -> Sightings<'_> {
+        Sightings {
             created_on: &self.created_on,
             actor: &self.actor,
-            is_web: &self.is_web,
+            by: &self.by,
         }
     }
 
@@ -322,7 +293,7 @@ impl Columns {
         Columns {
             created_on: order.iter().map(|&row| self.created_on[row]).collect(),
             actor: order.iter().map(|&row| self.actor[row]).collect(),
-            is_web: order.iter().map(|&row| self.is_web[row]).collect(),
+            by: order.iter().map(|&row| self.by[row]).collect(),
         }
     }
 }

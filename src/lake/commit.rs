@@ -1,6 +1,7 @@
 //! How a commit survives a kill.
 //!
-//! 1. Everything new, the next manifest included, is written and synced under `staging/`.
+//! 1. Everything new, the next manifest included, is written and synced under `staging/`; the books are added to the
+//!    ledger, behind what the old manifest counts.
 //! 2. `commit.json`, which says what goes where, is put in place. From here on the commit is decided.
 //! 3. Files are renamed to their places, folders that a compaction has made are swapped in, `manifest.json` is
 //!    replaced; what it no longer names is removed; then `commit.json` goes.
@@ -15,8 +16,9 @@
 
 use super::file::{ParquetFile, Written};
 use super::index::{self, IndexRun, Key};
+use super::ledger::{self, Entry, InputEntry, ReplayEntry};
 use super::lock::{Lock, Owner};
-use super::manifest::{self, DataFile, Manifest, ReplayEntry};
+use super::manifest::{self, DataFile, Manifest};
 use super::names::Names;
 use super::revise::Placed;
 use super::runs;
@@ -112,26 +114,36 @@ impl Intent {
 
 /// The next manifest while it is put together, and the way of each staged file to its place.
 pub struct Next<'l> {
-    root: &'l Path,
-    disk: &'l Disk,
+    pub root: &'l Path,
+    pub disk: &'l Disk,
     staging: PathBuf,
     pub manifest: Manifest,
     pub intent: Intent,
+    /// The books of this commit, and those that an older layout kept in the manifest.
+    entry: Entry,
+    older: Vec<Entry>,
 }
 
 impl<'l> Next<'l> {
     pub fn after(manifest: &Manifest, root: &'l Path, disk: &'l Disk) -> Next<'l> {
+        let mut manifest = Manifest {
+            format: manifest::FORMAT,
+            generation: manifest.generation + 1,
+            ..manifest.clone()
+        };
         Next {
             root,
             disk,
             staging: root.join(STAGING),
-            manifest: Manifest {
-                format: manifest::FORMAT,
-                generation: manifest.generation + 1,
-                ..manifest.clone()
-            },
+            older: manifest.take_entries_of_older_layouts(),
+            entry: Entry::empty(manifest.generation),
+            manifest,
             intent: Intent::default(),
         }
+    }
+
+    pub fn put_inputs(&mut self, inputs: Vec<InputEntry>) {
+        self.entry.inputs = inputs;
     }
 
     pub fn put_audit(&mut self, files: Vec<Placed>) -> Result<()> {
@@ -200,7 +212,7 @@ impl<'l> Next<'l> {
     ) -> Result<()> {
         if let Some((paths, books)) = replayed {
             self.manifest.rejects.retain(|file| !paths.contains(&file.path));
-            self.manifest.replays.push(books);
+            self.entry.replay = Some(books);
             self.intent.removes.extend(paths);
         }
         if let Some(file) = staged {
@@ -243,13 +255,15 @@ impl<'l> Next<'l> {
 
     /// Decides, and carries out.
     pub fn commit(mut self, before: &Manifest, run: runs::Run) -> Result<()> {
-        self.manifest.runs.push(run.end(self.manifest.generation));
-        before.check_next(&self.manifest).map_err(|broken| {
+        self.entry.run = Some(run.end(self.manifest.generation));
+        before.check_next(&self.manifest, &self.entry).map_err(|broken| {
             Error::failed(format!(
                 "nothing was committed, since the next manifest would be wrong: {broken}"
             ))
             .at(self.root)
         })?;
+        let entries = [self.older, vec![self.entry]].concat();
+        self.manifest.ledger = ledger::append(self.disk, self.root, &self.manifest.ledger, &entries)?;
         self.disk.create_dir(&self.staging)?;
         let manifest = self.staging.join(manifest::FILE_NAME);
         self.disk.write(&manifest, &self.manifest.to_json()?)?;

@@ -3,13 +3,16 @@
 //! The writing profile is what the pickiest BI readers load: flat, writer version 1.0, PLAIN and dictionary encodings
 //! only, zstd. Ids and times hardly repeat, so a dictionary would only cost time there.
 
+use super::content::Content;
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Error, Result};
-use arrow::array::{AsArray, RecordBatch, RecordBatchReader};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 use parquet::basic::{Compression, Encoding, EncodingMask, ZstdLevel};
 use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -18,7 +21,6 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -162,19 +164,40 @@ const UNREADABLE: &str = "is not a Parquet file gatelog can read";
 /// A file whose footer has been read. Only one thread may read from it at a time.
 pub struct Footer {
     path: PathBuf,
-    file: File,
+    content: Content,
     metadata: ArrowReaderMetadata,
 }
 
 impl Footer {
     pub fn read(path: &Path) -> Result<Footer> {
-        let file = File::open(path).at_path(path, "cannot be opened")?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).at_path(path, UNREADABLE)?;
+        let content = Content::open(path)?;
+        let metadata = ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).at_path(path, UNREADABLE)?;
         Ok(Footer {
             path: path.to_owned(),
-            file,
+            content,
             metadata,
         })
+    }
+
+    /// How much the rows take when they are decoded, about.
+    pub fn decoded_bytes(&self) -> usize {
+        let groups = self.metadata.metadata().row_groups().iter();
+        groups.map(|group| group.total_byte_size()).sum::<i64>() as usize
+    }
+
+    /// Reads all rows in order, only the named columns if any are named, `batch_rows` at a time.
+    fn read_all(self, columns: &[&str], batch_rows: usize) -> Result<impl RecordBatchReader + use<>> {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.content, self.metadata);
+        let mask = if columns.is_empty() {
+            ProjectionMask::all()
+        } else {
+            ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied())
+        };
+        builder
+            .with_projection(mask)
+            .with_batch_size(batch_rows)
+            .build()
+            .at_path(&self.path, UNREADABLE)
     }
 
     pub fn row_groups(&self) -> usize {
@@ -232,9 +255,9 @@ impl Footer {
         let Some(column) = self.column(group, name).filter(is_whole) else {
             return Ok(None);
         };
-        let file = Arc::new(self.file.try_clone().at_path(&self.path, "cannot be opened")?);
+        let content = Arc::new(self.content.try_clone().at_path(&self.path, "cannot be opened")?);
         let rows = self.rows(group) as usize;
-        let page = SerializedPageReader::new(file, column, rows, None).and_then(|mut pages| pages.get_next_page());
+        let page = SerializedPageReader::new(content, column, rows, None).and_then(|mut pages| pages.get_next_page());
         match page.at_path(&self.path, UNREADABLE)? {
             Some(Page::DictionaryPage { buf, num_values, .. }) => {
                 let found = plain_texts(&buf, num_values as usize);
@@ -251,12 +274,24 @@ impl Footer {
         columns: &[&str],
         dictionary: &str,
     ) -> Result<impl RecordBatchReader + use<>> {
+        self.read_rows(group, columns, &[dictionary], None)
+    }
+
+    /// Reads rows of one row group, all of them or those of which `keep` is true: only the named columns, with the text
+    /// columns `keyed` as keys into their values.
+    pub fn read_rows(
+        &self,
+        group: usize,
+        columns: &[&str],
+        keyed: &[&str],
+        keep: Option<&BooleanArray>,
+    ) -> Result<impl RecordBatchReader + use<>> {
         let fields: Vec<Field> = self
             .metadata
             .schema()
             .fields()
             .iter()
-            .map(|field| match field.name() == dictionary {
+            .map(|field| match keyed.contains(&field.name().as_str()) {
                 true => {
                     let keyed = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
                     field.as_ref().clone().with_data_type(keyed)
@@ -267,8 +302,11 @@ impl Footer {
         let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
         let metadata =
             ArrowReaderMetadata::try_new(self.metadata.metadata().clone(), options).at_path(&self.path, UNREADABLE)?;
-        let file = self.file.try_clone().at_path(&self.path, "cannot be opened")?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let content = self.content.try_clone().at_path(&self.path, "cannot be opened")?;
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(content, metadata);
+        if let Some(keep) = keep {
+            builder = builder.with_row_selection(RowSelection::from_filters(std::slice::from_ref(keep)));
+        }
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         builder
             .with_projection(mask)
@@ -308,19 +346,7 @@ pub fn read_row_group(
 
 /// Reads a file's rows, only the named columns if any are named, in order, `batch_rows` at a time.
 pub fn read(path: &Path, columns: &[&str], batch_rows: usize) -> Result<impl RecordBatchReader + use<>> {
-    let file = File::open(path).at_path(path, "cannot be opened")?;
-    let options = ArrowReaderOptions::new();
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).at_path(path, UNREADABLE)?;
-    let mask = if columns.is_empty() {
-        ProjectionMask::all()
-    } else {
-        ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied())
-    };
-    builder
-        .with_projection(mask)
-        .with_batch_size(batch_rows)
-        .build()
-        .at_path(path, UNREADABLE)
+    Footer::read(path)?.read_all(columns, batch_rows)
 }
 
 /// About how much is read at once where rows may be wide.
@@ -328,26 +354,16 @@ const BATCH_BYTES: i64 = 2 << 20;
 
 /// How much a file's rows take when they are decoded, about.
 pub fn decoded_bytes(path: &Path) -> Result<usize> {
-    let file = File::open(path).at_path(path, "cannot be opened")?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-        .at_path(path, "is not a Parquet file gatelog can read")?;
-    let bytes = metadata
-        .metadata()
-        .row_groups()
-        .iter()
-        .map(|group| group.total_byte_size());
-    Ok(bytes.sum::<i64>() as usize)
+    Ok(Footer::read(path)?.decoded_bytes())
 }
 
 /// Reads a file's rows in order, so many at a time that their usual size bounds what is held.
 pub fn read_bounded(path: &Path) -> Result<impl RecordBatchReader + use<>> {
-    let file = File::open(path).at_path(path, "cannot be opened")?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-        .at_path(path, "is not a Parquet file gatelog can read")?;
-    let groups = metadata.metadata().row_groups().iter();
+    let footer = Footer::read(path)?;
+    let groups = footer.metadata.metadata().row_groups().iter();
     let row_bytes = groups
         .map(|group| group.total_byte_size() / group.num_rows().max(1))
         .max();
     let rows = BATCH_BYTES / row_bytes.unwrap_or_default().max(1);
-    read(path, &[], rows.clamp(1, 1 << 13) as usize)
+    footer.read_all(&[], rows.clamp(1, 1 << 13) as usize)
 }

@@ -18,6 +18,7 @@ use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A run is merged with one before it that is less than so many times its size.
@@ -212,10 +213,28 @@ impl IndexRun {
 
     /// For each of the keys, which ascend, the key of the same identity that the run has.
     pub fn find(&mut self, keys: &[Key]) -> Result<Vec<Option<Key>>> {
-        keys.iter().map(|key| self.find_one(*key)).collect()
+        let mut stretches = Vec::new();
+        let blocks = blocks_of(self.keys);
+        let block_of = |key: Option<&Key>| key.map_or(0, |key| key.block(blocks)) * BLOCK_BYTES as u64;
+        self.blocks
+            .prepare(block_of(keys.first())..block_of(keys.last()), keys.len());
+        for (number, key) in keys.iter().enumerate() {
+            stretches.extend(self.stretch(*key)?.map(|entries| (number, entries)));
+        }
+        let mut found = vec![None; keys.len()];
+        let place = |stretch: Option<&(usize, Range<u64>)>| stretch.map_or(0, |(_, entries)| entries.start);
+        self.entries
+            .prepare(place(stretches.first())..place(stretches.last()), stretches.len());
+        for (number, Range { start, end }) in stretches {
+            let entries = self.entries.at(&self.path, start, (end - start) as usize)?;
+            let mut entries = entries.chunks_exact(Key::BYTES).map(Key::get);
+            found[number] = entries.find(|entry| entry.identity() == keys[number].identity());
+        }
+        Ok(found)
     }
 
-    fn find_one(&mut self, key: Key) -> Result<Option<Key>> {
+    /// Where the key stands if the run has it, in bytes; `None` when its block's filter does not know it.
+    fn stretch(&mut self, key: Key) -> Result<Option<Range<u64>>> {
         let blocks = blocks_of(self.keys);
         let number = key.block(blocks);
         let place = self.keys * Key::BYTES as u64 + number * BLOCK_BYTES as u64;
@@ -226,24 +245,20 @@ impl IndexRun {
         if !may_hold(block, key) {
             return Ok(None);
         }
-        let rank = |bytes: &[u8]| u64::from_le_bytes(super::spill::array(bytes));
-        let first = rank(block);
-        let end = if is_last {
-            self.keys
-        } else {
-            rank(&block[BLOCK_BYTES..])
-        };
-        let count = end.saturating_sub(first) as usize;
-        let entries = self
-            .entries
-            .at(&self.path, first * Key::BYTES as u64, count * Key::BYTES)?;
-        let mut found = entries.chunks_exact(Key::BYTES).map(Key::get);
-        Ok(found.find(|entry| entry.identity() == key.identity()))
+        let rank = |bytes: &[u8]| u64::from_le_bytes(super::spill::array(bytes)).min(self.keys);
+        let (first, end) = (
+            rank(block),
+            if is_last {
+                self.keys
+            } else {
+                rank(&block[BLOCK_BYTES..])
+            },
+        );
+        Ok(Some(first * Key::BYTES as u64..end.max(first) * Key::BYTES as u64))
     }
 }
 
-/// A stretch of a file that moves forward: far places are read alone, and the more near ones follow each other, the more
-/// is read at once.
+/// A stretch of a file that moves forward: where many places are asked for, they are read along with what lies between.
 struct Window {
     file: File,
     start: u64,
@@ -251,9 +266,9 @@ struct Window {
     ahead: usize,
 }
 
-/// How near the next place must be to be read along with what lies between.
-const NEAR_BYTES: u64 = 1 << 8;
-const MOST_AHEAD_BYTES: usize = 1 << 16;
+/// How near to each other places must lie, on average, to be read together.
+const NEAR_BYTES: u64 = 1 << 7;
+const AHEAD_BYTES: usize = 1 << 16;
 
 impl Window {
     fn open(path: &Path) -> Result<Window> {
@@ -265,15 +280,15 @@ impl Window {
         })
     }
 
+    /// So many places of a stretch will be asked for.
+    fn prepare(&mut self, stretch: Range<u64>, places: usize) {
+        let is_dense = stretch.end - stretch.start <= NEAR_BYTES * places as u64;
+        self.ahead = if is_dense && places > 1 { AHEAD_BYTES } else { 0 };
+    }
+
     fn at(&mut self, path: &Path, place: u64, length: usize) -> Result<&[u8]> {
         let end = self.start + self.bytes.len() as u64;
         if place < self.start || end < place + length as u64 {
-            let is_near = end <= place + NEAR_BYTES && place <= end + NEAR_BYTES;
-            self.ahead = if is_near {
-                (self.ahead * 4).clamp(NEAR_BYTES as usize, MOST_AHEAD_BYTES)
-            } else {
-                0
-            };
             self.bytes.resize(length.max(self.ahead), 0);
             self.start = place;
             let read = read_at(&mut self.file, &mut self.bytes, place).at_path(path, "cannot be read")?;

@@ -6,6 +6,7 @@
 
 use super::entry_per_line;
 use super::file::Written;
+use super::ledger::{Entry, Extent, InputEntry, ReplayEntry};
 use super::runs::RunEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
@@ -14,8 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The layout this version writes. A lake of a newer layout is refused, never guessed at.
-/// Layout 1 kept no record of runs and no index of identities; what it lacks is read as empty.
-pub const FORMAT: u32 = 2;
+/// Layout 1 kept no record of runs and no index of identities; what it lacks is read as empty. Layout 2 kept all books in
+/// the manifest.
+pub const FORMAT: u32 = 3;
 
 pub const FILE_NAME: &str = "manifest.json";
 
@@ -34,12 +36,22 @@ pub struct Manifest {
     #[serde(default)]
     pub organizations: Option<DataFile>,
     pub rejects: Vec<DataFile>,
-    pub inputs: Vec<InputEntry>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replays: Vec<ReplayEntry>,
-    /// Oldest first.
     #[serde(default)]
-    pub runs: Vec<RunEntry>,
+    pub ledger: Extent,
+    /// The books of layouts 1 and 2, which the next commit takes into the ledger.
+    #[serde(default, flatten, skip_serializing)]
+    pub(super) older: OlderBooks,
+}
+
+/// Each list in order of its commits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct OlderBooks {
+    #[serde(default)]
+    inputs: Vec<InputEntry>,
+    #[serde(default)]
+    replays: Vec<ReplayEntry>,
+    #[serde(default)]
+    runs: Vec<RunEntry>,
 }
 
 /// One file of `audit/`.
@@ -65,64 +77,6 @@ pub struct DataFile {
     pub hash: String,
 }
 
-/// An input that was ingested, with its books (L1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InputEntry {
-    /// As given.
-    pub name: String,
-    pub bytes: u64,
-    /// xxh3-128 of the input's bytes: the same content is never read twice.
-    pub hash: String,
-    pub form: String,
-    /// Which table's rows it holds.
-    #[serde(default = "audit")]
-    pub table: String,
-    /// Whose rows they are, unless a row says otherwise.
-    #[serde(default)]
-    pub environment: Option<String>,
-    /// When a side table was exported: of an export of later, the same content says that it still held.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exported_on_us: Option<i64>,
-    /// The commit that brought it.
-    pub generation: u64,
-    pub read: u64,
-    pub accepted: u64,
-    pub duplicate: u64,
-    pub rejected: u64,
-}
-
-impl InputEntry {
-    /// Whether the same content has nothing new to say. Rows of the log are what they are, but a side table tells the
-    /// state of an environment at a time.
-    pub fn covers(&self, environment: Option<&str>, exported_on: i64) -> bool {
-        self.exported_on_us.is_none_or(|known| {
-            known >= exported_on && (environment.is_none() || environment == self.environment.as_deref())
-        })
-    }
-}
-
-/// What inputs held before there were side tables.
-fn audit() -> String {
-    "audit".to_owned()
-}
-
-/// A replay of rejects, with its books (L1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayEntry {
-    /// The commit that brought it.
-    pub generation: u64,
-    /// Rejects that were read again.
-    pub replayed: u64,
-    /// Records found in them: a reject may turn out to hold several.
-    pub read: u64,
-    pub accepted: u64,
-    pub duplicate: u64,
-    pub rejected: u64,
-    /// Of the accepted, rows of side tables; layout 1 did not tell.
-    #[serde(default)]
-    pub accepted_beside: Option<u64>,
-}
-
 impl DataFile {
     pub fn new(path: String, written: Written) -> Self {
         DataFile {
@@ -145,10 +99,34 @@ impl Manifest {
             users: None,
             organizations: None,
             rejects: Vec::new(),
-            inputs: Vec::new(),
-            replays: Vec::new(),
-            runs: Vec::new(),
+            ledger: Extent::default(),
+            older: OlderBooks::default(),
         }
+    }
+
+    /// The books that stand in the manifest itself, commit by commit.
+    pub fn entries_of_older_layouts(&self) -> Vec<Entry> {
+        let OlderBooks { inputs, replays, runs } = self.older.clone();
+        let mut entries = BTreeMap::new();
+        for input in inputs {
+            entry(&mut entries, input.generation).inputs.push(input);
+        }
+        for replay in replays {
+            let entry = entry(&mut entries, replay.generation);
+            entry.replay = Some(replay);
+        }
+        for run in runs {
+            let entry = entry(&mut entries, run.generation);
+            entry.run = Some(run);
+        }
+        entries.into_values().collect()
+    }
+
+    /// Takes the books out that stand in the manifest itself.
+    pub fn take_entries_of_older_layouts(&mut self) -> Vec<Entry> {
+        let entries = self.entries_of_older_layouts();
+        self.older = OlderBooks::default();
+        entries
     }
 
     /// Reads a lake's manifest; `None` when there is none.
@@ -175,13 +153,17 @@ impl Manifest {
             .map_err(|cause| Error::failed("the manifest cannot be written as JSON").caused_by(cause))
     }
 
-    /// Checks that `next` may follow this manifest. Pure: called before every swap.
-    pub fn check_next(&self, next: &Manifest) -> std::result::Result<(), String> {
-        if next.generation != self.generation + 1 {
+    /// Checks that `next` may follow this manifest, as the commit that `entry` is the books of. Pure: called before every
+    /// swap.
+    pub fn check_next(&self, next: &Manifest, entry: &Entry) -> std::result::Result<(), String> {
+        if next.generation != self.generation + 1 || entry.generation != next.generation {
             return Err(format!(
-                "generation {} cannot follow {}",
-                next.generation, self.generation
+                "generation {} cannot follow {}, as commit {}",
+                next.generation, self.generation, entry.generation
             ));
+        }
+        if let Some(fault) = entry.faults().into_iter().next() {
+            return Err(fault);
         }
         let by_path: BTreeMap<&str, &AuditFile> = next.audit.iter().map(|a| (a.file.path.as_str(), a)).collect();
         if by_path.len() != next.audit.len() {
@@ -205,13 +187,7 @@ impl Manifest {
         if known != held {
             return Err(format!("the index knows {known} rows, the lake has {held} (L3)"));
         }
-        for input in &next.inputs {
-            if input.read != input.accepted + input.duplicate + input.rejected {
-                return Err(format!("the books of {} do not balance (L1)", input.name));
-            }
-        }
-        self.check_rejects(next)?;
-        self.check_runs(next)
+        self.check_rejects(next, entry)
     }
 
     /// Rows stay: a file is kept, or replaced by one with later versions of its rows, or merged with others of its month.
@@ -240,7 +216,8 @@ impl Manifest {
                 .values()
                 .filter(is_new)
                 .fold(nothing, |sum, audit| join(sum, holds(audit)));
-            if came != lost {
+            // New rows may have been merged as well; how many rows there are in all, the index tells.
+            if came.0 < lost.0 || came.1 > lost.1 || came.2 < lost.2 {
                 return Err(format!("rows of {month} would be lost"));
             }
         }
@@ -248,29 +225,24 @@ impl Manifest {
     }
 
     /// A reject stays until it is replayed: what the files hold changes by exactly what the books say (L1, L5).
-    fn check_rejects(&self, next: &Manifest) -> std::result::Result<(), String> {
-        let replays = next.replays.get(self.replays.len()..).unwrap_or_default();
-        let inputs = next.inputs.get(self.inputs.len()..).unwrap_or_default();
-        if replays
-            .iter()
-            .any(|books| books.read != books.accepted + books.duplicate + books.rejected)
-        {
-            return Err("the books of the replay do not balance (L1)".to_owned());
-        }
+    fn check_rejects(&self, next: &Manifest, entry: &Entry) -> std::result::Result<(), String> {
         let lost = self.rejects.iter().find(|old| !next.rejects.contains(old));
-        if let (Some(lost), []) = (lost, replays) {
+        if let (Some(lost), None) = (lost, &entry.replay) {
             return Err(format!("{} would be lost", lost.path));
         }
         let rows = |manifest: &Manifest| manifest.rejects.iter().map(|file| file.rows).sum::<u64>();
-        let came = inputs.iter().map(|input| input.rejected).sum::<u64>()
-            + replays.iter().map(|books| books.rejected).sum::<u64>();
-        let went = replays.iter().map(|books| books.replayed).sum::<u64>();
+        let came = entry.brought().rejected;
+        let went = entry.replay.as_ref().map_or(0, |replay| replay.replayed);
         if rows(self) + came != rows(next) + went {
             let (before, after) = (rows(self), rows(next));
             return Err(format!("{before} rejects + {came} − {went} cannot be {after} (L1)"));
         }
         Ok(())
     }
+}
+
+fn entry(entries: &mut BTreeMap<u64, Entry>, generation: u64) -> &mut Entry {
+    entries.entry(generation).or_insert_with(|| Entry::empty(generation))
 }
 
 /// `audit/environment=…/kind=…/month=…/`, relative to the lake.
@@ -302,6 +274,7 @@ fn escape(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::runs::Books;
 
     fn audit(path: &str) -> AuditFile {
         AuditFile {
@@ -328,29 +301,33 @@ mod tests {
         }
     }
 
+    fn check(old: &Manifest, next: &Manifest) -> std::result::Result<(), String> {
+        old.check_next(next, &Entry::empty(next.generation))
+    }
+
     #[test]
     fn a_manifest_that_loses_doubles_or_misplaces_a_file_is_refused_l5_l6() {
         let good = "audit/environment=e/kind=access/month=2026-03/a.parquet";
         let empty = Manifest::empty();
-        assert_eq!(empty.check_next(&next(vec![audit(good)])), Ok(()));
-        assert!(empty.check_next(&next(vec![audit(good), audit(good)])).is_err());
+        assert_eq!(check(&empty, &next(vec![audit(good)])), Ok(()));
+        assert!(check(&empty, &next(vec![audit(good), audit(good)])).is_err());
         assert!(
-            empty
-                .check_next(&next(vec![audit(
-                    "audit/environment=e/kind=change/month=2026-03/a.parquet"
-                )]))
-                .is_err()
+            check(
+                &empty,
+                &next(vec![audit("audit/environment=e/kind=change/month=2026-03/a.parquet")])
+            )
+            .is_err()
         );
         let after = |audit: Vec<AuditFile>| Manifest {
             generation: 2,
             ..next(audit)
         };
-        assert!(next(vec![audit(good)]).check_next(&after(vec![])).is_err());
+        assert!(check(&next(vec![audit(good)]), &after(vec![])).is_err());
         let (mut revised, mut shorter) = (audit(good), audit(good));
         revised.file.hash = "other".to_owned();
         shorter.file.rows = 2;
-        assert_eq!(next(vec![audit(good)]).check_next(&after(vec![revised])), Ok(()));
-        assert!(next(vec![audit(good)]).check_next(&after(vec![shorter])).is_err());
+        assert_eq!(check(&next(vec![audit(good)]), &after(vec![revised])), Ok(()));
+        assert!(check(&next(vec![audit(good)]), &after(vec![shorter])).is_err());
         let other = "audit/environment=e/kind=access/month=2026-03/b.parquet";
         let both = || next(vec![audit(good), audit(other)]);
         let merged = |rows| AuditFile {
@@ -364,23 +341,25 @@ mod tests {
             index: both().index,
             ..after(vec![audit])
         };
-        assert_eq!(both().check_next(&indexed(merged(2))), Ok(()), "merged");
-        assert!(both().check_next(&indexed(merged(3))).is_err());
-        assert!(both().check_next(&indexed(merged(1))).is_err());
+        assert_eq!(check(&both(), &indexed(merged(2))), Ok(()), "merged");
+        assert!(check(&both(), &indexed(merged(3))).is_err(), "a row from nowhere");
+        assert!(check(&both(), &indexed(merged(1))).is_err());
         let unknown = Manifest {
             index: Vec::new(),
             ..next(vec![audit(good)])
         };
-        assert!(
-            empty.check_next(&unknown).is_err(),
-            "a row that the index does not know"
-        );
+        assert!(check(&empty, &unknown).is_err(), "a row that the index does not know");
     }
 
     #[test]
     fn unbalanced_books_are_refused_l1() {
-        let mut unbalanced = next(vec![]);
-        unbalanced.inputs.push(InputEntry {
+        let books = |read| Books {
+            read,
+            accepted: 1,
+            duplicate: 1,
+            rejected: 0,
+        };
+        let input = |read| InputEntry {
             name: "a".into(),
             bytes: 0,
             hash: String::new(),
@@ -389,12 +368,18 @@ mod tests {
             exported_on_us: None,
             table: "audit".into(),
             generation: 1,
-            read: 3,
-            accepted: 1,
-            duplicate: 1,
-            rejected: 0,
-        });
-        assert!(Manifest::empty().check_next(&unbalanced).is_err());
+            books: books(read),
+        };
+        let commit = |read| Entry {
+            inputs: vec![input(read)],
+            ..Entry::empty(1)
+        };
+        assert_eq!(Manifest::empty().check_next(&next(vec![]), &commit(2)), Ok(()));
+        assert!(Manifest::empty().check_next(&next(vec![]), &commit(3)).is_err());
+        assert!(
+            Manifest::empty().check_next(&next(vec![]), &Entry::empty(2)).is_err(),
+            "the books of another commit"
+        );
     }
 
     #[test]
@@ -412,37 +397,35 @@ mod tests {
         let replay = |replayed, accepted, rejected| ReplayEntry {
             generation: 1,
             replayed,
-            read: accepted + rejected,
-            accepted,
-            duplicate: 0,
-            rejected,
+            books: Books {
+                read: accepted + rejected,
+                accepted,
+                duplicate: 0,
+                rejected,
+            },
             accepted_beside: Some(0),
         };
-        let next = |rejects: Vec<DataFile>, replays: Vec<ReplayEntry>| {
+        let next = |rejects: Vec<DataFile>, replay: Option<ReplayEntry>| {
             let next = Manifest {
                 generation: 1,
                 rejects,
-                replays,
                 ..Manifest::empty()
             };
-            old.check_next(&next).is_ok()
+            let entry = Entry {
+                replay,
+                ..Entry::empty(1)
+            };
+            old.check_next(&next, &entry).is_ok()
         };
-        assert!(next(vec![file("rejects/1", 5)], vec![]));
-        assert!(!next(vec![], vec![]), "lost");
-        assert!(!next(vec![file("rejects/2", 5)], vec![]), "replaced without a replay");
-        assert!(next(vec![file("rejects/2", 2)], vec![replay(5, 3, 2)]));
-        assert!(!next(vec![file("rejects/2", 1)], vec![replay(5, 3, 2)]), "one is lost");
-        assert!(next(vec![], vec![replay(5, 6, 0)]), "one held two records");
-        assert!(
-            !next(
-                vec![],
-                vec![ReplayEntry {
-                    read: 9,
-                    ..replay(5, 5, 0)
-                }]
-            ),
-            "unbalanced"
-        );
+        assert!(next(vec![file("rejects/1", 5)], None));
+        assert!(!next(vec![], None), "lost");
+        assert!(!next(vec![file("rejects/2", 5)], None), "replaced without a replay");
+        assert!(next(vec![file("rejects/2", 2)], Some(replay(5, 3, 2))));
+        assert!(!next(vec![file("rejects/2", 1)], Some(replay(5, 3, 2))), "one is lost");
+        assert!(next(vec![], Some(replay(5, 6, 0))), "one held two records");
+        let mut unbalanced = replay(5, 5, 0);
+        unbalanced.books.read = 9;
+        assert!(!next(vec![], Some(unbalanced)), "unbalanced");
     }
 
     #[test]
@@ -460,8 +443,8 @@ mod tests {
             )
         };
         let expected = format!(
-            "{{\n\"format\":2,\n\"generation\":1,\n\"audit\":[\n{},\n{}\n],\n\"index\":[],\n\"names\":null,\n\"users\":null,\n\
-             \"organizations\":null,\n\"rejects\":[],\n\"inputs\":[],\n\"runs\":[]\n}}\n",
+            "{{\n\"format\":3,\n\"generation\":1,\n\"audit\":[\n{},\n{}\n],\n\"index\":[],\n\"names\":null,\n\"users\":null,\n\
+             \"organizations\":null,\n\"rejects\":[],\n\"ledger\":{{\"commits\":0,\"bytes\":0,\"inputs\":0,\"hash\":\"\"}}\n}}\n",
             entry(one),
             entry("b")
         );
@@ -470,6 +453,30 @@ mod tests {
         for text in [text.as_bytes(), &pretty] {
             assert_eq!(serde_json::from_slice::<Manifest>(text).unwrap(), manifest);
         }
+    }
+
+    #[test]
+    fn the_books_of_older_layouts_are_read_commit_by_commit() {
+        let input = |name: &str, generation: u64| {
+            format!(
+                r#"{{"name":"{name}","bytes":1,"hash":"0","form":"csv","generation":{generation},"read":1,"accepted":1,"duplicate":0,"rejected":0}}"#
+            )
+        };
+        let text = format!(
+            r#"{{"format":2,"generation":3,"audit":[],"rejects":[],"inputs":[{},{},{}],"replays":[{{"generation":2,"replayed":1,"read":1,"accepted":0,"duplicate":0,"rejected":1}}]}}"#,
+            input("a", 1),
+            input("b", 1),
+            input("c", 3)
+        );
+        let mut manifest: Manifest = serde_json::from_str(&text).unwrap();
+        let entries = manifest.take_entries_of_older_layouts();
+        let found: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.generation, entry.inputs.len(), entry.replay.is_some()))
+            .collect();
+        assert_eq!(found, [(1, 2, false), (2, 0, true), (3, 1, false)]);
+        assert!(entries.iter().all(|entry| entry.faults().is_empty()));
+        assert_eq!(manifest.entries_of_older_layouts(), []);
     }
 
     #[test]

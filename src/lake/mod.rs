@@ -7,21 +7,27 @@
 //! LAKE/names/*.parquet                                      every name an id was seen with
 //! LAKE/users/*.parquet, LAKE/organizations/*.parquet        their newest exported state
 //! LAKE/rejects/*.parquet                                    records that could not be understood, whole
+//! LAKE/ledger/                                              the books of each commit: its run, its inputs
 //! ```
 //!
 //! [`Writer`] is the only way in, [`Lake`] the only way out; readers never wait for a writer.
 
 mod accesses;
+pub mod around;
 mod claims;
+pub mod columnar;
 mod commit;
 pub mod compact;
+mod content;
 mod entry_per_line;
 mod file;
 pub mod identity;
 mod index;
+pub mod ledger;
 pub mod lock;
 pub mod manifest;
 mod merge;
+mod months;
 pub mod names;
 mod rebuild;
 pub mod rejects;
@@ -30,19 +36,22 @@ pub mod runs;
 mod scan;
 pub mod schema;
 pub mod side;
+mod sightings;
 mod sort;
 mod spill;
 pub mod verify;
 mod waiting;
 mod writer;
 
-pub use accesses::{AccessLog, Accesses, NOBODY};
+pub use accesses::AccessLog;
 pub use scan::Control;
+pub use sightings::{Accesses, By, NOBODY, Sieve, Sightings};
 pub use writer::{Settled, Writer};
 
 use crate::error::{AtPath, Error, Result};
 use crate::record::Kind;
 use arrow::array::RecordBatch;
+use ledger::Ledger;
 use manifest::{AuditFile, DataFile, Manifest};
 use names::Names;
 use side::Side;
@@ -154,9 +163,14 @@ impl Lake {
         Some((first, last))
     }
 
-    /// What the lake holds, and how it came there.
+    /// What the lake holds.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The books of all commits: every run, with its inputs.
+    pub fn ledger(&self) -> Result<Ledger> {
+        Ledger::read(&self.root, &self.manifest)
     }
 
     /// What is known of users and organizations.

@@ -13,21 +13,19 @@ use arrow::datatypes::TimestampMicrosecondType;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// (environment, id, name) → newest seen, micros.
+/// Environment → id → its names in order, each with the newest micros it was seen at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    seen: BTreeMap<(String, String, String), i64>,
+    environments: BTreeMap<String, HashMap<String, Vec<(String, i64)>>>,
 }
 
 impl Names {
     /// Takes the names a record carries of people: its actor, its user, its calling user.
     pub fn see(&mut self, environment: &str, record: &Record<'_>) {
-        let people = [
-            record.actor(),
-            (record.user_id.as_deref(), record.user_name.as_deref()),
-            (record.calling_user_id.as_deref(), record.calling_user_name.as_deref()),
-        ];
-        for person in people {
+        let (actor, user) = (record.actor(), (record.user_id.as_deref(), record.user_name.as_deref()));
+        let calling = (record.calling_user_id.as_deref(), record.calling_user_name.as_deref());
+        let others = [user, calling].into_iter().filter(|person| *person != actor);
+        for person in others.chain([actor]) {
             if let (Some(id), Some(name)) = person {
                 self.add(environment, id, name, record.created_on);
             }
@@ -43,24 +41,42 @@ impl Names {
         }
     }
 
+    /// It is called for every row, so what is known is found without making a key.
     pub fn add(&mut self, environment: &str, id: &str, name: &str, seen_on: i64) {
-        let key = (environment.to_owned(), id.to_owned(), name.to_owned());
-        let newest = self.seen.entry(key).or_insert(seen_on);
-        *newest = (*newest).max(seen_on);
+        let people = match self.environments.get_mut(environment) {
+            Some(people) => people,
+            None => self.environments.entry(environment.to_owned()).or_default(),
+        };
+        let names = match people.get_mut(id) {
+            Some(names) => names,
+            None => people.entry(id.to_owned()).or_default(),
+        };
+        add_to(names, name, seen_on);
     }
 
     pub fn merge(&mut self, other: Names) {
-        for (key, seen_on) in other.seen {
-            let newest = self.seen.entry(key).or_insert(seen_on);
-            *newest = (*newest).max(seen_on);
+        for (environment, people) in other.environments {
+            let known = self.environments.entry(environment).or_default();
+            for (id, names) in people {
+                match known.get_mut(&id) {
+                    Some(known) => names.iter().for_each(|(name, seen_on)| add_to(known, name, *seen_on)),
+                    None => drop(known.insert(id, names)),
+                }
+            }
         }
     }
 
     /// (environment, id, name, seen_on) in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str, i64)> {
-        self.seen
-            .iter()
-            .map(|((environment, id, name), seen_on)| (environment.as_str(), id.as_str(), name.as_str(), *seen_on))
+        let people = self.environments.iter().flat_map(|(environment, people)| {
+            let mut people: Vec<_> = people.iter().collect();
+            people.sort_unstable_by_key(|(id, _)| id.as_str());
+            people.into_iter().map(move |(id, names)| (environment, id, names))
+        });
+        people.flat_map(|(environment, id, names)| {
+            let names = names.iter();
+            names.map(move |(name, seen_on)| (environment.as_str(), id.as_str(), name.as_str(), *seen_on))
+        })
     }
 
     /// The name of each id of an environment: the newest; of equally new ones that of the user's newest exported state,
@@ -82,14 +98,13 @@ impl Names {
 
     /// As a table, in order.
     pub fn to_batch(&self) -> Result<RecordBatch> {
-        let text = |pick: fn(&(String, String, String)) -> &String| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(self.seen.keys().map(pick)))
-        };
-        let seen_on = TimestampMicrosecondArray::from_iter_values(self.seen.values().copied());
+        let entries: Vec<(&str, &str, &str, i64)> = self.iter().collect();
+        let text = |texts: Vec<&str>| -> ArrayRef { Arc::new(StringArray::from_iter_values(texts)) };
+        let seen_on = TimestampMicrosecondArray::from_iter_values(entries.iter().map(|entry| entry.3));
         let columns = vec![
-            text(|key| &key.0),
-            text(|key| &key.1),
-            text(|key| &key.2),
+            text(entries.iter().map(|entry| entry.0).collect()),
+            text(entries.iter().map(|entry| entry.1).collect()),
+            text(entries.iter().map(|entry| entry.2).collect()),
             Arc::new(seen_on.with_timezone("UTC")) as ArrayRef,
         ];
         Ok(RecordBatch::try_new(schema::NAMES.clone(), columns)?)
@@ -108,6 +123,13 @@ impl Names {
             );
         }
         names
+    }
+}
+
+fn add_to(names: &mut Vec<(String, i64)>, name: &str, seen_on: i64) {
+    match names.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+        Ok(place) => names[place].1 = names[place].1.max(seen_on),
+        Err(place) => names.insert(place, (name.to_owned(), seen_on)),
     }
 }
 

@@ -12,14 +12,15 @@ use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// A row of kind `control`.
+/// A row of kind `control`. Rows without an id at one instant are told apart by what they do, then by who did it: that is
+/// the order in which gaps are paired.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Control {
     pub created_on: i64,
     pub audit_id: Option<String>,
     pub action: i32,
-    pub object_id: Option<String>,
     pub user_id: Option<String>,
+    pub object_id: Option<String>,
 }
 
 impl Lake {

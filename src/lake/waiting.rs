@@ -3,7 +3,8 @@
 //! Stretches that do not overlap pass as they are, without a copy. Where several do, the earliest gives its rows up to
 //! the next one's first, and so on in turn; short runs are gathered, so that the reader gets pieces worth its while.
 
-use super::accesses::{Accesses, Columns};
+use super::accesses::Columns;
+use super::sightings::Sightings;
 use crate::error::Result;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -27,7 +28,7 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn rest(&self) -> Accesses<'_> {
+    fn rest(&self) -> Sightings<'_> {
         self.rows.all().split_at(self.given).1
     }
 
@@ -43,7 +44,7 @@ impl Waiting {
     }
 
     /// Gives away all rows up to `until`, in order of time.
-    pub(super) fn give(&mut self, until: i64, take: &mut impl FnMut(Accesses<'_>) -> Result<()>) -> Result<()> {
+    pub(super) fn give(&mut self, until: i64, take: &mut impl FnMut(Sightings<'_>) -> Result<()>) -> Result<()> {
         let heads = self.stretches.iter().enumerate();
         let mut heads: BinaryHeap<Reverse<(i64, usize)>> = heads
             .filter_map(|(place, stretch)| Some(Reverse((stretch.first()?, place))))
@@ -71,7 +72,7 @@ impl Waiting {
     }
 }
 
-fn pass_on(gathered: &mut Columns, take: &mut impl FnMut(Accesses<'_>) -> Result<()>) -> Result<()> {
+fn pass_on(gathered: &mut Columns, take: &mut impl FnMut(Sightings<'_>) -> Result<()>) -> Result<()> {
     if !gathered.created_on.is_empty() {
         take(gathered.all())?;
         gathered.clear();
@@ -91,6 +92,7 @@ fn count_up_to(ordered: &[i64], limit: i64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sightings::By;
     use super::*;
     use proptest::prelude::*;
 
@@ -98,7 +100,10 @@ mod tests {
         on.sort_unstable();
         Columns {
             actor: vec![actor; on.len()],
-            is_web: on.iter().map(|on| on % 2 == 0).collect(),
+            by: on
+                .iter()
+                .map(|on| if on % 2 == 0 { By::Web } else { By::Change })
+                .collect(),
             created_on: on,
         }
     }
@@ -108,7 +113,7 @@ mod tests {
         let (mut waiting, mut all) = (Waiting::default(), Columns::default());
         for (wave, until) in waves {
             waiting.add(wave);
-            let take = |piece: Accesses<'_>| {
+            let take = |piece: Sightings<'_>| {
                 assert!(!piece.is_empty());
                 all.push(piece);
                 Ok(())
@@ -165,8 +170,8 @@ mod tests {
             let all = given(waves.collect());
             prop_assert!(all.created_on.is_sorted());
             let sorted = |columns: &Columns| {
-                let on = columns.created_on.iter().zip(&columns.actor).zip(&columns.is_web);
-                let mut rows: Vec<_> = on.map(|((on, actor), web)| (*on, *actor, *web)).collect();
+                let on = columns.created_on.iter().zip(&columns.actor).zip(&columns.by);
+                let mut rows: Vec<_> = on.map(|((on, actor), by)| (*on, *actor, *by)).collect();
                 rows.sort_unstable();
                 rows
             };

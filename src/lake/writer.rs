@@ -12,8 +12,10 @@ use super::commit::{Hold, Next, STAGING};
 use super::file::{ParquetFile, Written};
 use super::identity::Identity;
 use super::index::{self, IndexRun, IndexWriter, Key};
+use super::ledger::{InputEntry, Known, Ledger, ReplayEntry};
 use super::lock::Owner;
-use super::manifest::{DataFile, InputEntry, Manifest, ReplayEntry};
+use super::manifest::{DataFile, Manifest};
+use super::months::{self, Month};
 use super::names::Names;
 use super::rejects::{self, RejectSink};
 use super::revise::{self, Placed};
@@ -40,6 +42,7 @@ fn share_of_rows(memory_bytes: usize) -> usize {
 /// A run while rows come in.
 pub struct Writer {
     base: Base,
+    known: Known,
     sorter: Sorter,
     claims: Claims,
     doubtful: Option<ParquetFile>,
@@ -107,6 +110,7 @@ impl Writer {
         let rows_bytes = share_of_rows(memory_bytes);
         let manifest = rebuild::index_where_missing(disk, root, manifest, rows_bytes, clock)?;
         Ok(Writer {
+            known: Known::read(root, &manifest)?,
             sorter: Sorter::new(disk, staging.clone(), rows_bytes),
             claims: Claims::new(disk, &staging, rows_bytes / 4),
             doubtful: None,
@@ -130,13 +134,15 @@ impl Writer {
 
     /// Whether an input of this size was ever ingested. If not, its content need not be hashed to know it is new.
     pub fn knows_size(&self, bytes: u64) -> bool {
-        self.base.manifest.inputs.iter().any(|input| input.bytes == bytes)
+        self.known.has_size(bytes)
     }
 
-    /// Whether this content has nothing new to say, of this environment if one is given, as of the time of its export.
-    pub fn knows_content(&self, hash: &str, environment: Option<&str>, exported_on: i64) -> bool {
-        let is_same = |input: &InputEntry| input.hash == hash && input.covers(environment, exported_on);
-        self.base.manifest.inputs.iter().any(is_same)
+    /// Whether content of this hash and size has nothing new to say, of this environment if one is given, as of the time
+    /// of its export.
+    pub fn knows_content(&mut self, content: (&str, u64), state: (Option<&str>, i64)) -> Result<bool> {
+        let base = &self.base;
+        self.known
+            .covers(content, state, || Ledger::read(&base.root, &base.manifest))
     }
 
     /// Stages rows; says which ordinals they have.
@@ -198,6 +204,7 @@ impl Writer {
             claims,
             doubtful,
             memory_bytes,
+            ..
         } = self;
         let staging = base.staging();
         let mut deleted = Spill::new(&base.disk, staging.join("deleted"), memory_bytes / 32);
@@ -220,8 +227,22 @@ impl Writer {
             index,
             deleted,
             doubtful,
+            memory_bytes,
         })
     }
+}
+
+/// The files of the next lake, those of each month that has become many as one. A month with a file that the lake does
+/// not know is left alone, as `compact` and `verify` tell.
+fn merged(next: &mut Next<'_>, files: Vec<Placed>, budget_bytes: usize) -> Result<Vec<Placed>> {
+    let mut merged = Vec::new();
+    for month in Month::all(files) {
+        match month.is_due() && month.stranger(next.root)?.is_none() {
+            true => merged.push(months::merge(next, month, budget_bytes)?),
+            false => merged.extend(month.files),
+        }
+    }
+    Ok(merged)
 }
 
 /// A run whose rows are judged.
@@ -233,6 +254,7 @@ pub struct Settled {
     index: Option<Written>,
     deleted: Spill<u128>,
     doubtful: Option<ParquetFile>,
+    memory_bytes: usize,
 }
 
 impl Settled {
@@ -273,6 +295,7 @@ impl Settled {
             verdicts,
             index,
             deleted,
+            memory_bytes,
             ..
         } = self;
         // The lock is held until the commit is carried out.
@@ -294,6 +317,7 @@ impl Settled {
         let generation = next.manifest.generation;
         files.extend(sorted.new.iter().map(|file| Placed::staged(file, generation)));
         revise::apply(&mut files, &sorted.versions, deleted.sorted()?, disk, &staging)?;
+        let files = merged(&mut next, files, share_of_rows(memory_bytes))?;
         next.put_audit(files)?;
         if let Some(keys) = index {
             next.put_index(keys)?;
@@ -309,7 +333,7 @@ impl Settled {
         if side.is_some() || !has_side_tables {
             next.put_side(&side.unwrap_or_default())?;
         }
-        next.manifest.inputs.extend(inputs);
+        next.put_inputs(inputs);
         next.commit(manifest, run)
     }
 

@@ -5,10 +5,10 @@
 //! to count other accesses would change values. A cell without accesses has no row.
 
 use super::clock::LocalDates;
-use super::columns;
 use super::daily::CLIENTS;
 use super::facts::Facts;
 use super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::lake::{Accesses, NOBODY};
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
@@ -16,14 +16,26 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use chrono_tz::Tz;
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        columns::required("environment", DataType::Utf8),
-        columns::required("weekday", DataType::Int32),
-        columns::required("hour", DataType::Int32),
-        columns::required("client", DataType::Utf8),
-        columns::required("accesses", DataType::Int64),
-        columns::required("actors", DataType::Int64),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required("weekday", DataType::Int32, "1 is Monday, 7 is Sunday, in `--tz`."),
+        columns::required("hour", DataType::Int32, "The hour of the day in `--tz`, 0 to 23."),
+        columns::required(
+            "client",
+            DataType::Utf8,
+            "`web` (action 64) or `web_services` (action 65).",
+        ),
+        columns::required(
+            "accesses",
+            DataType::Int64,
+            "Logged accesses in that hour of the week, over the whole log.",
+        ),
+        columns::required(
+            "actors",
+            DataType::Int64,
+            "Different actors with an access in that hour of the week.",
+        ),
     ]))
 });
 

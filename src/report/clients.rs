@@ -5,11 +5,11 @@
 //! and grouped by polars, on frames of some rows per day.
 
 use super::clock::LocalDates;
-use super::columns;
 use super::daily::{ByClient, CLIENTS, Counts, GRAINS, periods};
 use super::facts::Facts;
 use super::options::Options;
 use super::table::Table;
+use crate::columns;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -17,16 +17,44 @@ use polars::prelude::{DataFrame, IntoLazy, JoinType, SortMultipleOptions, col, d
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        columns::required("environment", DataType::Utf8),
-        columns::required("grain", DataType::Utf8),
-        columns::required("period_start", DataType::Date32),
-        columns::required("client", DataType::Utf8),
-        columns::required("accesses", DataType::Int64),
-        columns::required("actors", DataType::Int64),
-        columns::required("sessions", DataType::Int64),
-        columns::required("share", DataType::Float64),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required(
+            "grain",
+            DataType::Utf8,
+            "How long the period is: `day`, `week` (ISO, from Monday), `month`, or `all` of the log.",
+        ),
+        columns::required(
+            "period_start",
+            DataType::Date32,
+            "The first date of the period in `--tz`; for `all` the date of the log's start.",
+        ),
+        columns::required(
+            "client",
+            DataType::Utf8,
+            "`web` (action 64) or `web_services` (action 65).",
+        ),
+        columns::required(
+            "accesses",
+            DataType::Int64,
+            "Logged accesses by this client in the period.",
+        ),
+        columns::required(
+            "actors",
+            DataType::Int64,
+            "Different actors with an access by this client in the period.",
+        ),
+        columns::required(
+            "sessions",
+            DataType::Int64,
+            "Sessions that started in the period and have an access by this client; a mixed session counts under both.",
+        ),
+        columns::required(
+            "share",
+            DataType::Float64,
+            "Accesses by this client as a share of all accesses of that environment and period, 0 to 1.",
+        ),
     ]))
 });
 

@@ -3,10 +3,10 @@
 //! The object stands there by its id alone: exports spell its type and name differently, and which of them brought a row
 //! must not matter (L2).
 
-use super::columns;
 use super::facts::Facts;
 use super::options::Options;
 use super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::lake::Control;
 use crate::record::{ACTION_LOG_DELETION, action_label, control_meaning};
@@ -14,17 +14,29 @@ use arrow::array::{ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray,
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        columns::required("environment", DataType::Utf8),
-        columns::required("created_on", columns::timestamp()),
-        columns::required("action", DataType::Int32),
-        columns::optional("action_name", DataType::Utf8),
-        columns::optional("meaning", DataType::Utf8),
-        columns::required("is_log_deletion", DataType::Boolean),
-        columns::optional("user_id", DataType::Utf8),
-        columns::optional("user_name", DataType::Utf8),
-        columns::optional("object_id", DataType::Utf8),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required("created_on", columns::timestamp(), "When auditing was changed."),
+        columns::required("action", DataType::Int32, "The action's code, 102 to 113."),
+        columns::optional(
+            "action_name",
+            DataType::Utf8,
+            "Dataverse's English label of the action.",
+        ),
+        columns::optional(
+            "meaning",
+            DataType::Utf8,
+            "What the row says of the rows around it, in one sentence.",
+        ),
+        columns::required(
+            "is_log_deletion",
+            DataType::Boolean,
+            "Whether audit logs were deleted (action 111): absence of earlier rows then proves nothing.",
+        ),
+        columns::optional("user_id", DataType::Utf8, "Who did it, by id."),
+        columns::optional("user_name", DataType::Utf8, "The newest name of who did it."),
+        columns::optional("object_id", DataType::Utf8, "What it was done to, by id."),
     ]))
 });
 

@@ -6,11 +6,11 @@
 
 use super::audited::Audited;
 use super::clock::{LocalDates, day_parts};
-use super::columns;
 use super::days::Used;
 use super::facts::Facts;
 use super::options::Options;
 use super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -18,15 +18,31 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        columns::required("environment", DataType::Utf8),
-        columns::required("date", DataType::Date32),
-        columns::required("audited_s", DataType::Int64),
-        columns::required("gap_s", DataType::Int64),
-        columns::optional("coverage", DataType::Float64),
-        columns::required("accesses", DataType::Int64),
-        columns::required("actors", DataType::Int64),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required("date", DataType::Date32, "Every date of the log, in `--tz`."),
+        columns::required(
+            "audited_s",
+            DataType::Int64,
+            "Seconds of that day inside the log in which accesses were audited.",
+        ),
+        columns::required(
+            "gap_s",
+            DataType::Int64,
+            "Seconds of that day inside the log within effective gaps.",
+        ),
+        columns::optional(
+            "coverage",
+            DataType::Float64,
+            "Audited seconds as a share of both, 0 to 1; null when there are none.",
+        ),
+        columns::required("accesses", DataType::Int64, "Logged accesses of the day."),
+        columns::required(
+            "actors",
+            DataType::Int64,
+            "Different actors with an access on that day.",
+        ),
     ]))
 });
 

@@ -242,6 +242,9 @@ mod tests {
             last_seen_on: 0,
             web,
             web_services,
+            changes: 0,
+            starts_with_change: false,
+            ends_with_change: false,
         };
         [session(1, 0), session(2, 3)]
             .iter()

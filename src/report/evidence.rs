@@ -162,7 +162,7 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lake::{Accesses, NOBODY};
+    use crate::lake::{By, NOBODY, Sightings};
     use chrono_tz::Tz;
     use proptest::prelude::*;
 
@@ -175,10 +175,10 @@ mod tests {
             while witness.next_mark().is_some_and(|mark| mark <= on) {
                 witness.look_around(&running);
             }
-            let access = Accesses {
+            let access = Sightings {
                 created_on: &[on],
                 actor: &[actor],
-                is_web: &[true],
+                by: &[By::Web],
             };
             running.take(access, &mut ended);
             witness.saw(1);

@@ -1,12 +1,17 @@
 //! What every report of one environment starts from: its log window, its actors and their names.
 
-use super::options::Intervals;
+use super::options::{Intervals, Options};
+use crate::lake::Lake;
+use crate::lake::names::Names;
+use crate::lake::side::Side;
 use std::collections::HashMap;
 
 /// Instants in microseconds.
 #[derive(Debug, Default)]
 pub struct Facts {
     pub environment: String,
+    /// Whether there are rows; users may be known where there are none.
+    pub has_log: bool,
     /// First and last instant of the log. Unlike every other interval, it holds its end: the last row lies there.
     pub log_start: i64,
     pub log_end: i64,
@@ -19,6 +24,23 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What is known before any row is read; actors come with the rows.
+    pub fn of(lake: &Lake, environment: &str, names: &Names, side: &Side, options: &Options) -> Facts {
+        let as_of = options.as_of.unwrap_or(i64::MAX);
+        let window = lake.window(environment).filter(|(first, _)| *first <= as_of);
+        let names = names.newest(environment, side).into_iter();
+        Facts {
+            environment: environment.to_owned(),
+            has_log: window.is_some(),
+            log_start: window.map_or(0, |(first, _)| first),
+            log_end: window.map_or(0, |(_, last)| options.as_of.unwrap_or(last)),
+            actors: Vec::new(),
+            first_actor: 0,
+            intervals: Intervals::of(side.organization(environment), options),
+            names: names.map(|(id, name)| (id.to_owned(), name.to_owned())).collect(),
+        }
+    }
+
     pub fn name_of(&self, id: &str) -> Option<&str> {
         self.names.get(id).map(String::as_str)
     }

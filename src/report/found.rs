@@ -7,7 +7,7 @@ use super::evidence::Witness;
 use super::facts::Facts;
 use super::gaps::{self, Switched};
 use super::kernel::Running;
-use super::options::{Intervals, Options};
+use super::options::Options;
 use super::pass::{Counters, Pass};
 use super::people::People;
 use super::sessions::{self, Limits, Part};
@@ -17,7 +17,7 @@ use super::{Report, activity, clients, control, coverage, gap_table, silence, us
 use crate::error::Result;
 use crate::lake::names::Names;
 use crate::lake::side::Side;
-use crate::lake::{AccessLog, Lake};
+use crate::lake::{AccessLog, Lake, Sieve};
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 
@@ -50,24 +50,13 @@ impl<'a> Found<'a> {
     }
 
     pub fn take_environment(&mut self, environment: &str, known: &Known) -> Result<()> {
-        let as_of = self.options.as_of.unwrap_or(i64::MAX);
-        let window = self.lake.window(environment).filter(|(first, _)| *first <= as_of);
-        let names = known.names.newest(environment, &known.side);
         let facts = Facts {
-            environment: environment.to_owned(),
-            log_start: window.map_or(0, |(first, _)| first),
-            log_end: window.map_or(0, |(_, last)| self.options.as_of.unwrap_or(last)),
-            actors: Vec::new(),
             first_actor: self.parts.last().map_or(0, |part| part.facts.actors_end()),
-            intervals: Intervals::of(known.side.organization(environment), self.options),
-            names: names
-                .into_iter()
-                .map(|(id, name)| (id.to_owned(), name.to_owned()))
-                .collect(),
+            ..Facts::of(self.lake, environment, &known.names, &known.side, self.options)
         };
-        match window {
-            Some(_) => self.take_log(facts, known),
-            None => self.take_users(&facts, None, Counters::default(), known),
+        match facts.has_log {
+            true => self.take_log(facts, known),
+            false => self.take_users(&facts, None, Counters::default(), known),
         }
     }
 
@@ -83,7 +72,7 @@ impl<'a> Found<'a> {
     fn take_log(&mut self, mut facts: Facts, known: &Known) -> Result<()> {
         let (lake, options) = (self.lake, self.options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
-        let log = lake.access_log(&facts.environment, as_of)?;
+        let log = lake.sightings(&facts.environment, options.evidence.kinds(), as_of)?;
         let control = lake.control_rows(&facts.environment, as_of)?;
         let switched = Switched {
             log_start: facts.log_start,
@@ -131,6 +120,7 @@ impl<'a> Found<'a> {
             rhythm: self.asks(Report::Activity).then(|| activity::Rhythm::new(actors, tz)),
             people: self.asks(Report::Users).then(|| People::new(facts.first_actor, actors)),
             seen: (self.asks(Report::Silence)).then(|| silence::Seen::new((facts.log_start, facts.log_end), tz)),
+            watch: None,
         };
         let mut pass = Pass {
             running: Running::new(facts.first_actor, actors, facts.intervals.session_gap_us, tz),
@@ -139,10 +129,11 @@ impl<'a> Found<'a> {
             store: self.reports.contains(&Report::Sessions).then_some(&mut self.store),
             options: self.options,
             ended: Vec::new(),
+            sieve: Sieve::default(),
         };
         // Control rows are all that the timeline of them needs.
         if self.reports.iter().any(|report| *report != Report::Control) {
-            log.read(|accesses| pass.take(accesses))?;
+            log.read(|sightings| pass.take(sightings))?;
         }
         pass.finish()
     }
@@ -180,7 +171,7 @@ impl<'a> Found<'a> {
 
     /// The tables of the reports asked for, in that order.
     pub fn tables(mut self) -> Result<Vec<Table>> {
-        let sessions = sessions::table(self.parts, self.store.finish())?;
+        let sessions = sessions::table(self.options.evidence, self.parts, self.store.finish())?;
         let mut table = |report: &Report| {
             let rows = self.rows.remove(report).unwrap_or_default();
             match report {

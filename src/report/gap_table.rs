@@ -1,12 +1,12 @@
 //! The `gaps` report: every gap with its evidence (contract: design §4).
 
-use super::columns;
 use super::evidence::Evidence;
 use super::facts::Facts;
 use super::gaps::Gap;
 use super::kernel::Window;
 use super::options::Options;
 use super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use crate::lake::Lake;
@@ -14,27 +14,87 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicr
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        columns::required("environment", DataType::Utf8),
-        columns::required("scope", DataType::Utf8),
-        columns::optional("object_id", DataType::Utf8),
-        columns::required("state", DataType::Utf8),
-        columns::optional("started_on", columns::timestamp()),
-        columns::optional("not_before", columns::timestamp()),
-        columns::optional("ended_on", columns::timestamp()),
-        columns::optional("duration_s", DataType::Int64),
-        columns::required("observed_s", DataType::Int64),
-        columns::optional("stopped_by_id", DataType::Utf8),
-        columns::optional("stopped_by_name", DataType::Utf8),
-        columns::optional("started_by_id", DataType::Utf8),
-        columns::optional("started_by_name", DataType::Utf8),
-        columns::required("causes", DataType::Utf8),
-        columns::optional("repeated_stops", DataType::Int64),
-        columns::required("accesses_inside", DataType::Int64),
-        columns::required("changes_inside", DataType::Int64),
-        columns::required("actors_before", DataType::Int64),
-        columns::required("sessions_cut", DataType::Int64),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required(
+            "scope",
+            DataType::Utf8,
+            "What was not audited: `user_access`, `organization`, `table`, `column`, or `effective`, the union of the first two.",
+        ),
+        columns::optional(
+            "object_id",
+            DataType::Utf8,
+            "The table or column by its id; null for the other scopes.",
+        ),
+        columns::required(
+            "state",
+            DataType::Utf8,
+            "`closed`, `open` (no Started row yet), or `start_unknown` (a Started row without a Stopped one).",
+        ),
+        columns::optional(
+            "started_on",
+            columns::timestamp(),
+            "When auditing was stopped; null when that is unknown.",
+        ),
+        columns::optional(
+            "not_before",
+            columns::timestamp(),
+            "Where the start is unknown, the latest proof that auditing still ran; else null.",
+        ),
+        columns::optional(
+            "ended_on",
+            columns::timestamp(),
+            "When auditing was started again; null when it was not.",
+        ),
+        columns::optional(
+            "duration_s",
+            DataType::Int64,
+            "Seconds from start to end; null unless both are known.",
+        ),
+        columns::required(
+            "observed_s",
+            DataType::Int64,
+            "Seconds of the gap's window, from `started_on` or `not_before` to `ended_on` or the log's end.",
+        ),
+        columns::optional("stopped_by_id", DataType::Utf8, "Who stopped auditing, by id."),
+        columns::optional("stopped_by_name", DataType::Utf8, "The newest name of who stopped it."),
+        columns::optional("started_by_id", DataType::Utf8, "Who started auditing again, by id."),
+        columns::optional(
+            "started_by_name",
+            DataType::Utf8,
+            "The newest name of who started it again.",
+        ),
+        columns::required(
+            "causes",
+            DataType::Utf8,
+            "The scope; for `effective` which of `user_access` and `organization` were off.",
+        ),
+        columns::optional(
+            "repeated_stops",
+            DataType::Int64,
+            "Further Stopped rows within the gap; null for `effective`.",
+        ),
+        columns::required(
+            "accesses_inside",
+            DataType::Int64,
+            "Accesses strictly inside the window: evidence against the gap.",
+        ),
+        columns::required(
+            "changes_inside",
+            DataType::Int64,
+            "Data changes strictly inside the window: evidence against a gap of the organization.",
+        ),
+        columns::required(
+            "actors_before",
+            DataType::Int64,
+            "Different actors with an access within one audit interval before the window.",
+        ),
+        columns::required(
+            "sessions_cut",
+            DataType::Int64,
+            "Sessions whose last access lies within one audit interval before the window.",
+        ),
     ]))
 });
 

@@ -13,24 +13,27 @@
 //!                                                        └─▶ ended sessions ─▶ store (memory, then a file) ─▶ sessions
 //! ```
 //!
+//! What stands behind a row is told by [`explain`](mod@explain). Beside the reports stand the tables of a model for BI ([`model`]), which say what the reports' keys mean.
+//!
 //! Memory does not grow with the log: the pass keeps some bytes per actor and some per day, the store a fixed share of
 //! sessions, and the sessions table makes its rows as they are written.
 
 mod activity;
 mod audited;
 mod clients;
-mod clock;
-mod columns;
+pub mod clock;
 mod control;
 mod coverage;
 mod daily;
 mod days;
 mod evidence;
+pub mod explain;
 mod facts;
 mod found;
 mod gap_table;
 mod gaps;
 pub mod kernel;
+pub mod model;
 pub mod options;
 mod pass;
 mod people;
@@ -46,8 +49,9 @@ pub use store::Scratch;
 
 use crate::error::Result;
 use crate::lake::Lake;
+use arrow::datatypes::SchemaRef;
 use found::{Found, Known};
-use options::Options;
+use options::{Evidence, Options};
 use table::Table;
 
 /// A report by name.
@@ -85,6 +89,38 @@ impl Report {
             Report::Activity => "activity",
             Report::Control => "control",
             Report::Silence => "silence",
+        }
+    }
+
+    /// What a row of it stands for.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Report::Sessions => "One row per session: a run of one actor's accesses without a longer pause.",
+            Report::Clients => "One row per environment, period and client that was used.",
+            Report::Gaps => {
+                "One row per stretch of time in which auditing was off, with the evidence for and against it."
+            }
+            Report::Coverage => "One row per environment and day of the log: how much of it was audited.",
+            Report::Users => "One row per person seen and per known user, the never-seen included.",
+            Report::Activity => "One row per environment, hour of the week and client that was used.",
+            Report::Control => "One row per change of auditing itself, as a readable timeline.",
+            Report::Silence => {
+                "One row per stretch of time without any access that the log's own rhythm makes implausible."
+            }
+        }
+    }
+
+    /// Its columns, with their meanings.
+    pub fn schema(self) -> SchemaRef {
+        match self {
+            Report::Sessions => sessions::schema(Evidence::All),
+            Report::Clients => clients::SCHEMA.clone(),
+            Report::Gaps => gap_table::SCHEMA.clone(),
+            Report::Coverage => coverage::SCHEMA.clone(),
+            Report::Users => users::SCHEMA.clone(),
+            Report::Activity => activity::SCHEMA.clone(),
+            Report::Control => control::SCHEMA.clone(),
+            Report::Silence => silence::SCHEMA.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::instant::{self, MICROS_PER_SECOND};
 use crate::lake::Lake;
 use crate::lake::side::Organization;
+use crate::record::Kind;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
@@ -43,8 +44,36 @@ pub struct Options {
     pub min_coverage: f64,
     /// Users in the order in which licences are worth a look: never seen, then longest inactive.
     pub worklist: bool,
+    pub evidence: Evidence,
     /// Silences that are more probable than this are left out.
     pub silence_threshold: f64,
+}
+
+/// Which rows show that somebody was there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// Rows of kind `access`.
+    #[default]
+    Access,
+    /// Rows of kind `change`, too: they extend sessions, but make none.
+    All,
+}
+
+impl Evidence {
+    pub fn name(self) -> &'static str {
+        match self {
+            Evidence::Access => "access",
+            Evidence::All => "all",
+        }
+    }
+
+    /// The kinds of rows of which sessions are cut.
+    pub fn kinds(self) -> &'static [Kind] {
+        match self {
+            Evidence::Access => &[Kind::Access],
+            Evidence::All => &[Kind::Access, Kind::Change],
+        }
+    }
 }
 
 /// The two durations behind every session of an environment, in micros.
@@ -84,7 +113,20 @@ impl Default for Options {
             inactive_after_us: DEFAULT_INACTIVE_AFTER_US,
             min_coverage: DEFAULT_MIN_COVERAGE,
             worklist: false,
+            evidence: Evidence::Access,
             silence_threshold: DEFAULT_SILENCE_THRESHOLD,
+        }
+    }
+}
+
+impl Options {
+    /// What decided the audit interval of an environment: `option`, `organization` or `default`.
+    pub fn origin_of_audit_interval(&self, organization: Option<&Organization>) -> &'static str {
+        let own = organization.and_then(|organization| organization.user_access_auditing_interval_h);
+        match (self.audit_interval_us, own) {
+            (Some(_), _) => "option",
+            (None, Some(_)) => "organization",
+            (None, None) => "default",
         }
     }
 }
@@ -119,6 +161,10 @@ impl Options {
             ("min_coverage", Some(self.min_coverage.to_string())),
             ("silence_threshold", Some(self.silence_threshold.to_string())),
             ("worklist", self.worklist.then(|| true.to_string())),
+            (
+                "evidence",
+                (self.evidence == Evidence::All).then(|| self.evidence.name().to_owned()),
+            ),
         ];
         let named = settings
             .into_iter()

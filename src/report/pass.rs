@@ -1,9 +1,11 @@
-//! The one pass over an environment's accesses: each row is seen once, by everyone who counts something.
+//! The one pass over an environment's sightings: each row is seen once, by everyone who counts something. Sessions are
+//! cut over all of them; whatever else is counted is counted of accesses.
 
 use super::activity::Rhythm;
 use super::daily::Daily;
 use super::days::Days;
 use super::evidence::Witness;
+use super::explain::watch::Watch;
 use super::kernel::{Running, Session};
 use super::options::Options;
 use super::people::People;
@@ -11,7 +13,7 @@ use super::sessions::is_chosen;
 use super::silence::Seen;
 use super::store::Store;
 use crate::error::Result;
-use crate::lake::Accesses;
+use crate::lake::{Accesses, Sieve, Sightings};
 
 /// Rows that are seen by one after the other while they are near.
 const PIECE_ROWS: usize = 1 << 14;
@@ -24,6 +26,7 @@ pub struct Pass<'s> {
     pub store: Option<&'s mut Store>,
     pub options: &'s Options,
     pub ended: Vec<Session>,
+    pub sieve: Sieve,
 }
 
 /// Who counts, as far as a report asks for it.
@@ -34,6 +37,8 @@ pub struct Counters {
     pub rhythm: Option<Rhythm>,
     pub people: Option<People>,
     pub seen: Option<Seen>,
+    /// Of the one who is explained.
+    pub watch: Option<Watch>,
 }
 
 impl Counters {
@@ -53,6 +58,9 @@ impl Counters {
         if let Some(seen) = &mut self.seen {
             seen.take(piece);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.take(piece);
+        }
     }
 
     fn session_ended(&mut self, session: &Session) {
@@ -62,18 +70,21 @@ impl Counters {
         if let Some(people) = &mut self.people {
             people.session_ended(session.actor);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.session_ended(session);
+        }
     }
 }
 
 impl Pass<'_> {
-    /// Takes the next accesses, stopping at each mark of the witness.
-    pub fn take(&mut self, mut accesses: Accesses<'_>) -> Result<()> {
-        while let Some(&last) = accesses.created_on.last() {
+    /// Takes the next sightings, stopping at each mark of the witness.
+    pub fn take(&mut self, mut sightings: Sightings<'_>) -> Result<()> {
+        while let Some(&last) = sightings.created_on.last() {
             let mark = self.witness.next_mark().filter(|mark| *mark <= last);
-            let rows = mark.map_or(accesses.len(), |mark| {
-                accesses.created_on.partition_point(|&on| on < mark)
+            let rows = mark.map_or(sightings.len(), |mark| {
+                sightings.created_on.partition_point(|&on| on < mark)
             });
-            let (mut before, rest) = accesses.split_at(rows);
+            let (mut before, rest) = sightings.split_at(rows);
             while !before.is_empty() {
                 let (piece, later) = before.split_at(before.len().min(PIECE_ROWS));
                 self.see(piece)?;
@@ -82,15 +93,16 @@ impl Pass<'_> {
             if mark.is_some() {
                 self.witness.look_around(&self.running);
             }
-            accesses = rest;
+            sightings = rest;
         }
         Ok(())
     }
 
-    fn see(&mut self, piece: Accesses<'_>) -> Result<()> {
+    fn see(&mut self, piece: Sightings<'_>) -> Result<()> {
         self.running.take(piece, &mut self.ended);
-        self.counters.take(piece);
-        self.witness.saw(piece.len());
+        let accesses = self.sieve.accesses(piece);
+        self.counters.take(accesses);
+        self.witness.saw(accesses.len());
         self.tell_ended()
     }
 

@@ -1,8 +1,7 @@
 //! The runs that made a lake, newest first, each with what it brought.
 
 use crate::instant;
-use crate::lake::Lake;
-use crate::lake::manifest::{InputEntry, ReplayEntry};
+use crate::lake::ledger::{Entry, InputEntry, Ledger, ReplayEntry};
 use crate::lake::runs::RunEntry;
 use serde::Serialize;
 
@@ -33,37 +32,18 @@ impl Run {
 }
 
 /// The last runs, newest first.
-pub fn last(lake: &Lake, count: usize) -> Vec<Run> {
-    lake.manifest().runs.iter().rev().take(count).map(Run::of).collect()
+pub fn last(ledger: &Ledger, count: usize) -> Vec<Run> {
+    ledger.runs().rev().take(count).map(Run::of).collect()
 }
 
 /// The last runs, with what they brought.
-pub fn list(lake: &Lake, count: usize) -> Vec<Listed> {
-    let manifest = lake.manifest();
-    let listed = |run: Run| {
-        let generation = run.entry.generation;
-        // Both lists are in order of their commits.
-        let first = manifest.inputs.partition_point(|input| input.generation < generation);
-        let inputs = manifest.inputs[first..].iter();
-        Listed {
-            inputs: inputs
-                .take_while(|input| input.generation == generation)
-                .cloned()
-                .collect(),
-            replay: manifest
-                .replays
-                .iter()
-                .find(|replay| replay.generation == generation)
-                .cloned(),
-            run,
-        }
+pub fn list(ledger: &Ledger, count: usize) -> Vec<Listed> {
+    let listed = |entry: &Entry| {
+        Some(Listed {
+            run: Run::of(entry.run.as_ref()?),
+            inputs: entry.inputs.clone(),
+            replay: entry.replay.clone(),
+        })
     };
-    last(lake, count).into_iter().map(listed).collect()
-}
-
-/// How many commits were made by versions that kept no record of runs.
-pub fn unrecorded(lake: &Lake) -> u64 {
-    lake.manifest()
-        .generation
-        .saturating_sub(lake.manifest().runs.len() as u64)
+    ledger.entries.iter().rev().filter_map(listed).take(count).collect()
 }

@@ -9,6 +9,8 @@ use super::runs::{self, Run};
 use crate::error::Result;
 use crate::instant::{self, MICROS_PER_SECOND};
 use crate::lake::Lake;
+use crate::lake::ledger::Ledger;
+use crate::lake::runs::Books;
 use crate::lake::side::{self, Side};
 use crate::record::{Kind, NAME_ONLY};
 use serde::Serialize;
@@ -104,16 +106,14 @@ pub struct Inputs {
     pub table: String,
     pub form: String,
     pub inputs: u64,
-    pub read: u64,
-    pub accepted: u64,
-    pub duplicate: u64,
-    pub rejected: u64,
+    #[serde(flatten)]
+    pub books: Books,
 }
 
 impl Status {
     /// Of all environments, or of one.
     pub fn of(lake: &Lake, only: Option<&str>, now: i64) -> Result<Status> {
-        let side = lake.side()?;
+        let (side, ledger) = (lake.side()?, lake.ledger()?);
         let asked = environments(lake, &side).into_iter();
         Ok(Status {
             generation: lake.manifest().generation,
@@ -121,10 +121,10 @@ impl Status {
                 .filter(|environment| only.is_none_or(|only| only == environment))
                 .map(|environment| Environment::of(lake, &side, environment, now))
                 .collect::<Result<_>>()?,
-            inputs: inputs(lake),
+            inputs: inputs(&ledger),
             rejects: lake.reject_counts(only)?,
-            last_run_age_s: lake.manifest().runs.last().map(|run| age_s(run.started_on_us, now)),
-            last_runs: runs::last(lake, LAST_RUNS),
+            last_run_age_s: ledger.runs().next_back().map(|run| age_s(run.started_on_us, now)),
+            last_runs: runs::last(&ledger, LAST_RUNS),
         })
     }
 }
@@ -195,23 +195,17 @@ impl Organization {
     }
 }
 
-fn inputs(lake: &Lake) -> Vec<Inputs> {
+fn inputs(ledger: &Ledger) -> Vec<Inputs> {
     let mut grouped: BTreeMap<(&str, &str), Inputs> = BTreeMap::new();
-    for entry in &lake.manifest().inputs {
+    for entry in ledger.inputs() {
         let group = grouped.entry((&entry.table, &entry.form)).or_insert_with(|| Inputs {
             table: entry.table.clone(),
             form: entry.form.clone(),
             inputs: 0,
-            read: 0,
-            accepted: 0,
-            duplicate: 0,
-            rejected: 0,
+            books: Books::default(),
         });
         group.inputs += 1;
-        group.read += entry.read;
-        group.accepted += entry.accepted;
-        group.duplicate += entry.duplicate;
-        group.rejected += entry.rejected;
+        group.books = [group.books, entry.books].into_iter().sum();
     }
     grouped.into_values().collect()
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of a session in the file.
-const RECORD: usize = 32;
+const RECORD: usize = 40;
 
 /// Sessions read from a run at a time.
 const READ_SESSIONS: u64 = 1 << 12;
@@ -240,6 +240,9 @@ fn to_bytes(session: &Session) -> [u8; RECORD] {
     bytes[16..24].copy_from_slice(&session.last_seen_on.to_le_bytes());
     bytes[24..28].copy_from_slice(&session.web.to_le_bytes());
     bytes[28..32].copy_from_slice(&session.web_services.to_le_bytes());
+    bytes[32..36].copy_from_slice(&session.changes.to_le_bytes());
+    bytes[36] = u8::from(session.starts_with_change);
+    bytes[37] = u8::from(session.ends_with_change);
     bytes
 }
 
@@ -253,6 +256,9 @@ fn from_bytes(bytes: &[u8; RECORD]) -> Session {
         last_seen_on: i64::from_le_bytes(eight(16)),
         web: u32::from_le_bytes(four(24)),
         web_services: u32::from_le_bytes(four(28)),
+        changes: u32::from_le_bytes(four(32)),
+        starts_with_change: bytes[36] == 1,
+        ends_with_change: bytes[37] == 1,
     }
 }
 
@@ -270,6 +276,9 @@ mod tests {
             last_seen_on: -started_on,
             web: actor.wrapping_mul(3),
             web_services: u32::MAX - actor,
+            changes: actor.wrapping_mul(5),
+            starts_with_change: started_on % 2 == 0,
+            ends_with_change: started_on % 3 == 0,
         }
     }
 

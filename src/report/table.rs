@@ -39,6 +39,8 @@ pub trait Rows: Send + Sync {
 pub struct Table {
     pub name: &'static str,
     pub schema: SchemaRef,
+    /// Whether it only says what keys of reports mean, and so belongs to a model for BI.
+    pub is_dimension: bool,
     rows: Arc<dyn Rows>,
 }
 
@@ -69,7 +71,19 @@ impl Table {
                 )));
             }
         }
-        Ok(Table { name, schema, rows })
+        Ok(Table {
+            name,
+            schema,
+            is_dimension: false,
+            rows,
+        })
+    }
+
+    pub fn as_dimension(self) -> Table {
+        Table {
+            is_dimension: true,
+            ..self
+        }
     }
 
     pub fn num_rows(&self) -> usize {

@@ -11,12 +11,12 @@
 //! Example: 90 d and 0.9, a log of 85 days in which auditing was off for 4: 81 of 90 days audited, just enough.
 
 use super::audited::Audited;
-use super::columns;
 use super::facts::Facts;
 use super::found::Known;
 use super::options::Options;
 use super::people::Seen;
 use super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::lake::side::User;
 use crate::record::NAME_ONLY;
@@ -25,25 +25,69 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        columns::required("environment", DataType::Utf8),
-        columns::required("actor_id", DataType::Utf8),
-        columns::optional("actor_name", DataType::Utf8),
-        columns::required("kind", DataType::Utf8),
-        columns::optional("first_access_on", columns::timestamp()),
-        columns::optional("last_access_on", columns::timestamp()),
-        columns::optional("last_web_on", columns::timestamp()),
-        columns::optional("last_web_services_on", columns::timestamp()),
-        columns::required("accesses", DataType::Int64),
-        columns::required("web_accesses", DataType::Int64),
-        columns::required("web_services_accesses", DataType::Int64),
-        columns::required("sessions", DataType::Int64),
-        columns::required("active_days", DataType::Int64),
-        columns::optional("client_usage", DataType::Utf8),
-        columns::optional("days_since_last_access", DataType::Int64),
-        columns::optional("coverage_since_last", DataType::Float64),
-        columns::required("status", DataType::Utf8),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required(
+            "actor_id",
+            DataType::Utf8,
+            "The person, seen in the log or known from a `systemuser` export: a GUID, or `name:` and the display name.",
+        ),
+        columns::optional("actor_name", DataType::Utf8, "The newest name seen in any export."),
+        columns::required(
+            "kind",
+            DataType::Utf8,
+            "`disabled`, `application`, `non_interactive` or `person`; `unknown` without a `systemuser` export.",
+        ),
+        columns::optional("first_access_on", columns::timestamp(), "The first logged access."),
+        columns::optional("last_access_on", columns::timestamp(), "The last logged access."),
+        columns::optional(
+            "last_web_on",
+            columns::timestamp(),
+            "The last logged access of a model-driven app in a browser.",
+        ),
+        columns::optional(
+            "last_web_services_on",
+            columns::timestamp(),
+            "The last logged access of any other client.",
+        ),
+        columns::required("accesses", DataType::Int64, "Logged accesses."),
+        columns::required(
+            "web_accesses",
+            DataType::Int64,
+            "Those of a model-driven app in a browser (action 64).",
+        ),
+        columns::required(
+            "web_services_accesses",
+            DataType::Int64,
+            "Those of any other client (action 65).",
+        ),
+        columns::required("sessions", DataType::Int64, "Sessions."),
+        columns::required(
+            "active_days",
+            DataType::Int64,
+            "Different dates with an access, in `--tz`.",
+        ),
+        columns::optional(
+            "client_usage",
+            DataType::Utf8,
+            "`web_only`, `web_services_only`, `both`, or null without an access.",
+        ),
+        columns::optional(
+            "days_since_last_access",
+            DataType::Int64,
+            "Whole days from the last access to the log's end.",
+        ),
+        columns::optional(
+            "coverage_since_last",
+            DataType::Float64,
+            "The share of the time since the last access that was audited, 0 to 1.",
+        ),
+        columns::required(
+            "status",
+            DataType::Utf8,
+            "`active`; `inactive` or `never_seen` only where at least `--min-coverage` of `--inactive-after` was audited; else `unknown`.",
+        ),
     ]))
 });
 
@@ -128,7 +172,8 @@ fn namesakes(environment: &str, seen: &BTreeMap<&str, Row<'_>>, known: &Known) -
     found
 }
 
-fn kind(user: Option<&User>) -> &'static str {
+/// What somebody is, as far as a `systemuser` export tells.
+pub fn kind(user: Option<&User>) -> &'static str {
     match user {
         None => "unknown",
         // Who is deleted cannot sign in either, and the row that says so often says nothing else.
@@ -149,17 +194,20 @@ fn client_usage(seen: &Seen) -> Option<&'static str> {
 }
 
 /// When an access still counts as recent, and whether there would be one of everybody who was there.
-struct Verdict {
-    recent_from: i64,
-    is_covered: bool,
+pub struct Verdict {
+    pub recent_from: i64,
+    /// Of the time since then, how much was audited.
+    pub share: Option<f64>,
+    pub is_covered: bool,
 }
 
 impl Verdict {
-    fn new(audited: &Audited, options: &Options) -> Verdict {
+    pub fn new(audited: &Audited, options: &Options) -> Verdict {
         let recent_from = audited.log_end.saturating_sub(options.inactive_after_us);
         let share = audited.share(recent_from, audited.log_end);
         Verdict {
             recent_from,
+            share,
             is_covered: share.is_some_and(|share| share >= options.min_coverage),
         }
     }

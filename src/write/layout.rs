@@ -24,6 +24,8 @@ pub(super) enum Kind {
 /// A column as it will be shown. A null has no text yet.
 pub(super) struct Shown {
     pub(super) name: String,
+    /// What stands above it, as words that may stand under each other.
+    pub(super) words: Vec<String>,
     pub(super) kind: Kind,
     pub(super) cells: Vec<Option<String>>,
 }
@@ -66,12 +68,7 @@ impl Shown {
 
     /// The column's name in words, in as many lines as allowed where its cells are narrower.
     fn header(&self, Squeeze(lines, _): Squeeze) -> String {
-        let name = if self.kind == Kind::Duration {
-            self.name.trim_end_matches("_s")
-        } else {
-            &self.name
-        };
-        let words: Vec<&str> = name.split('_').collect();
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let content = self
             .cells
             .iter()
@@ -79,7 +76,7 @@ impl Shown {
             .map(|cell| cell.chars().count())
             .max()
             .unwrap_or(0);
-        let mut broken = (content..=name.len()).map(|width| wrap(&words, width));
+        let mut broken = (content..=self.name.len()).map(|width| wrap(&words, width));
         broken
             .find(|header| header.lines().count() <= lines)
             .unwrap_or_else(|| words.join(" "))

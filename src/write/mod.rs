@@ -15,8 +15,12 @@ pub mod publish;
 mod spell;
 pub mod text;
 
+use crate::disk::Disk;
+use crate::error::{self, AtPath};
 use crate::report::table::Table;
 use publish::{Document, Owned, WriteError};
+use std::ffi::OsString;
+use std::io::{BufWriter, IntoInnerError};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -52,7 +56,8 @@ impl FromStr for Format {
     }
 }
 
-/// Publishes every table in every format as `dir`; afterwards `dir` holds these files and no others.
+/// Publishes every table in every format as `dir`; afterwards `dir` holds these files and no others. Dimensions come as
+/// Parquet only: they are for BI tools.
 ///
 /// `table_names` are the names of all tables that gatelog can write, now or in an earlier run with other options:
 /// only files that bear one of them are ever replaced. `settings` say how the reports were made; they stand in each
@@ -70,9 +75,39 @@ pub fn write_all(
         if formats[..index].contains(&format) {
             continue;
         }
-        documents.extend(tables.iter().map(|table| document(table, format, settings)));
+        let belongs = |table: &&Table| format == Format::Parquet || !table.is_dimension;
+        let tables = tables.iter().filter(belongs);
+        documents.extend(tables.map(|table| document(table, format, settings)));
     }
     publish::publish(dir, &Owned::new(table_names), documents)
+}
+
+/// Writes one table as one file, which is put in place as a whole.
+pub fn write_file(path: &Path, table: &Table, format: Format, settings: &[(String, String)]) -> error::Result<()> {
+    let disk = Disk::default();
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    let beside = path.with_file_name(name);
+    let mut sink = BufWriter::with_capacity(1 << 20, disk.create(&beside)?);
+    let filled = match format {
+        Format::Parquet => parquet::write(table, settings, &mut sink).at_path(path, "cannot be written"),
+        Format::Csv => csv::write(table, &mut sink).at_path(path, "cannot be written"),
+        Format::Json => json::write(table, &mut sink).at_path(path, "cannot be written"),
+    };
+    let whole = filled
+        .and_then(|()| {
+            sink.into_inner()
+                .map_err(IntoInnerError::into_error)
+                .at_path(path, "cannot be written")
+        })
+        .and_then(|file| file.sync())
+        .and_then(|()| disk.rename(&beside, path));
+    if whole.is_err() {
+        // The failure is what counts.
+        let _ = disk.remove_file(&beside);
+    }
+    whole
 }
 
 fn document<'a>(table: &'a Table, format: Format, settings: &'a [(String, String)]) -> Document<'a> {

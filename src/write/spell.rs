@@ -5,9 +5,8 @@ use crate::report::table::Column;
 use arrow::array::RecordBatch;
 use std::collections::HashSet;
 
-pub(super) fn cells(batch: &RecordBatch, index: usize, name: &str) -> Vec<Option<String>> {
+pub(super) fn cells(batch: &RecordBatch, index: usize, is_duration: bool) -> Vec<Option<String>> {
     let column = Column::all(batch)[index];
-    let is_duration = name.ends_with("_s");
     let cell = |row: usize| match column {
         Column::Text(values) => clean(values.value(row)),
         Column::Long(values) if is_duration => duration(values.value(row)),
@@ -46,11 +45,11 @@ fn duration(seconds: i64) -> String {
     format!("{sign}{days}{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60)
 }
 
-/// Four decimals, but never 0 or 1 for what is neither: almost all is not all.
+/// Four decimals, but never 0 or 1 for what is neither: almost all is not all, and tiny is not nothing.
 fn fraction(value: f64) -> String {
     match format!("{value:.4}").as_str() {
         "1.0000" if value < 1.0 => "0.9999".to_owned(),
-        "0.0000" if value > 0.0 => "0.0001".to_owned(),
+        "0.0000" if value > 0.0 => format!("{value:.0e}"),
         text => text.to_owned(),
     }
 }

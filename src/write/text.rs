@@ -56,6 +56,24 @@ pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Res
     Ok(text)
 }
 
+/// Renders the first `max_rows` rows with every column as it was asked for; only room may leave one out.
+pub fn render_whole(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Result<String> {
+    let (rows, max_rows) = (table.num_rows(), max_rows.max(1));
+    let mut caption = counted(rows);
+    let mut view = View::read_verbatim(table, max_rows)?;
+    view.explain(&mut caption, tz);
+    let body = view.lay_out(width.map_or(usize::MAX, usize::from));
+    let mut text = format!("{body}\n({caption})\n");
+    if rows > max_rows {
+        let hidden = counted(rows - max_rows).replace(" row", " more row");
+        text += &format!("… {hidden}: use --rows 0, --format csv or --out FILE\n");
+    }
+    if !view.left_out.is_empty() {
+        text += &format!("left out: {}\n", view.left_out.join(", "));
+    }
+    Ok(text)
+}
+
 struct View {
     columns: Vec<Shown>,
     /// Names of columns that are not shown, with the reason.
@@ -64,17 +82,42 @@ struct View {
 
 impl View {
     fn read(table: &Table, max_rows: usize) -> Result<View> {
+        View::of(table, max_rows, |name, kind| Shown {
+            words: match kind {
+                Kind::Duration => name.trim_end_matches("_s"),
+                _ => name,
+            }
+            .split('_')
+            .map(str::to_owned)
+            .collect(),
+            name: name.to_owned(),
+            kind,
+            cells: Vec::new(),
+        })
+    }
+
+    /// With the names and numbers as they are.
+    fn read_verbatim(table: &Table, max_rows: usize) -> Result<View> {
+        View::of(table, max_rows, |name, kind| Shown {
+            words: vec![clean(name)],
+            name: name.to_owned(),
+            kind: if kind == Kind::Duration { Kind::Number } else { kind },
+            cells: Vec::new(),
+        })
+    }
+
+    fn of(table: &Table, max_rows: usize, shown: impl Fn(&str, Kind) -> Shown) -> Result<View> {
         let head = table.chunks(max_rows).next().unwrap_or(Ok(Vec::new()))?;
-        let shown = |(index, field): (usize, &arrow::datatypes::FieldRef)| Shown {
-            name: field.name().clone(),
-            kind: Kind::of(field.name(), field.data_type()),
-            cells: head
+        let column = |(index, field): (usize, &arrow::datatypes::FieldRef)| {
+            let mut column = shown(field.name(), Kind::of(field.name(), field.data_type()));
+            let parts = head
                 .iter()
-                .flat_map(|batch| cells(batch, index, field.name()))
-                .collect(),
+                .flat_map(|batch| cells(batch, index, column.kind == Kind::Duration));
+            column.cells = parts.collect();
+            column
         };
         Ok(View {
-            columns: table.schema.fields().iter().enumerate().map(shown).collect(),
+            columns: table.schema.fields().iter().enumerate().map(column).collect(),
             left_out: Vec::new(),
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::support::{self, Ended, TABLES, gatelog};
 use gatelog::lake::Lake;
-use gatelog::report::options::{Options, parse_duration};
+use gatelog::report::options::{Evidence, Options, parse_duration};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +47,11 @@ impl Case {
     pub fn read(folder: &Path) -> Case {
         let text = fs::read(folder.join("case.json")).expect("every case has a case.json");
         serde_json::from_slice(&text).unwrap_or_else(|cause| panic!("{}: {cause}", folder.display()))
+    }
+
+    /// One ingest run by the program of a copy of the case, into the lake beside it: its rows name inputs as the case does.
+    pub fn ingest_from(&self, home: &Path, run: usize) -> Ended {
+        self.ingest(Path::new(""), run, &home.join("lake"))
     }
 
     /// One ingest run by the program.
@@ -97,6 +102,10 @@ impl Case {
                 "tz" => parsed.tz = value.parse().expect("a zone"),
                 "audit_interval" => {
                     parsed.audit_interval_us = Some(parse_duration(value).expect("a duration"));
+                }
+                "evidence" => {
+                    assert_eq!(value, "all");
+                    parsed.evidence = Evidence::All;
                 }
                 _ => panic!("teach this test the option {name}"),
             }
@@ -160,7 +169,8 @@ fn rejects(lake: &Path) -> Vec<Reject> {
 /// The names of all inputs of a lake.
 fn inputs_of(lake: &Path) -> Vec<String> {
     let lake = Lake::open(lake).expect("a lake");
-    lake.manifest().inputs.iter().map(|input| input.name.clone()).collect()
+    let ledger = lake.ledger().expect("readable");
+    ledger.inputs().map(|input| input.name.clone()).collect()
 }
 
 /// A file, or all files below a folder.

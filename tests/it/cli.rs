@@ -12,8 +12,9 @@ use gatelog::lake::lock::Owner;
 use std::fs;
 use std::path::Path;
 
-pub const COMMANDS: [&str; 10] = [
-    "ingest", "status", "runs", "verify", "compact", "rejects", "replay", "report", "generate", "demo",
+pub const COMMANDS: [&str; 13] = [
+    "ingest", "status", "runs", "verify", "compact", "rejects", "replay", "report", "explain", "query", "schema",
+    "generate", "demo",
 ];
 
 /// Compares an outcome with `golden/NAME.txt`, where HOME stands for the folder the program ran in.
@@ -54,7 +55,7 @@ pub fn check(home: &Path, name: &str, command: &[&str], code: i32) {
 }
 
 /// A folder with a lake of a few rows.
-fn with_lake() -> tempfile::TempDir {
+pub fn with_lake() -> tempfile::TempDir {
     let home = support::home();
     let input = support::repository().join("sample-data/minimal/input/page.json");
     let lake = home.path().join("lake");
@@ -222,7 +223,7 @@ fn reports_for_people_and_pipes() {
         &["report", "--out", "reports", "--format", "csv,json,parquet"],
         0,
     );
-    assert_eq!(support::files(&home.path().join("reports")).len(), 21);
+    assert_eq!(support::files(&home.path().join("reports")).len(), 26);
 }
 
 /// Wren by id, Robin by name, users and an organization whose names would act on a terminal, and a row without a time.
@@ -290,7 +291,7 @@ fn the_demo_runs_and_runs_again() {
     let home = support::home();
     check(home.path(), "demo", &["demo"], 0);
     let reports = support::files(&home.path().join("gatelog-demo/reports"));
-    assert_eq!(reports.len(), 14);
+    assert_eq!(reports.len(), 19);
     for table in support::TABLES {
         let expected = support::repository().join(format!("sample-data/three-routes/expected/{table}.csv"));
         let found = &reports[&format!("{table}.csv")];

@@ -41,7 +41,7 @@ fn done(lake: &Path, memory_bytes: usize) -> Compacted {
 #[test]
 fn rows_and_reports_stay_and_each_month_is_one_sorted_file_whatever_fits_into_memory() {
     let home = support::home();
-    let old = lake(home.path(), 9, "");
+    let old = lake(home.path(), 3, "");
     let (rows, reports) = (
         support::contents(&old),
         support::report_files(&old, &Options::default()),
@@ -55,7 +55,7 @@ fn rows_and_reports_stay_and_each_month_is_one_sorted_file_whatever_fits_into_me
             (6, 6),
             "two months of three kinds: {done:?}"
         );
-        assert!(done.files_before > 30, "{done:?}");
+        assert_eq!(done.files_before, 18, "{done:?}");
         assert_eq!(support::files(&new.join("audit")).len(), 6);
         assert_eq!(support::contents(&new), rows);
         assert!(support::report_files(&new, &Options::default()) == reports);
@@ -87,10 +87,68 @@ fn a_compacted_lake_needs_nothing_and_takes_the_next_run() {
     crate::lake::assert_manifest_tells_the_truth(&lake);
 }
 
+fn ingest_a_night(home: &Path, lake: &Path, day: u32) {
+    let rows: String = (0..40).map(|row| line(day * 40 + row, day, "")).collect();
+    let log = support::write(&home.join(format!("night-{day}")), rows);
+    assert_eq!(support::ingest(&support::plan(lake, &[&log])).total.accepted, 40);
+}
+
+fn files_of(lake: &Path, month: &str) -> usize {
+    let files = support::files(&lake.join("audit")).into_keys();
+    files.filter(|name| name.contains(month)).count()
+}
+
+/// Days are numbered from 0; each month of these logs has 28.
+#[test]
+fn the_nights_of_a_month_become_one_file_of_each_kind_when_it_is_over() {
+    let home = support::home();
+    let lake = home.path().join("lake");
+    (0..28).for_each(|day| ingest_a_night(home.path(), &lake, day));
+    assert_eq!(files_of(&lake, "2026-01"), 28 * 3);
+    let (rows, globbed) = (support::contents(&lake).len(), support::lake_rows(&lake, "audit").len());
+    assert_eq!((rows, globbed), (28 * 40, 28 * 40));
+    ingest_a_night(home.path(), &lake, 28);
+    assert_eq!((files_of(&lake, "2026-01"), files_of(&lake, "2026-02")), (3, 3));
+    assert_eq!(support::lake_rows(&lake, "audit").len(), 29 * 40, "once each");
+    crate::lake::assert_manifest_tells_the_truth(&lake);
+
+    // Late rows lie beside, and are merged once they are worth it.
+    let late: Vec<_> = (0..5)
+        .map(|number| {
+            support::write(
+                &home.path().join(format!("late-{number}")),
+                line(4_000_000 + 4 * number, 3, ""),
+            )
+        })
+        .collect();
+    let counts: Vec<usize> = late
+        .iter()
+        .map(|late| {
+            support::ingest(&support::plan(&lake, &[late]));
+            files_of(&lake, "2026-01")
+        })
+        .collect();
+    assert_eq!(counts, [4, 5, 6, 3, 4]);
+    assert_eq!(gatelog(home.path(), &["verify"]).code, 0);
+}
+
+#[test]
+fn a_month_with_a_file_that_the_lake_does_not_know_is_left_as_it_is() {
+    let home = support::home();
+    let lake = home.path().join("lake");
+    (0..28).for_each(|day| ingest_a_night(home.path(), &lake, day));
+    let first = lake.join("audit/environment=sample/kind=change/month=2026-01");
+    let mine = support::write(&first.join("mine.txt"), "mine");
+    ingest_a_night(home.path(), &lake, 28);
+    assert_eq!(files_of(&lake, "kind=change/month=2026-01"), 28 + 1);
+    assert_eq!(files_of(&lake, "kind=access/month=2026-01"), 1);
+    assert!(mine.exists());
+}
+
 #[test]
 fn a_file_that_the_lake_does_not_know_is_not_swapped_away() {
     let home = support::home();
-    let lake = lake(home.path(), 9, "");
+    let lake = lake(home.path(), 3, "");
     let first = lake.join("audit/environment=sample/kind=change/month=2026-01");
     assert!(support::files(&first).len() > 1, "a month of several files");
     let stranger = support::write(&first.join("mine.parquet"), "mine");

@@ -4,7 +4,7 @@
 //! bytes of files, and entries of folders (files that were created, renamed or removed there).
 
 use gatelog::disk::{Disk, Faults, Step};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -94,8 +94,8 @@ struct State {
     /// Whether the fault has come.
     is_broken: bool,
     undo: Vec<Undo>,
-    /// Files with bytes that are not synced.
-    unsynced: BTreeSet<PathBuf>,
+    /// Files with bytes that are not synced → how many are.
+    unsynced: BTreeMap<PathBuf, u64>,
 }
 
 struct Faulty {
@@ -143,18 +143,20 @@ impl State {
         let is_scratch = path.extension().is_some_and(|extension| extension == "arrow");
         match step {
             _ if is_scratch => {}
-            Step::CreateDir => {}
+            // What is cut off was never committed: whether it comes back does not matter.
+            Step::CreateDir | Step::Truncate => {}
             Step::Create => self.undo.push(Undo::Created(path.to_owned())),
             Step::Write(_) => {
-                self.unsynced.insert(path.to_owned());
+                let synced = path.metadata().map_or(0, |file| file.len());
+                self.unsynced.entry(path.to_owned()).or_insert(synced);
             }
             Step::Sync => {
                 self.unsynced.remove(path);
             }
             Step::SyncDir => self.undo.retain(|undo| undo.folder() != Some(path)),
             Step::Rename(from) => {
-                if self.unsynced.remove(from) {
-                    self.unsynced.insert(path.to_owned());
+                if let Some(synced) = self.unsynced.remove(from) {
+                    self.unsynced.insert(path.to_owned(), synced);
                 }
                 self.undo.push(Undo::Renamed {
                     from: from.to_owned(),
@@ -201,8 +203,9 @@ impl FaultyDisk {
         let state = &mut *self.0.state.lock().expect("no test panics here");
         let lost = self.0.fault.map(|(_, fault)| fault).filter(|_| state.is_broken);
         if matches!(lost, Some(Fault::PowerLoss | Fault::BytesLost)) {
-            for path in state.unsynced.iter().filter(|path| path.exists()) {
-                fs::write(path, "").expect("truncated");
+            for (path, synced) in state.unsynced.iter().filter(|(path, _)| path.exists()) {
+                let file = fs::File::options().write(true).open(path).expect("there");
+                file.set_len(*synced).expect("truncated");
             }
         }
         if lost == Some(Fault::PowerLoss) {

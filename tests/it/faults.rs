@@ -238,6 +238,32 @@ fn l4_versions_and_deletions_survive_every_fault_at_every_step() {
 }
 
 #[test]
+fn l4_a_night_that_merges_the_month_before_survives_every_fault_at_every_step() {
+    let home = support::home();
+    let night = |name: &str, ids: std::ops::Range<u32>| support::write(&home.path().join(name), lines(ids));
+    // Days 0 to 27 are January.
+    let nights: Vec<PathBuf> = (0..5)
+        .map(|number| night(&format!("night-{number}"), number * 6..number * 6 + 6))
+        .collect();
+    // Late rows of January and those of the new month.
+    let last = night("last", 26..36);
+    let before = |lake: &Path| {
+        nights[..4]
+            .iter()
+            .for_each(|log| ingest(lake, &[log], 64 << 20, Disk::default()).expect("it"));
+    };
+    let run = |lake: &Path, disk: Disk| ingest(lake, &[&nights[4], &last], 1 << 20, disk);
+    let scenario = Scenario::new(home.path(), "month", before, run);
+    let files = |lake: &Path| {
+        let files = support::files(&lake.join("audit")).into_keys();
+        files.filter(|name| name.contains("2026-01")).count()
+    };
+    assert_eq!((files(&scenario.old), files(&scenario.new)), (8, 2), "two kinds");
+    let outcomes = scenario.try_all();
+    assert!(outcomes[&Fault::Kill].iter().all(|&count| count > 0), "{outcomes:?}");
+}
+
+#[test]
 fn l4_a_replay_survives_every_fault_at_every_step() {
     let home = support::home();
     let spelled = "auditid,createdon,action,objectid,objecttypecode\n\

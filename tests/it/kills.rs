@@ -367,13 +367,14 @@ fn l4_a_killed_ingest_held_in_memory_leaves_the_old_lake_or_the_new_one() {
 fn l4_a_killed_compaction_leaves_the_old_lake_or_the_new_one() {
     let home = support::home();
     let old = home.path().join("old");
-    for seed in 0..5 {
+    // As many as are not merged by themselves.
+    for seed in 0..4 {
         let log = export(home.path(), &format!("log-{seed}"), seed, 100);
         support::ingest(&support::plan(&old, &[&log]));
     }
     let scenario = Scenario::new(home, "compact", "compact --memory 1");
     let files = |lake: &Path| support::files(&lake.join("audit")).len();
-    assert!(files(&scenario.new) * 4 < files(&scenario.old), "months were merged");
+    assert!(files(&scenario.new) * 3 < files(&scenario.old), "months were merged");
     scenario.try_all().assert_spread();
 }
 

@@ -5,10 +5,10 @@ use crate::logs::{self, Chance, Form, HOUR, at};
 use crate::python::python;
 use crate::support::{self, Row, files, parquet_rows};
 use gatelog::ingest::Plan;
-use gatelog::instant;
+use gatelog::lake::ledger::{InputEntry, Ledger, ReplayEntry};
 use gatelog::lake::manifest::{DataFile, Manifest};
 use gatelog::record::Kind;
-use gatelog::report::options::Options;
+use gatelog::report::options::{Evidence, Options};
 use gatelog::write::Format;
 use parquet::basic::{Compression, Encoding, LogicalType, TimeUnit, Type};
 use parquet::file::metadata::ParquetMetaData;
@@ -180,17 +180,15 @@ fn assert_truth(lake: &Path, said: &DataFile) {
 
 fn assert_bytes(lake: &Path, said: &DataFile) {
     let bytes = fs::read(lake.join(&said.path)).unwrap_or_else(|cause| panic!("{}: {cause}", said.path));
-    let found = (
-        bytes.len() as u64,
-        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes)),
-    );
-    assert_eq!(found, (said.bytes, said.hash.clone()), "{}", said.path);
+    let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes));
+    assert_eq!((bytes.len() as u64, &hash), (said.bytes, &said.hash), "{}", said.path);
 }
 
 /// L5, for any lake of the tests.
 pub fn assert_manifest_tells_the_truth(lake: &Path) {
     let manifest = Manifest::read(lake).expect("readable").expect("a manifest");
-    let mut named = BTreeSet::from(["manifest.json".to_owned(), "lock".to_owned()]);
+    let mut named =
+        BTreeSet::from(["manifest.json", "lock", "ledger/commits.jsonl", "ledger/inputs.ids"].map(str::to_owned));
     for audit in &manifest.audit {
         assert_truth(lake, &audit.file);
         let rows = parquet_rows(&lake.join(&audit.file.path));
@@ -226,18 +224,19 @@ pub fn assert_manifest_tells_the_truth(lake: &Path) {
     assert_eq!(found, named, "every file is named, and nothing staged is left");
     assert!(!lake.join("staging").exists());
 
-    let sum = |of: fn(&gatelog::lake::manifest::InputEntry) -> u64| manifest.inputs.iter().map(of).sum::<u64>();
-    let again = |of: fn(&gatelog::lake::manifest::ReplayEntry) -> u64| manifest.replays.iter().map(of).sum::<u64>();
-    let of_audit = |input: &gatelog::lake::manifest::InputEntry| match input.table.as_str() {
-        "audit" => input.accepted,
+    let ledger = Ledger::read(lake, &manifest).expect("readable");
+    let sum = |of: fn(&InputEntry) -> u64| ledger.inputs().map(of).sum::<u64>();
+    let again = |of: fn(&ReplayEntry) -> u64| ledger.replays().map(of).sum::<u64>();
+    let of_audit = |input: &InputEntry| match input.table.as_str() {
+        "audit" => input.books.accepted,
         _ => 0,
     };
     assert_eq!(
-        sum(of_audit) + again(|replay| replay.accepted),
+        sum(of_audit) + again(|replay| replay.books.accepted),
         manifest.audit.iter().map(|audit| audit.file.rows).sum::<u64>()
     );
     assert_eq!(
-        sum(|input| input.rejected) + again(|replay| replay.rejected) - again(|replay| replay.replayed),
+        sum(|input| input.books.rejected) + again(|replay| replay.books.rejected) - again(|replay| replay.replayed),
         manifest.rejects.iter().map(|file| file.rows).sum::<u64>()
     );
 }
@@ -247,6 +246,7 @@ fn l5_the_manifest_tells_the_truth() {
     let (_home, lake) = lake();
     assert_manifest_tells_the_truth(&lake);
     let manifest = Manifest::read(&lake).expect("readable").expect("a manifest");
+    let ledger = Ledger::read(&lake, &manifest).expect("readable");
     assert_eq!(
         manifest.generation,
         support::sample_cases().len() as u64 + 1,
@@ -259,9 +259,8 @@ fn l5_the_manifest_tells_the_truth() {
     for path in inputs {
         let bytes = fs::read(&path).expect("readable");
         let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes));
-        let known = manifest
-            .inputs
-            .iter()
+        let known = ledger
+            .inputs()
             .any(|input| input.hash == hash && input.bytes == bytes.len() as u64);
         assert!(known, "{} is not in the list of inputs", path.display());
     }
@@ -272,12 +271,12 @@ fn a_lake_of_a_newer_layout_is_refused_not_guessed_at() {
     let (home, lake) = lake();
     let path = lake.join("manifest.json");
     let text = fs::read_to_string(&path).expect("readable");
-    support::write(&path, text.replacen("\"format\":2", "\"format\":3", 1));
+    support::write(&path, text.replacen("\"format\":3", "\"format\":4", 1));
     for command in [&["report"][..], &["ingest", "log"]] {
         let ended = support::gatelog(home.path(), command);
         assert_eq!(ended.code, 1, "{}", ended.stderr);
         assert!(
-            ended.line("error: ").contains("manifest.json: is of layout 3"),
+            ended.line("error: ").contains("manifest.json: is of layout 4"),
             "{}",
             ended.stderr
         );
@@ -332,11 +331,12 @@ fn a_plain_reader_finds_every_row_once_and_folders_that_name_what_is_inside() {
 #[test]
 fn report_files_carry_the_settings_they_were_made_with() {
     let (home, lake) = lake();
+    let as_of = "2026-01-15T00:00:00.000001Z";
     let options = Options {
         environment: Some(AWKWARD.to_owned()),
         from: Some(at("2026-01-01T00:00:00Z")),
         to: Some(at("2026-02-01T00:00:00Z")),
-        as_of: Some(at("2026-01-15T00:00:00.000001Z")),
+        as_of: Some(at(as_of)),
         tz: chrono_tz::Asia::Kolkata,
         audit_interval_us: Some(HOUR),
         session_gap_us: Some(HOUR / 2),
@@ -344,18 +344,15 @@ fn report_files_carry_the_settings_they_were_made_with() {
         min_coverage: 0.25,
         worklist: false,
         silence_threshold: 0.5,
+        evidence: Evidence::All,
     };
     let said = |lake: &Path, options: &Options| -> BTreeMap<String, String> {
         let out = home.path().join("reports");
         support::publish(lake, options, &out, &[Format::Parquet]);
         let per_file = files(&out).into_values().map(|path| {
-            let metadata = metadata(&path);
-            let pairs = metadata.file_metadata().key_value_metadata().cloned();
-            pairs
-                .unwrap_or_default()
-                .into_iter()
-                .map(|pair| (pair.key, pair.value.unwrap_or_default()))
-                .collect()
+            let pairs = metadata(&path).file_metadata().key_value_metadata().cloned();
+            let pairs = pairs.unwrap_or_default().into_iter();
+            pairs.map(|pair| (pair.key, pair.value.unwrap_or_default())).collect()
         });
         let per_file: BTreeSet<BTreeMap<String, String>> = per_file.collect();
         assert_eq!(per_file.len(), 1, "all files say the same: {per_file:?}");
@@ -387,13 +384,14 @@ fn report_files_carry_the_settings_they_were_made_with() {
         ("environment", AWKWARD),
         ("from", "2026-01-01T00:00:00Z"),
         ("to", "2026-02-01T00:00:00Z"),
-        ("as_of", &instant::to_text(at("2026-01-15T00:00:00.000001Z"))),
+        ("as_of", as_of),
         ("tz", "Asia/Kolkata"),
         ("audit_interval_s", "3600"),
         ("session_gap_s", "1800"),
         ("inactive_after_s", "2592000"),
         ("min_coverage", "0.25"),
         ("silence_threshold", "0.5"),
+        ("evidence", "all"),
     ];
     assert_eq!(said(&lake, &options), expected(&all));
 }

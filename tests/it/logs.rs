@@ -176,16 +176,15 @@ pub fn unkind(chance: &mut Chance, start: i64, unit: i64) -> Vec<Event> {
         let beside = chance.pick(&[0, 0, 0, 0, 1, -1, 1_000_000, -1_000_000, 1_234_567]);
         let on = start + step + beside;
         match chance.below(10) {
-            0..6 => {
+            0..5 => {
                 let person = (!chance.in_hundred(12)).then(|| chance.below(people));
                 events.push(Event::access(on, chance.pick(&[64, 64, 65]), person));
             }
-            6 => events.push(Event::other(
-                on,
-                chance.pick(&[1, 2, 3, 999]),
-                Some(0),
-                Some(chance.below(3)),
-            )),
+            5..7 => {
+                let user = (!chance.in_hundred(12)).then(|| chance.below(people));
+                let action = chance.pick(&[1, 2, 3, 999]);
+                events.push(Event::other(on, action, user, Some(chance.below(3))));
+            }
             7..9 => events.push(control(chance, on)),
             _ => (0..2 + chance.below(5)).for_each(|_| events.push(control(chance, on))),
         }

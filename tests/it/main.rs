@@ -1,5 +1,6 @@
 //! The integration tests: the program and the library as a user meets them. One binary, so that it links once.
 
+mod ask; // what `query` and `schema` print, and what they refuse
 mod bad_input; // what cannot be read is refused or set aside with a sentence, and costs nobody else
 mod cases; // every case of sample-data/, as its README says
 mod cli; // golden texts of what the program prints
@@ -11,6 +12,7 @@ mod crash; // L4: kills before, within and after a commit
 mod dark_windows; // a year in which auditing was off at times: what is found, and who is not called inactive
 mod encoded; // compressed, packed and UTF-16 exports are the same lake; what breaks off keeps its records
 mod every_form; // one log in every form that carries ids: the same reports
+mod explain; // what stands behind a session, a status or a number
 mod fault_disk; // a disk that fails at one step, in one of several ways
 mod faults; // L4: every fault at every step that changes a file
 mod fuzz_smoke; // every fuzz target for a moment
@@ -22,8 +24,10 @@ mod hostile; // the table of hostile and broken input: exit code, what is kept, 
 mod kills; // L4: the program itself, killed at hundreds of moments
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
 mod layouts; // lakes of every layout that was ever written
+mod ledger; // the books beside the manifest: lost, cut, longer than they count
 mod lock; // one writer at a time, and who waits
 mod logs; // small logs of the tests' own making, in each form
+mod model; // the tables of a model for BI: keys that join, a calendar without a hole
 mod neighbours; // one bad record never costs its neighbours
 mod nightly; // L9: a year of nightly exports
 mod older; // lakes in which an older version set aside what this one understands
@@ -32,6 +36,7 @@ mod packed; // the same table for bombs, damaged streams and archives
 mod pages; // OData JSON in every shape
 mod properties; // L1, L2, L3, L9 on made-up logs and arbitrary bytes
 mod python; // a Python with DuckDB
+mod query; // questions in SQL, compared with DuckDB on all rows
 mod readers; // readers while a lake is written: DuckDB and the program itself
 mod rejects; // what was set aside: listing it, and the limit of it
 mod replay; // what was set aside, read again

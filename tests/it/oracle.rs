@@ -12,7 +12,7 @@ use crate::support::{self, TABLES};
 use gatelog::generate;
 use gatelog::ingest;
 use gatelog::instant;
-use gatelog::report::options::Options;
+use gatelog::report::options::{Evidence, Options};
 use gatelog::write::Format;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -63,6 +63,7 @@ impl Compared {
                 "min_coverage": options.min_coverage,
                 "worklist": options.worklist,
                 "silence_threshold": options.silence_threshold,
+                "evidence": options.evidence.name(),
             },
         })
     }
@@ -199,7 +200,7 @@ fn generated_lakes(home: &Path) -> Vec<(PathBuf, &'static str, i64)> {
     ]
 }
 
-fn options_about(middle: i64) -> [(&'static str, Options); 9] {
+fn options_about(middle: i64) -> [(&'static str, Options); 11] {
     let plain = Options::default();
     let as_of = |on: i64| Options {
         as_of: Some(on),
@@ -214,6 +215,10 @@ fn options_about(middle: i64) -> [(&'static str, Options); 9] {
         environment: Some(ONE.to_owned()),
         ..range(None, Some(middle), 24 * HOUR)
     };
+    let all = Options {
+        evidence: Evidence::All,
+        ..plain.clone()
+    };
     let soon = Options {
         inactive_after_us: 50 * HOUR,
         min_coverage: 0.6,
@@ -223,6 +228,14 @@ fn options_about(middle: i64) -> [(&'static str, Options); 9] {
     [
         ("plain", plain.clone()),
         ("soon inactive", soon),
+        ("all evidence", all.clone()),
+        (
+            "all evidence, short sessions",
+            Options {
+                session_gap_us: Some(HOUR),
+                ..all
+            },
+        ),
         ("as of its middle", as_of(middle)),
         ("as of long after", as_of(middle + 9_999 * HOUR + 1)),
         ("as of long before", as_of(at("1999-01-01T00:00:00Z"))),
@@ -372,6 +385,7 @@ fn unkind(home: &Path, seed: u64) -> Compared {
         inactive_after_us: chance.pick(&[unit, unit / 2 + 1, 6 * unit + 1, 90 * 24 * HOUR]),
         min_coverage: chance.pick(&[0.0, 0.5, 0.9, 1.0]),
         worklist: chance.in_hundred(30),
+        evidence: chance.pick(&[Evidence::Access, Evidence::All]),
         ..Options::default()
     };
     Compared::new(home, &seed.to_string(), &lake, options)

@@ -4,7 +4,7 @@ use crate::logs::{self, Chance, Form, HOUR, at};
 use crate::support::{self, TABLES};
 use gatelog::ingest::Plan;
 use gatelog::lake::Lake;
-use gatelog::report::options::Options;
+use gatelog::report::options::{Evidence, Options};
 use gatelog::report::{self, Report, Scratch};
 use gatelog::write::{self, Format};
 use std::collections::BTreeMap;
@@ -54,7 +54,11 @@ fn l2_sessions_in_a_temporary_file_report_like_sessions_in_memory() {
             tz: chrono_tz::Europe::Berlin,
             ..Options::default()
         };
-        for (place, options) in [Options::default(), ranged].into_iter().enumerate() {
+        let all = Options {
+            evidence: Evidence::All,
+            ..Options::default()
+        };
+        for (place, options) in [Options::default(), ranged, all].into_iter().enumerate() {
             let scratch = Scratch::new(home.path().join("unused"));
             let (expected, sessions) = reports(home.path(), &lake, &options, &scratch);
             assert!(!scratch.dir.exists(), "there is room in memory");
@@ -62,7 +66,7 @@ fn l2_sessions_in_a_temporary_file_report_like_sessions_in_memory() {
             for held in [0, 1, 2, 5] {
                 let scratch = Scratch {
                     dir: home.path().join(format!("scratch-{place}-{held}")),
-                    memory_bytes: held * 32,
+                    memory_bytes: held * 40,
                 };
                 let (found, _) = reports(home.path(), &lake, &options, &scratch);
                 assert!(found == expected, "seed {seed}, {held} sessions in memory");

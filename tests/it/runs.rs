@@ -24,7 +24,8 @@ fn clock() -> i64 {
 }
 
 fn runs(lake: &Path) -> Vec<RunEntry> {
-    Lake::open(lake).expect("a lake").manifest().runs.clone()
+    let ledger = Lake::open(lake).expect("a lake").ledger().expect("readable");
+    ledger.runs().cloned().collect()
 }
 
 fn last(lake: &Path) -> RunEntry {
@@ -204,19 +205,23 @@ fn a_lake_of_layout_1_is_read_and_written_on() {
     let lake = home.path().join("lake");
     let old = support::write(&home.path().join("old"), log(1, "2026-02-27T20:00:00Z"));
     support::ingest(&support::plan(&lake, &[&old]));
+    // As layout 1 was written: the books of inputs in the manifest, none of runs.
     let path = lake.join("manifest.json");
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).expect("it")).expect("JSON");
+    let line = fs::read_to_string(lake.join("ledger/commits.jsonl")).expect("it");
+    let entry: Value = serde_json::from_str(&line).expect("one commit");
     manifest["format"] = json!(1);
-    manifest.as_object_mut().expect("an object").remove("runs");
-    // As layout 1 was written.
+    manifest["inputs"] = entry["inputs"].clone();
+    manifest.as_object_mut().expect("an object").remove("ledger");
+    fs::remove_dir_all(lake.join("ledger")).expect("removed");
     support::write(&path, serde_json::to_vec_pretty(&manifest).expect("JSON"));
     assert_eq!(gatelog(home.path(), &["status"]).code, 0);
 
     let new = support::write(&home.path().join("new"), log(2, "2026-02-27T20:00:00Z"));
     support::ingest(&support::plan(&lake, &[&new]));
     let manifest = Lake::open(&lake).expect("a lake").manifest().clone();
-    assert_eq!((manifest.format, manifest.generation, manifest.runs.len()), (2, 2, 1));
-    assert_eq!(manifest.runs[0].generation, 2);
+    assert_eq!((manifest.format, manifest.generation), (3, 2));
+    assert_eq!(runs(&lake).iter().map(|run| run.generation).collect::<Vec<_>>(), [2]);
     let shown = gatelog(home.path(), &["runs"]);
     assert_eq!(
         shown.stderr,

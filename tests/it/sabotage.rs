@@ -65,6 +65,23 @@ fn spoil_index(lake: &mut Lake, at: usize, is_told: bool) {
     lake.touched.extend([path, "index".to_owned()]);
 }
 
+fn add_one(entry: &mut Value, fields: &[&str]) {
+    for field in fields {
+        entry[field] = more(&entry[field]);
+    }
+}
+
+const COMMITS: &str = "ledger/commits.jsonl";
+const INPUTS: &str = "ledger/inputs.ids";
+
+fn spoil_ledger(lake: &mut Lake, path: &str, spoil: impl FnOnce(&mut Vec<u8>)) {
+    let file = lake.path.join(path);
+    let mut bytes = fs::read(&file).expect("readable");
+    spoil(&mut bytes);
+    fs::write(file, bytes).expect("written");
+    lake.touched.push(path.to_owned());
+}
+
 type Sabotage = (&'static str, &'static [Check], fn(&mut Lake));
 
 pub const TABLE: &[Sabotage] = &[
@@ -257,39 +274,61 @@ pub const TABLE: &[Sabotage] = &[
         },
     ),
     ("the books of an input do not balance", &[Check::Books], |lake| {
-        let read = &mut lake.manifest["inputs"][0]["read"];
-        *read = more(read);
+        lake.books(|entries| add_one(&mut entries[0]["inputs"][0], &["read"]))
     }),
     ("an input has accepted what is not there", &[Check::Books], |lake| {
-        for field in ["read", "accepted"] {
-            let said = &mut lake.manifest["inputs"][0][field];
-            *said = more(said);
-            let said = &mut lake.manifest["runs"][0][field];
-            *said = more(said);
-        }
+        lake.books(|entries| {
+            add_one(&mut entries[0]["inputs"][0], &["read", "accepted"]);
+            add_one(&mut entries[0]["run"], &["read", "accepted"]);
+        })
     }),
     (
         "the books of a run are not those of its inputs",
         &[Check::Books],
-        |lake| {
-            for field in ["read", "duplicate"] {
-                let said = &mut lake.manifest["runs"][1][field];
-                *said = more(said);
-            }
-        },
+        |lake| lake.books(|entries| add_one(&mut entries[1]["run"], &["read", "duplicate"])),
     ),
+    ("a run is that of another commit", &[Check::Books], |lake| {
+        lake.books(|entries| entries[1]["run"]["generation"] = json!(1))
+    }),
+    ("a commit is there twice", &[Check::Books], |lake| {
+        lake.books(|entries| {
+            for part in ["run", "replay"] {
+                entries[0][part] = json!(null);
+            }
+            entries[0]["generation"] = json!(2)
+        })
+    }),
     ("a record was rejected and is not there", &[Check::Books], |lake| {
-        for field in ["read", "rejected"] {
-            let said = &mut lake.manifest["inputs"][0][field];
-            *said = more(said);
-            let said = &mut lake.manifest["runs"][0][field];
-            *said = more(said);
-        }
+        lake.books(|entries| {
+            add_one(&mut entries[0]["inputs"][0], &["read", "rejected"]);
+            add_one(&mut entries[0]["run"], &["read", "rejected"]);
+        })
     }),
     ("a replay replayed what was never rejected", &[Check::Books], |lake| {
-        lake.manifest["replays"] = json!([
-            {"generation": 2, "replayed": 1, "read": 0, "accepted": 0, "duplicate": 0, "rejected": 0}
-        ]);
+        lake.books(|entries| {
+            entries[1]["replay"] =
+                json!({"generation": 2, "replayed": 1, "read": 0, "accepted": 0, "duplicate": 0, "rejected": 0});
+        })
+    }),
+    ("a commit of the ledger is gone", &[Check::Rows], |lake| {
+        lake.touched.push(COMMITS.to_owned());
+        lake.books(|entries| drop(entries.remove(0)))
+    }),
+    ("a line of the ledger is no entry", &[Check::Readable], |lake| {
+        lake.touched.push(COMMITS.to_owned());
+        lake.books(|entries| entries[0]["inputs"] = json!("none"))
+    }),
+    ("a byte of the ledger is flipped", &[Check::Hash], |lake| {
+        spoil_ledger(lake, COMMITS, |bytes| bytes[30] ^= 1)
+    }),
+    ("the ledger is cut short", &[Check::Bytes], |lake| {
+        spoil_ledger(lake, COMMITS, |bytes| bytes.truncate(30))
+    }),
+    ("the ids of inputs are others", &[Check::Index], |lake| {
+        spoil_ledger(lake, INPUTS, |bytes| bytes[3] ^= 1)
+    }),
+    ("the ids of inputs are cut short", &[Check::Bytes], |lake| {
+        spoil_ledger(lake, INPUTS, |bytes| bytes.truncate(30))
     }),
     ("the names are gone", &[Check::Existence], |lake| {
         let path = lake.manifest["names"]["path"].as_str().expect("a path").to_owned();

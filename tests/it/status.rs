@@ -137,10 +137,10 @@ fn status_adds_up_the_books_of_inputs_by_table_and_form() {
                 of.table.as_str(),
                 of.form.as_str(),
                 of.inputs,
-                of.read,
-                of.accepted,
-                of.duplicate,
-                of.rejected,
+                of.books.read,
+                of.books.accepted,
+                of.books.duplicate,
+                of.books.rejected,
             )
         })
         .collect();

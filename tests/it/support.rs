@@ -114,11 +114,18 @@ pub fn csvs(lake: &Path, options: &Options) -> BTreeMap<&'static str, String> {
         .collect()
 }
 
+/// The tables that `report --out` writes, and may replace.
+pub fn written_tables() -> Vec<&'static str> {
+    TABLES.into_iter().chain(report::model::names()).collect()
+}
+
 /// Writes every report as files, as `report --out` does.
 pub fn publish(lake: &Path, options: &Options, out: &Path, formats: &[Format]) {
-    let tables = tables(lake, options);
-    let settings = options.settings(&Lake::open(lake).expect("a lake")).expect("settings");
-    write::write_all(out, &tables, &TABLES, formats, &settings).expect("published");
+    let opened = Lake::open(lake).expect("a lake");
+    let model = report::model::tables(&opened, options).expect("a model");
+    let tables = [tables(lake, options), model].concat();
+    let settings = options.settings(&opened).expect("settings");
+    write::write_all(out, &tables, &written_tables(), formats, &settings).expect("published");
 }
 
 /// The bytes of every report file in every format.
@@ -204,10 +211,16 @@ pub fn held(lake: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect();
     let mut manifest: serde_json::Value = serde_json::from_slice(&held["manifest.json"]).expect("JSON");
     let fields = manifest.as_object_mut().expect("an object");
-    for of_runs in ["generation", "runs"] {
+    for of_runs in ["generation", "ledger"] {
         fields.remove(of_runs).expect("it is there");
     }
     held.insert("manifest.json".to_owned(), manifest.to_string().into_bytes());
+    let ledger = Lake::open(lake).expect("a lake").ledger().expect("readable");
+    let brought: Vec<_> = ledger
+        .inputs()
+        .map(|input| (&input.name, &input.hash, input.books))
+        .collect();
+    held.insert("ledger/commits.jsonl".to_owned(), format!("{brought:?}").into_bytes());
     held
 }
 

@@ -53,7 +53,7 @@ impl Lake {
         Lake::at(home, path)
     }
 
-    fn at(home: tempfile::TempDir, path: PathBuf) -> Lake {
+    pub fn at(home: tempfile::TempDir, path: PathBuf) -> Lake {
         let manifest = serde_json::from_slice(&fs::read(path.join("manifest.json")).expect("it")).expect("JSON");
         Lake {
             home,
@@ -72,6 +72,24 @@ impl Lake {
 
     pub fn write_manifest(&self) {
         support::write(&self.path.join("manifest.json"), self.manifest.to_string());
+    }
+
+    /// Replaces the ledger's lines, and tells the manifest so.
+    pub fn books(&mut self, change: impl FnOnce(&mut Vec<Value>)) {
+        let path = self.path.join("ledger/commits.jsonl");
+        let text = fs::read_to_string(&path).expect("it");
+        let mut entries: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        change(&mut entries);
+        let lines: Vec<String> = entries.iter().map(|entry| format!("{entry}\n")).collect();
+        let chained =
+            |hash: String, line: &String| format!("{:032x}", xxhash_rust::xxh3::xxh3_128((hash + line).as_bytes()));
+        let said = &mut self.manifest["ledger"];
+        said["hash"] = lines.iter().fold(String::new(), chained).into();
+        said["bytes"] = lines.concat().len().into();
+        fs::write(path, lines.concat()).expect("written");
     }
 
     /// The number of a file of the log with this kind and month, of this commit.

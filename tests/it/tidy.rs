@@ -225,21 +225,22 @@ fn named_modules(code: &str) -> Vec<String> {
 #[test]
 fn stages_know_only_what_comes_before_them() {
     // Whose code may not name which modules; a longer name is an exception from a shorter one.
-    let rules: [(&str, &[&str], &[&str]); 7] = [
+    let nobody: &[&str] = &[
+        "ingest", "lake", "report", "query", "write", "generate", "error", "disk",
+    ];
+    let rules: [(&str, &[&str], &[&str]); 9] = [
         (
             "src/write/",
-            &["ingest", "lake", "report", "generate", "record"],
+            &["ingest", "lake", "report", "query", "generate", "record"],
             &["report::table"],
         ),
-        ("src/ingest/", &["report", "write", "generate"], &[]),
-        ("src/report/", &["ingest", "write", "generate"], &[]),
-        ("src/lake/", &["ingest", "report", "write", "generate"], &[]),
-        ("src/generate/", &["ingest", "lake", "report", "write"], &[]),
-        (
-            "src/record.rs",
-            &["ingest", "lake", "report", "write", "generate", "error", "disk"],
-            &[],
-        ),
+        ("src/ingest/", &["report", "query", "write", "generate"], &[]),
+        ("src/query/", &["ingest", "write", "generate"], &[]),
+        ("src/report/", &["ingest", "query", "write", "generate"], &[]),
+        ("src/lake/", &["ingest", "report", "query", "write", "generate"], &[]),
+        ("src/generate/", &["ingest", "lake", "report", "query", "write"], &[]),
+        ("src/columns.rs", nobody, &[]),
+        ("src/record.rs", nobody, &[]),
         (
             "src/error.rs",
             &["ingest", "lake", "report", "write", "generate", "record", "disk"],

@@ -213,6 +213,9 @@ fn l4_a_version_takes_the_place_of_its_row_in_one_step() {
         );
         let removed = ["names/00000001.parquet", "index/00000001.ids"];
         support::write(&crashed.join("staging/manifest.json"), read(&new, "manifest.json"));
+        for books in ["ledger/commits.jsonl", "ledger/inputs.ids"] {
+            support::write(&crashed.join(books), read(&new, books));
+        }
         let names = ("staging/names.parquet", "names/00000002.parquet");
         support::write(&crashed.join(names.0), read(&new, names.1));
         let decided = json!({"moves": [[staged, revised[0]], [names.0, names.1]], "removes": removed});

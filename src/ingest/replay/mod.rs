@@ -20,8 +20,8 @@ use super::{Fate, Outcome, Report, Tally, mib, settings};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::instant::DateOrder;
+use crate::lake::ledger::ReplayEntry;
 use crate::lake::lock::Owner;
-use crate::lake::manifest::ReplayEntry;
 use crate::lake::names::Names;
 use crate::lake::rejects::{self, RejectRow};
 use crate::lake::{Lake, Writer, runs};
@@ -392,10 +392,7 @@ fn books(total: &Tally, replayed: u64, accepted_beside: u64, generation: u64) ->
     ReplayEntry {
         generation,
         replayed,
-        read: total.read,
-        accepted: total.accepted,
-        duplicate: total.duplicate,
-        rejected: total.rejected,
+        books: total.books(),
         accepted_beside: Some(accepted_beside),
     }
 }

@@ -1,10 +1,11 @@
 //! The stream of accesses against a sort of all rows, on real files of every shape.
 
 use super::*;
+use crate::columns;
 use crate::disk::Disk;
+use crate::lake::around::{Asked, AuditRow};
 use crate::lake::file::ParquetFile;
 use crate::lake::manifest::{DataFile, Manifest};
-use crate::lake::schema;
 use arrow::array::{Int32Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use proptest::prelude::*;
@@ -15,10 +16,11 @@ use tempfile::TempDir;
 /// (instant, action, actor)
 type Row = (i64, i32, Option<String>);
 
-/// Writes a lake of one environment whose files have these row groups. Rows are sorted within each file.
+/// Writes a lake of one environment whose files have these row groups. Rows are sorted within each file. A file of rows
+/// that are no accesses is one of changes.
 fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
     let columns = Arc::new(Schema::new(vec![
-        Field::new("created_on", schema::timestamp(), false),
+        Field::new("created_on", columns::timestamp(), false),
         Field::new("action", DataType::Int32, false),
         Field::new("actor_id", DataType::Utf8, true),
     ]));
@@ -44,7 +46,7 @@ fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
         manifest.audit.push(AuditFile {
             file: DataFile::new(path, file.finish().expect("a disk")),
             environment: "e".to_owned(),
-            kind: Kind::Access,
+            kind: groups[0].first().map_or(Kind::Access, |row| Kind::of(row.1)),
             month: "2026-03".to_owned(),
             min_created_on_us: on().min().expect("rows"),
             max_created_on_us: on().max().expect("rows"),
@@ -57,12 +59,12 @@ fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
     }
 }
 
-fn read(log: &AccessLog) -> Vec<(i64, bool, Option<String>)> {
+fn read(log: &AccessLog) -> Vec<(i64, By, Option<String>)> {
     let mut found = Vec::new();
     log.read(|piece| {
         assert!(!piece.is_empty());
-        let rows = piece.created_on.iter().zip(piece.is_web).zip(piece.actor);
-        found.extend(rows.map(|((&on, &web), &actor)| (on, web, log.actors.get(actor as usize).cloned())));
+        let rows = piece.created_on.iter().zip(piece.by).zip(piece.actor);
+        found.extend(rows.map(|((&on, &by), &actor)| (on, by, log.actors.get(actor as usize).cloned())));
         Ok(())
     })
     .expect("a disk");
@@ -113,8 +115,8 @@ fn actors_that_have_no_room_in_a_dictionary_are_found_and_numbered_too() {
     assert_eq!(log.actors().len(), 40_000);
     let mut found = read(&log);
     found.sort();
-    let mut expected: Vec<(i64, bool, Option<String>)> = (0..40_000)
-        .flat_map(|number| [number, number % 7].map(|actor| (number as i64, true, Some(name(actor)))))
+    let mut expected: Vec<(i64, By, Option<String>)> = (0..40_000)
+        .flat_map(|number| [number, number % 7].map(|actor| (number as i64, By::Web, Some(name(actor)))))
         .collect();
     expected.sort();
     assert!(found == expected);
@@ -126,7 +128,7 @@ fn a_file_that_is_not_sorted_is_read_in_order_all_the_same() {
     let lake = lake(&home, &[vec![vec![row(5, 64, 1), row(1, 65, 2), row(3, 64, 0)]]]);
     let found = read(&lake.access_log("e", i64::MAX).expect("a lake"));
     assert_eq!(found.iter().map(|row| row.0).collect::<Vec<_>>(), [1, 3, 5]);
-    assert_eq!(found[0], (1, false, Some("actor 2".to_owned())));
+    assert_eq!(found[0], (1, By::WebServices, Some("actor 2".to_owned())));
 }
 
 #[test]
@@ -145,12 +147,19 @@ fn the_reader_s_failure_ends_the_stream() {
 
 /// Files of sorted rows that overlap as they like, in row groups of any size, many rows at the same instant.
 fn files() -> impl Strategy<Value = Vec<Vec<Vec<Row>>>> {
-    let row = (0i64..40, prop::sample::select(vec![64, 65]), 0usize..4)
-        .prop_map(|(on, action, actor)| row(on, action, actor));
-    let file = (prop::collection::vec(row, 1..40), 1usize..12).prop_map(|(mut rows, group_rows)| {
-        rows.sort();
-        rows.chunks(group_rows).map(<[Row]>::to_vec).collect()
-    });
+    let any_row = (0i64..40, any::<bool>(), 0usize..4);
+    let file =
+        (prop::collection::vec(any_row, 1..40), 1usize..12, any::<bool>()).prop_map(|(rows, group_rows, changes)| {
+            let action = |first| match (changes, first) {
+                (true, _) => 2,
+                (false, true) => 64,
+                (false, false) => 65,
+            };
+            let rows = rows.into_iter().map(|(on, first, actor)| row(on, action(first), actor));
+            let mut rows: Vec<Row> = rows.collect();
+            rows.sort();
+            rows.chunks(group_rows).map(<[Row]>::to_vec).collect()
+        });
     prop::collection::vec(file, 1..5)
 }
 
@@ -158,15 +167,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_stream_is_a_sort_of_all_rows_up_to_as_of(files in files(), wave_rows in 1u64..60, as_of in -1i64..45) {
+    fn the_stream_is_a_sort_of_all_rows_of_its_kinds_up_to_as_of(
+        files in files(), wave_rows in 1u64..60, as_of in -1i64..45, with_changes in any::<bool>(),
+    ) {
         let home = tempfile::tempdir().expect("a temporary folder");
         let lake = lake(&home, &files);
-        let mut log = lake.access_log("e", as_of).expect("a lake");
+        let kinds: &[Kind] = if with_changes { &[Kind::Access, Kind::Change] } else { &[Kind::Access] };
+        let mut log = lake.sightings("e", kinds, as_of).expect("a lake");
         log.wave_rows = wave_rows;
         let mut found = read(&log);
         prop_assert!(found.is_sorted_by_key(|row| row.0));
         let rows = files.iter().flatten().flatten().filter(|row| row.0 <= as_of);
-        let mut expected: Vec<_> = rows.map(|(on, action, actor)| (*on, *action == 64, actor.clone())).collect();
+        let rows = rows.filter(|row| with_changes || row.1 != 2);
+        let mut expected: Vec<_> = rows.map(|(on, action, actor)| (*on, By::of(*action), actor.clone())).collect();
         found.sort();
         expected.sort();
         prop_assert_eq!(found, expected);
@@ -175,9 +188,30 @@ proptest! {
     #[test]
     fn the_last_access_up_to_an_instant_is_that_of_all_rows(files in files(), instants in prop::collection::vec(-1i64..42, 0..5)) {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let log = lake(&home, &files).access_log("e", i64::MAX).expect("a lake");
-        let rows = || files.iter().flatten().flatten().map(|row| row.0);
+        let log = lake(&home, &files).sightings("e", &Kind::ALL, i64::MAX).expect("a lake");
+        let accesses = || files.iter().flatten().flatten().filter(|row| row.1 != 2);
+        let rows = || accesses().map(|row| row.0);
         let expected: Vec<Option<i64>> = instants.iter().map(|at| rows().filter(|on| on <= at).max()).collect();
         prop_assert_eq!(log.last_up_to(&instants).expect("a disk"), expected);
+    }
+
+    #[test]
+    fn the_rows_around_a_stretch_are_those_of_all_rows(
+        files in files(), from in -1i64..42, length in 0i64..9, as_of in 0i64..45, with_changes in any::<bool>(),
+    ) {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let kinds: &[Kind] = if with_changes { &[Kind::Access, Kind::Change] } else { &[Kind::Access] };
+        let to = from + length;
+        let asked = Asked { environment: "e", kinds, actor: "actor 1", as_of, from, to, most: 1000 };
+        let found = lake(&home, &files).around(&asked).expect("a disk");
+        let of_actor = files.iter().flatten().flatten().filter(|row| row.2.as_deref() == Some("actor 1"));
+        let of_kinds = of_actor.filter(|row| row.0 <= as_of && (with_changes || row.1 != 2));
+        let mut rows: Vec<(i64, i32)> = of_kinds.map(|row| (row.0, row.1)).collect();
+        rows.sort_unstable();
+        let plain = |row: &AuditRow| (row.created_on, row.action);
+        let inside: Vec<_> = rows.iter().copied().filter(|row| (from..=to).contains(&row.0)).collect();
+        prop_assert_eq!(found.rows.iter().map(plain).collect::<Vec<_>>(), inside);
+        prop_assert_eq!(found.before.as_ref().map(plain), rows.iter().copied().rfind(|row| row.0 < from));
+        prop_assert_eq!(found.after.as_ref().map(plain), rows.iter().copied().find(|row| row.0 > to));
     }
 }

@@ -1,7 +1,7 @@
 //! Verify: every statement of the manifest, checked against the files (L5), and what must hold over all of them.
 //!
 //! ```text
-//! manifest ─▶ books, listing                                            (`books`)
+//! manifest ─▶ listing, ledger ─▶ books                                  (`books`)
 //!          ─▶ each file, in parallel: bytes, hash, layout, rows         (`file`)
 //!          ─▶ identities of all rows, sorted outside of memory: no two,
 //!             and the index of identities has just these             (`twice`)
@@ -18,6 +18,7 @@ mod twice;
 use super::commit::Intent;
 use super::identity::Identity;
 use super::index::Key;
+use super::ledger::Ledger;
 use super::manifest::{self, DataFile, Manifest};
 use crate::error::{AtPath, Error, Result};
 use crate::instant;
@@ -161,11 +162,12 @@ fn while_steady<T>(
 }
 
 fn look(lake: &Path, manifest: &Manifest, scratch: &Path) -> Result<Verified> {
+    let (ledger, faults) = books::check(lake, manifest);
     let mut verified = Verified {
-        checked: checked(manifest),
+        checked: checked(manifest, &ledger),
         ..Verified::default()
     };
-    verified.add(books::check(manifest));
+    verified.add(faults);
     let twice = twice::Twice::new(verified.checked.rows, scratch);
     let of_audit = manifest.audit.par_iter().enumerate();
     let of_audit: Vec<Vec<Finding>> = of_audit
@@ -222,7 +224,7 @@ fn look(lake: &Path, manifest: &Manifest, scratch: &Path) -> Result<Verified> {
     Ok(verified)
 }
 
-fn checked(manifest: &Manifest) -> Checked {
+fn checked(manifest: &Manifest, ledger: &Ledger) -> Checked {
     let audit = manifest.audit.iter().map(|audit| &audit.file);
     let files: Vec<&DataFile> = audit
         .clone()
@@ -234,8 +236,8 @@ fn checked(manifest: &Manifest) -> Checked {
         files: files.len() as u64,
         bytes: files.iter().map(|file| file.bytes).sum(),
         rows: audit.map(|file| file.rows).sum(),
-        inputs: manifest.inputs.len() as u64,
-        runs: manifest.runs.len() as u64,
+        inputs: ledger.inputs().count() as u64,
+        runs: ledger.runs().count() as u64,
     }
 }
 

@@ -37,7 +37,8 @@ pub fn of(lake: &Lake, environment: &str, judged: &[Judged], deletions: &[i64]) 
     let instants: BTreeSet<i64> = windows().flat_map(|window| [window.start, window.end]).collect();
     let sources = lake.access_sources(environment, &instants)?;
     let broken = lake.rejected_sources(&BREAKS_OFF)?;
-    let series = Series::new(lake.manifest().inputs.iter().map(|input| input.name.as_str()));
+    let ledger = lake.ledger()?;
+    let series = Series::new(ledger.inputs().map(|input| input.name.as_str()));
     let none = BTreeSet::new();
     let at = |on: i64| sources.get(&on).unwrap_or(&none);
     let is_hole = |start: i64, end: i64| {

@@ -25,13 +25,13 @@ mod seen;
 pub use seen::Seen;
 
 use super::clock::LocalDates;
-use super::columns;
 use super::facts::Facts;
 use super::gap_table;
 use super::gaps::{Gap, Scope};
 use super::kernel::Window;
 use super::options::Options;
 use super::table::Table;
+use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use crate::lake::{Control, Lake};
@@ -42,35 +42,74 @@ use cause::Cause;
 use model::{Judged, Model};
 use std::sync::{Arc, LazyLock};
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        columns::required("environment", DataType::Utf8),
-        // The access before the silence, or where the log, the end of a gap or a deletion begins it.
-        columns::required("started_on", columns::timestamp()),
-        // The access after the silence, or where the log, a gap or a deletion ends it.
-        columns::required("ended_on", columns::timestamp()),
-        // Whole seconds from started_on to ended_on.
-        columns::required("duration_s", DataType::Int64),
-        // The lower median of accesses in the same stretch, without its edges, of the weeks compared.
-        columns::required("usual_accesses", DataType::Float64),
-        // How many of the four weeks before and the four after lie in the log.
-        columns::required("weeks_compared", DataType::Int64),
-        // How busy the hours around the silence were compared with the same weeks; at most 1.
-        columns::required("level", DataType::Float64),
-        // How many accesses were to be expected: usual accesses times level.
-        columns::required("expected_accesses", DataType::Float64),
-        // The shape of the gamma distribution of levels in this environment, 1 (wild) to 16 (regular).
-        columns::required("shape", DataType::Int64),
-        // How many local dates of the silence have hardly any access, and may be days off.
-        columns::required("quiet_dates", DataType::Int64),
-        // How many silences as long as this chance would make in the whole log.
-        columns::required("probability", DataType::Float64),
-        // Rows of data changes strictly inside: proof that the system was in use and these rows were not lost.
-        columns::required("changes_inside", DataType::Int64),
-        // The first deletion of logs (111) at or after the end: only such a one can have removed rows of the silence.
-        columns::optional("deleted_on", columns::timestamp()),
-        // ingest_hole or log_deleted where the lake knows of a cause; null when nothing explains the silence.
-        columns::optional("explained_by", DataType::Utf8),
+        columns::required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        columns::required(
+            "started_on",
+            columns::timestamp(),
+            "The access before the silence, or the instant at which the log, the end of a gap or a deletion of logs begins it.",
+        ),
+        columns::required(
+            "ended_on",
+            columns::timestamp(),
+            "The access after the silence, or the instant at which the log, a gap or a deletion of logs ends it.",
+        ),
+        columns::required(
+            "duration_s",
+            DataType::Int64,
+            "Whole seconds from `started_on` to `ended_on`.",
+        ),
+        columns::required(
+            "usual_accesses",
+            DataType::Float64,
+            "Accesses in the same stretch, without its edges, of the weeks compared: their lower median, bursts counted as few.",
+        ),
+        columns::required(
+            "weeks_compared",
+            DataType::Int64,
+            "How many of the four weeks before and the four after lie in the log; at least 4.",
+        ),
+        columns::required(
+            "level",
+            DataType::Float64,
+            "How busy the hours before or after the silence were against their usual, the lower of both, at most 1.",
+        ),
+        columns::required(
+            "expected_accesses",
+            DataType::Float64,
+            "How many accesses were to be expected: usual accesses times level, and for more than a week times its weeks.",
+        ),
+        columns::required(
+            "shape",
+            DataType::Int64,
+            "How regular the log is over so long a time: the shape of the gamma distribution of levels, from 1 (wild) to 16.",
+        ),
+        columns::required(
+            "quiet_dates",
+            DataType::Int64,
+            "Working dates of the silence, in `--tz`, that have hardly any access and may be days off.",
+        ),
+        columns::required(
+            "probability",
+            DataType::Float64,
+            "How many silences like this chance would make in the whole log; at most `--silence-threshold`.",
+        ),
+        columns::required(
+            "changes_inside",
+            DataType::Int64,
+            "Data changes strictly inside: proof that the system was in use and that not all rows are missing.",
+        ),
+        columns::optional(
+            "deleted_on",
+            columns::timestamp(),
+            "The first deletion of logs (action 111) at or after the end; only such a one can have removed rows of the silence.",
+        ),
+        columns::optional(
+            "explained_by",
+            DataType::Utf8,
+            "`ingest_hole` (an input is missing or broke off just there) or `log_deleted`; null where nothing known explains it.",
+        ),
     ]))
 });
 
