@@ -1,9 +1,9 @@
 """How well `silence` finds what is missing: recall and false alarms on generated logs of a year, with and without planted holes.
 
-    python3 benches/silence.py GATELOG FOLDER [--seeds 3] [--sizes 20,100,500]
+    python3 benches/silence.py GATELOG FOLDER [--first-seed 1] [--seeds 3] [--sizes 20,100,500]
 
 GATELOG is the program, FOLDER is for logs and lakes. The generator's logs are regular, so they are made uneven here, and
-made unlike what the model assumes; nothing in the model was fitted to them. A log is judged clean (every row is a false
+made unlike what the model assumes. A log is judged clean (every row is a false
 alarm) and with holes cut out of it (a hole is found when a row overlaps at least half of it; every other row that
 overlaps none is a false alarm). Recall is given by what kind of hole it is and by how many accesses it took.
 """
@@ -185,6 +185,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("gatelog")
     arguments.add_argument("folder", type=Path)
+    arguments.add_argument("--first-seed", type=int, default=1)
     arguments.add_argument("--seeds", type=int, default=3)
     arguments.add_argument("--sizes", default="20,100,500")
     arguments.add_argument("--verbose", action="store_true")
@@ -196,7 +197,7 @@ def main():
     by_kind = defaultdict(lambda: [0, [0] * len(THRESHOLDS)])
     by_count = defaultdict(lambda: [0, [0] * len(THRESHOLDS)])
     for people in map(int, given.sizes.split(",")):
-        for seed in range(1, given.seeds + 1):
+        for seed in range(given.first_seed, given.first_seed + given.seeds):
             header, base = generated(given.gatelog, given.folder, seed, people)
             for made in KINDS:
                 chance = random.Random(f"{made.__name__} {people} {seed}")

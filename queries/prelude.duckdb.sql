@@ -20,9 +20,9 @@ CREATE OR REPLACE VIEW names AS FROM latest('{lake}/names/*.parquet');
 CREATE OR REPLACE VIEW users AS FROM latest('{lake}/users/*.parquet');
 CREATE OR REPLACE VIEW organizations AS FROM latest('{lake}/organizations/*.parquet');
 
--- What was set aside, and every input there was.
+-- What was set aside, and every input there was. (Lakes of layouts before 3 name their inputs in manifest.json.)
 CREATE OR REPLACE VIEW rejects AS
     SELECT source, code FROM read_parquet('{lake}/rejects/*.parquet', union_by_name = true);
 CREATE OR REPLACE VIEW inputs AS
     SELECT unnest(inputs, max_depth := 2)
-    FROM read_json('{lake}/manifest.json', columns = {'inputs': 'STRUCT(name VARCHAR)[]'});
+    FROM read_json('{lake}/ledger/commits.jsonl', columns = {'inputs': 'STRUCT(name VARCHAR)[]'});

@@ -45,11 +45,11 @@ fn duration(seconds: i64) -> String {
     format!("{sign}{days}{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60)
 }
 
-/// Four decimals, but never 0 or 1 for what is neither: almost all is not all.
+/// Four decimals, but never 0 or 1 for what is neither: almost all is not all, and tiny is not nothing.
 fn fraction(value: f64) -> String {
     match format!("{value:.4}").as_str() {
         "1.0000" if value < 1.0 => "0.9999".to_owned(),
-        "0.0000" if value > 0.0 => "0.0001".to_owned(),
+        "0.0000" if value > 0.0 => format!("{value:.0e}"),
         text => text.to_owned(),
     }
 }

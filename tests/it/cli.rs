@@ -223,7 +223,7 @@ fn reports_for_people_and_pipes() {
         &["report", "--out", "reports", "--format", "csv,json,parquet"],
         0,
     );
-    assert_eq!(support::files(&home.path().join("reports")).len(), 26);
+    assert_eq!(support::files(&home.path().join("reports")).len(), 29);
 }
 
 /// Wren by id, Robin by name, users and an organization whose names would act on a terminal, and a row without a time.
@@ -291,7 +291,7 @@ fn the_demo_runs_and_runs_again() {
     let home = support::home();
     check(home.path(), "demo", &["demo"], 0);
     let reports = support::files(&home.path().join("gatelog-demo/reports"));
-    assert_eq!(reports.len(), 19);
+    assert_eq!(reports.len(), 21);
     for table in support::TABLES {
         let expected = support::repository().join(format!("sample-data/three-routes/expected/{table}.csv"));
         let found = &reports[&format!("{table}.csv")];

@@ -62,7 +62,7 @@ def open_lake(lake, scratch):
             nulls = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in columns.items())
             db.execute(f"COPY (SELECT {nulls} WHERE false) TO {text(file)} (FORMAT parquet)")
         prelude = prelude.replace(f"'{{lake}}/{files}'", text(folder / files))
-    db.execute(prelude.replace("'{lake}/manifest.json'", text(Path(lake) / "manifest.json")))
+    db.execute(prelude.replace("{lake}", str(lake).replace("'", "''")))
     return db
 
 
