@@ -146,14 +146,18 @@ pub fn all() -> Vec<Listed> {
         columns: report.schema(),
         source: Source::Report(report),
     }));
+    all.extend(dimensions());
+    all
+}
+
+fn dimensions() -> impl Iterator<Item = Listed> {
     let dimensions = model::dimensions().into_iter().enumerate();
-    all.extend(dimensions.map(|(place, dimension)| Listed {
+    dimensions.map(|(place, dimension)| Listed {
         name: dimension.name,
         meaning: dimension.meaning,
         columns: dimension.schema,
         source: Source::Dimension(place),
-    }));
-    all
+    })
 }
 
 /// The tables of these names, in this order; an error that lists all if there is one that does not exist.

@@ -13,7 +13,7 @@ use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -71,7 +71,13 @@ pub fn schema(evidence: Evidence) -> SchemaRef {
         ),
     ];
     fields.extend((evidence == Evidence::All).then_some(changes));
-    fields.extend([
+    fields.extend(how_it_ends());
+    Arc::new(Schema::new(fields))
+}
+
+/// The columns behind the counts.
+fn how_it_ends() -> [Field; 4] {
+    [
         columns::required(
             "client",
             DataType::Utf8,
@@ -92,8 +98,7 @@ pub fn schema(evidence: Evidence) -> SchemaRef {
             DataType::Int64,
             "Seconds within the session in which auditing was off.",
         ),
-    ]);
-    Arc::new(Schema::new(fields))
+    ]
 }
 
 /// Sessions turned into columns at a time, by one thread.

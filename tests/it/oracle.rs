@@ -359,14 +359,8 @@ fn unkind(home: &Path, seed: u64) -> Compared {
             ..ingest::Plan::new(exports, lake.clone())
         });
     }
-    let zones = [
-        "UTC",
-        "Europe/Berlin",
-        "America/Santiago",
-        "Asia/Kolkata",
-        "Pacific/Apia",
-        "America/New_York",
-    ];
+    let zones = "UTC Europe/Berlin America/Santiago Asia/Kolkata Pacific/Apia America/New_York";
+    let zones: Vec<&str> = zones.split(' ').collect();
     let mut time = |share: usize| {
         let beside = chance.pick(&[0, 0, 0, 1, -1, 5 * HOUR]);
         let time = chance.pick(&times) + beside;

@@ -60,7 +60,6 @@ fn uneven(rows: Vec<Row>, chance: &mut Chance) -> Vec<Row> {
         let share = days[(row.0 / DAY) as usize] * hours[(row.0 / HOUR) as usize];
         chance.below(10_000) < share
     };
-
     rows.into_iter().filter(|row| stays(row)).collect()
 }
 
