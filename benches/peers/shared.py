@@ -99,6 +99,12 @@ def edge_files(lake):
     return by_month[0] + (by_month[-1] if len(by_month) > 1 else [])
 
 
+def files_between(lake, kind, start_us, end_us):
+    """The files that may hold rows of a kind (or `*`) from one instant to another, by their months."""
+    first, last = (datetime.fromtimestamp(us // 1_000_000, timezone.utc).strftime("%Y-%m") for us in (start_us, end_us))
+    return [file for month, files in months(lake, kind).items() if first <= month <= last for file in files]
+
+
 def is_in_time_order(lake):
     """Whether the access rows are sorted by time when their files are read in order of their paths."""
     return all(len(files) == 1 for files in months(lake, "access").values())
