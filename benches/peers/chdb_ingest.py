@@ -65,7 +65,8 @@ def write(db, query, out):
     for folder in ("access", "change", "control"):
         os.makedirs(f"{out}/audit/environment={shared.ENVIRONMENT}/kind={folder}")
     parts = os.path.abspath(out) + f"/audit/environment={shared.ENVIRONMENT}/kind={{_partition_id}}.parquet"
-    db.query(f"INSERT INTO FUNCTION file({text(parts)}, Parquet) PARTITION BY concat(kind, '/month=', month) {query} {SETTINGS}")
+    files = f"file({text(parts)}, Parquet) PARTITION BY concat(kind, '/month=', month)"
+    db.query(f"INSERT INTO FUNCTION {files} {query} {SETTINGS}")
 
 
 def order(export):

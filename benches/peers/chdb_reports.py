@@ -46,7 +46,8 @@ class Lake:
 
     def window(self):
         edge = parquet(by_month(self.folder, "*", shared.edge_files(self.folder)), "created_on DateTime64(6, 'UTC')")
-        return self.rows(f"SELECT toUnixTimestamp64Micro(min(created_on)), toUnixTimestamp64Micro(max(created_on)) FROM {edge}")[0]
+        us = "toUnixTimestamp64Micro"
+        return self.rows(f"SELECT {us}(min(created_on)), {us}(max(created_on)) FROM {edge}")[0]
 
     def interval(self):
         structure = "user_access_auditing_interval_h Nullable(Int32), exported_on DateTime64(6, 'UTC')"
@@ -55,7 +56,8 @@ class Lake:
         return (rows[0][0] if rows and rows[0][0] is not None else 4) * 3_600_000_000
 
     def gaps(self, log_start, log_end):
-        structure = "created_on DateTime64(6, 'UTC'), audit_id String, action Int32, object_id Nullable(String), user_id Nullable(String)"
+        structure = "created_on DateTime64(6, 'UTC'), audit_id String, action Int32, object_id Nullable(String)"
+        structure += ", user_id Nullable(String)"
         switches = self.rows(
             "SELECT toUnixTimestamp64Micro(created_on), audit_id, action, object_id, user_id"
             f" FROM {parquet(shared.control_files(self.folder), structure)}"
@@ -169,11 +171,10 @@ def coverage(folder, out):
     lake = Lake(folder)
     log_start, log_end = lake.window()
     days = shared.covered_days(log_start, log_end, shared.effective(lake.gaps(log_start, log_end)))
-    rows = ", ".join(f"({day}, {audited}, {gap}, {'NULL' if share is None else repr(share)})" for day, audited, gap, share in days)
     lake.write(f"""
         SELECT '{shared.ENVIRONMENT}' AS environment, toDate32(day) AS date, audited_s, gap_s, coverage,
             coalesce(accesses, 0) AS accesses, coalesce(actors, 0) AS actors
-        FROM values('day Int64, audited_s Int64, gap_s Int64, coverage Nullable(Float64)', {rows}) AS covered
+        FROM values('day Int64, audited_s Int64, gap_s Int64, coverage Nullable(Float64)', {shared.tuples(days)}) AS covered
         LEFT JOIN (
             SELECT intDiv(us, {shared.DAY}) AS day, toInt64(count()) AS accesses, toInt64(uniqExact(actor_id)) AS actors
             FROM {lake.access} GROUP BY day
@@ -188,19 +189,20 @@ def users(folder, out):
     since, share = shared.recent(log_start, log_end, effective)
     session_gap = lake.interval() * 3 // 2
     dark = " + ".join(f"greatest(0, {end} - greatest({start}, last_us))" for start, end, _ in effective) or "0"
-    structure = """user_id String, is_disabled Nullable(Bool), deleted_in_source Nullable(Bool), application_id Nullable(String),
-        access_mode Nullable(Int32)"""
+    structure = "user_id String, is_disabled Nullable(Bool), deleted_in_source Nullable(Bool)"
+    structure += ", application_id Nullable(String), access_mode Nullable(Int32)"
     known = parquet(f"{lake.folder}/users/*.parquet", structure)
     silent = "if(accesses > 0, 'inactive', 'never_seen')" if share >= 0.9 else "'unknown'"
     lake.write(f"""
         WITH everybody AS (
-            SELECT if(known.user_id = '', seen.actor_id, known.user_id) AS actor_id, known.kind AS kind, seen.* EXCEPT actor_id
+            SELECT coalesce(known.user_id, seen.actor_id) AS actor_id, known.kind AS kind, seen.* EXCEPT (actor_id, at)
             FROM (
                 SELECT assumeNotNull(actor_id)::String AS actor_id, min(us) AS first_us, max(us) AS last_us,
                     maxIfOrNull(us, web) AS web_us, maxIfOrNull(us, NOT web) AS services_us,
                     toInt64(count()) AS accesses, toInt64(countIf(web)) AS by_web,
                     toInt64(uniqExact(intDiv(us, {shared.DAY}))) AS active_days,
-                    toInt64(1 + arrayCount(pause -> pause > {session_gap}, arrayDifference(arraySort(groupArray(us))))) AS sessions
+                    arraySort(groupArray(us)) AS at,
+                    toInt64(1 + arrayCount(pause -> pause > {session_gap}, arrayDifference(at))) AS sessions
                 FROM {lake.access} WHERE isNotNull(actor_id) GROUP BY actor_id
             ) AS seen
             FULL JOIN (
@@ -215,8 +217,8 @@ def users(folder, out):
             coalesce(accesses, 0) AS accesses, coalesce(by_web, 0) AS web_accesses,
             coalesce(everybody.accesses - by_web, 0) AS web_services_accesses,
             coalesce(everybody.sessions, 0) AS sessions, coalesce(everybody.active_days, 0) AS active_days,
-            multiIf(by_web = everybody.accesses, 'web_only', by_web = 0, 'web_services_only', everybody.accesses > 0, 'both', NULL)
-                AS client_usage,
+            multiIf(by_web = everybody.accesses, 'web_only', by_web = 0, 'web_services_only', everybody.accesses > 0, 'both',
+                NULL) AS client_usage,
             intDiv({log_end} - last_us, {shared.DAY}) AS days_since_last_access,
             if(last_us < {log_end}, ({log_end} - last_us - ({dark})) / ({log_end} - last_us), NULL) AS coverage_since_last,
             multiIf(last_us >= {since}, 'active', {silent.replace("accesses", "everybody.accesses")}) AS status

@@ -56,8 +56,7 @@ class Lake:
         columns = ["start_us", "end_us", "ended_us"][: len(spans[0]) if spans else 3]
         self.db.execute(f"CREATE TABLE {name} ({', '.join(f'{column} BIGINT' for column in columns)})")
         if spans:
-            rows = ", ".join("(" + ", ".join("NULL" if value is None else str(value) for value in span) + ")" for span in spans)
-            self.db.execute(f"INSERT INTO {name} VALUES {rows}")
+            self.db.execute(f"INSERT INTO {name} VALUES {shared.tuples(spans)}")
 
     def names(self):
         """The newest name of each id, as the table `newest_name`."""
@@ -120,7 +119,8 @@ def sessions(folder, out):
     lake.write(f"""
         WITH judged AS (
             SELECT session.*, actor_id, name, dark_us,
-                CASE WHEN before THEN 'audit_gap' WHEN started_us < {log_start + session_gap} THEN 'log_start' END AS cut_before,
+                CASE WHEN before THEN 'audit_gap' WHEN started_us < {log_start + session_gap} THEN 'log_start' END
+                    AS cut_before,
                 CASE WHEN after THEN 'audit_gap' WHEN seen_us > {log_end - interval} THEN 'log_end' END AS cut_after
             FROM session JOIN actor USING (nr) LEFT JOIN newest_name ON id = actor_id LEFT JOIN cut USING (nr, started_us)
         )
@@ -139,6 +139,15 @@ def clients(folder, out):
     lake = Lake(folder)
     log_start, _ = lake.window()
     lake.sessions(lake.interval() * 3 // 2)
+    grains = {
+        "day": "day", "week": "CAST(date_trunc('week', day) AS DATE)", "month": "CAST(date_trunc('month', day) AS DATE)",
+        "all": f"CAST(make_timestamp({log_start}) AS DATE)",
+    }
+    counted = " UNION ALL ".join(
+        f"SELECT '{grain}' AS grain, {start} AS period_start, web, CAST(sum(accesses) AS BIGINT) AS accesses,"
+        " count(DISTINCT actor_id) AS actors, CAST(sum(sessions) AS BIGINT) AS sessions FROM event GROUP BY ALL"
+        for grain, start in grains.items()
+    )
     lake.write(f"""
         WITH access_day AS (
             SELECT CAST(make_timestamp(us) AS DATE) AS day, action = 64 AS web, actor_id, count(*) AS accesses
@@ -154,15 +163,7 @@ def clients(folder, out):
             UNION ALL SELECT day, true, NULL, 0, by_web FROM session_day WHERE by_web > 0
             UNION ALL SELECT day, false, NULL, 0, by_services FROM session_day WHERE by_services > 0
         ),
-        counted AS (
-            {" UNION ALL ".join(f'''
-            SELECT '{grain}' AS grain, {start} AS period_start, web, CAST(sum(accesses) AS BIGINT) AS accesses,
-                count(DISTINCT actor_id) AS actors, CAST(sum(sessions) AS BIGINT) AS sessions
-            FROM event GROUP BY ALL''' for grain, start in {
-                "day": "day", "week": "CAST(date_trunc('week', day) AS DATE)", "month": "CAST(date_trunc('month', day) AS DATE)",
-                "all": f"CAST(make_timestamp({log_start}) AS DATE)",
-            }.items())}
-        )
+        counted AS ({counted})
         SELECT '{shared.ENVIRONMENT}' AS environment, grain, period_start, if(web, 'web', 'web_services') AS client,
             accesses, actors, sessions,
             accesses / CAST(sum(accesses) OVER (PARTITION BY grain, period_start) AS DOUBLE) AS share
@@ -184,11 +185,10 @@ def coverage(folder, out):
     log_start, log_end = lake.window()
     days = shared.covered_days(log_start, log_end, shared.effective(lake.gaps(log_start, log_end)))
     lake.db.execute("CREATE TABLE covered (day BIGINT, audited_s BIGINT, gap_s BIGINT, coverage DOUBLE)")
-    rows = ", ".join(f"({day}, {audited}, {gap}, {'NULL' if share is None else repr(share)})" for day, audited, gap, share in days)
-    lake.db.execute(f"INSERT INTO covered VALUES {rows}")
+    lake.db.execute(f"INSERT INTO covered VALUES {shared.tuples(days)}")
     lake.write(f"""
-        SELECT '{shared.ENVIRONMENT}' AS environment, DATE '1970-01-01' + CAST(day AS INTEGER) AS date, audited_s, gap_s, coverage,
-            coalesce(accesses, 0) AS accesses, coalesce(actors, 0) AS actors
+        SELECT '{shared.ENVIRONMENT}' AS environment, DATE '1970-01-01' + CAST(day AS INTEGER) AS date, audited_s, gap_s,
+            coverage, coalesce(accesses, 0) AS accesses, coalesce(actors, 0) AS actors
         FROM covered LEFT JOIN (
             SELECT us // {shared.DAY} AS day, count(*) AS accesses, count(DISTINCT actor_id) AS actors FROM access GROUP BY day
         ) USING (day)
@@ -213,8 +213,11 @@ def users(folder, out):
         -- The table is sorted by actor and time, so a day is new where it differs from the row before.
         active AS (
             SELECT nr, count(*) AS active_days
-            FROM (SELECT nr, us // {shared.DAY} AS day, lag(nr) OVER () AS nr_before, lag(us) OVER () // {shared.DAY} AS day_before
-                FROM sorted)
+            FROM (
+                SELECT nr, us // {shared.DAY} AS day, lag(nr) OVER () AS nr_before,
+                    lag(us) OVER () // {shared.DAY} AS day_before
+                FROM sorted
+            )
             WHERE nr IS DISTINCT FROM nr_before OR day <> day_before
             GROUP BY nr
         ),
@@ -223,7 +226,8 @@ def users(folder, out):
         ),
         known AS (
             SELECT user_id AS actor_id, CASE WHEN is_disabled OR deleted_in_source THEN 'disabled'
-                WHEN application_id IS NOT NULL THEN 'application' WHEN access_mode = 4 THEN 'non_interactive' ELSE 'person' END AS kind
+                WHEN application_id IS NOT NULL THEN 'application' WHEN access_mode = 4 THEN 'non_interactive'
+                ELSE 'person' END AS kind
             FROM '{folder}/users/*.parquet'
         ),
         everybody AS (
@@ -235,11 +239,11 @@ def users(folder, out):
             coalesce(accesses, 0) AS accesses, coalesce(web_accesses, 0) AS web_accesses,
             coalesce(accesses - web_accesses, 0) AS web_services_accesses,
             coalesce(sessions, 0) AS sessions, coalesce(active_days, 0) AS active_days,
-            CASE web_accesses WHEN accesses THEN 'web_only' WHEN 0 THEN 'web_services_only' ELSE if(accesses > 0, 'both', NULL) END
-                AS client_usage,
+            CASE WHEN web_accesses = accesses THEN 'web_only' WHEN web_accesses = 0 THEN 'web_services_only'
+                WHEN accesses > 0 THEN 'both' END AS client_usage,
             ({log_end} - last_us) // {shared.DAY} AS days_since_last_access,
-            CASE WHEN last_us < {log_end}
-                THEN CAST({log_end} - last_us - coalesce(dark_us, 0) AS DOUBLE) / CAST({log_end} - last_us AS DOUBLE) END AS coverage_since_last,
+            CASE WHEN last_us < {log_end} THEN CAST({log_end} - last_us - coalesce(dark_us, 0) AS DOUBLE)
+                / CAST({log_end} - last_us AS DOUBLE) END AS coverage_since_last,
             CASE WHEN last_us >= {since} THEN 'active' WHEN {share!r} >= 0.9 THEN if(accesses > 0, 'inactive', 'never_seen')
                 ELSE 'unknown' END AS status
         FROM everybody LEFT JOIN seen USING (nr) LEFT JOIN started USING (nr) LEFT JOIN active USING (nr)

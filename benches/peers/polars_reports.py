@@ -92,9 +92,8 @@ def sessions(folder, out):
     log_start, log_end = lake.window()
     interval = lake.interval()
     session_gap = interval * 3 // 2
-    effective = pl.DataFrame(
-        shared.effective(lake.gaps(log_start, log_end)), schema=dict.fromkeys(["start_us", "end_us", "ended_us"], pl.Int64), orient="row"
-    )
+    schema = dict.fromkeys(["start_us", "end_us", "ended_us"], pl.Int64)
+    effective = pl.DataFrame(shared.effective(lake.gaps(log_start, log_end)), schema=schema, orient="row")
     ids, found = lake.sessions(session_gap)
     started, seen, start, end, ended = (col(name) for name in ("started_us", "seen_us", "start_us", "end_us", "ended_us"))
     # Gaps are apart and sorted: a session is near one if the first that ends late enough begins early enough.
@@ -121,7 +120,8 @@ def sessions(folder, out):
         duration_min_s=(seen - started) // 1_000_000,
         duration_max_s=pl.when(cut_after.is_null()).then((seen + interval - started) // 1_000_000),
         accesses=accesses, web_accesses=web, web_services_accesses=accesses - web,
-        client=pl.when(web == accesses).then(pl.lit("web")).when(web == 0).then(pl.lit("web_services")).otherwise(pl.lit("mixed")),
+        client=pl.when(web == accesses).then(pl.lit("web"))
+        .when(web == 0).then(pl.lit("web_services")).otherwise(pl.lit("mixed")),
         start_censored=cut_before, end_censored=cut_after, audit_gap_s=col("dark_us").fill_null(0) // 1_000_000,
     )
     write(result.collect(), out)
@@ -158,7 +158,8 @@ def activity(folder, out):
     us = col("us")
     # 1970-01-01 was a Thursday, three days after a Monday.
     rows = Lake(folder).access.group_by(
-        weekday=((us // shared.DAY + 3) % 7 + 1).cast(pl.Int32), hour=(us % shared.DAY // 3_600_000_000).cast(pl.Int32), web="web"
+        weekday=((us // shared.DAY + 3) % 7 + 1).cast(pl.Int32),
+        hour=(us % shared.DAY // 3_600_000_000).cast(pl.Int32), web="web",
     ).agg(accesses=pl.len().cast(pl.Int64), actors=col("actor_id").drop_nulls().n_unique().cast(pl.Int64))
     result = rows.select("weekday", "hour", client(col("web")), "accesses", "actors").sort("weekday", "hour", "client")
     write(result.collect(engine="streaming"), out)
@@ -207,14 +208,18 @@ def users(folder, out):
         .when(col("access_mode") == 4).then(pl.lit("non_interactive")).otherwise(pl.lit("person")),
     )
     last, accesses, by_web = col("last_us"), col("accesses"), col("web_accesses")
-    dark = sum((pl.when(last < end).then(end - pl.max_horizontal(last, pl.lit(start))).otherwise(0) for start, end, _ in effective), pl.lit(0))
-    silent = pl.when(accesses > 0).then(pl.lit("inactive")).otherwise(pl.lit("never_seen")) if share >= 0.9 else pl.lit("unknown")
+    dark = pl.lit(0)
+    for start, end, _ in effective:
+        dark = dark + pl.when(last < end).then(end - pl.max_horizontal(last, pl.lit(start))).otherwise(0)
+    never_or_long_ago = pl.when(accesses > 0).then(pl.lit("inactive")).otherwise(pl.lit("never_seen"))
+    silent = never_or_long_ago if share >= 0.9 else pl.lit("unknown")
     everybody = seen.join(known, on="actor_id", how="full", coalesce=True)
     result = everybody.lazy().join(lake.names().lazy(), left_on="actor_id", right_on="id", how="left").select(
         "actor_id", actor_name="name", kind=col("kind").fill_null("unknown"),
         first_access_on=instant(col("first_us")), last_access_on=instant(last),
         last_web_on=instant(col("web_us")), last_web_services_on=instant(col("services_us")),
-        accesses=accesses.fill_null(0), web_accesses=by_web.fill_null(0), web_services_accesses=(accesses - by_web).fill_null(0),
+        accesses=accesses.fill_null(0), web_accesses=by_web.fill_null(0),
+        web_services_accesses=(accesses - by_web).fill_null(0),
         sessions=col("sessions").fill_null(0), active_days=col("active_days").fill_null(0),
         client_usage=pl.when(by_web == accesses).then(pl.lit("web_only"))
         .when(by_web == 0).then(pl.lit("web_services_only")).when(accesses > 0).then(pl.lit("both")),

@@ -228,6 +228,11 @@ def recent(log_start, log_end, effective_gaps, inactive_after=90 * DAY):
     return since, (listened - dark) / (log_end - since)
 
 
+def tuples(rows):
+    """Rows of numbers as SQL writes them."""
+    return ", ".join("(" + ", ".join("NULL" if value is None else repr(value) for value in row) + ")" for row in rows)
+
+
 def instant(micros):
     """Microseconds since 1970 as SQL takes them, exactly."""
     whole = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
@@ -237,6 +242,6 @@ def instant(micros):
 def main(jobs):
     """Runs the job named first with the other arguments and prints what it took, imports and start left out."""
     name, *arguments = sys.argv[1:]
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     jobs[name](*arguments)
-    print(json.dumps({"seconds": time.perf_counter() - start}))
+    print(json.dumps({"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu}))
