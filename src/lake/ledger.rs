@@ -268,8 +268,8 @@ fn add(disk: &Disk, path: &Path, at: u64, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).at_path(path, "cannot be written")?;
     file.sync()?;
     // The folder may be new as well.
-    let folders = path.ancestors().skip(1).take(if is_new { 2 } else { 0 });
-    folders.map(|folder| disk.sync_dir(folder)).collect()
+    let mut folders = path.ancestors().skip(1).take(if is_new { 2 } else { 0 });
+    folders.try_for_each(|folder| disk.sync_dir(folder))
 }
 
 /// What a writer asks of the ledger: was this ingested before?
