@@ -30,7 +30,7 @@ def machine(gatelog, python):
         "cores": os.cpu_count(),
         "cpu": model,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": platform.platform(),
+        "system": f"{platform.system()}, {' '.join(platform.libc_ver())}",
         "gatelog": first_line([gatelog, "--version"]),
         "peers": first_line([python, "-c", versions]) + f" · Python {platform.python_version()}",
         "load_before": os.getloadavg(),
@@ -136,7 +136,7 @@ def document(machine, options, made, runs):
 {machine['date']}, {machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB, {machine['system']}, load {loads}.
 {machine['gatelog']} · {machine['peers']}.
 `python3 benches/compare.py GATELOG FOLDER --size {options.size} --rounds {options.rounds}`: medians after a warm-up, with range.
-A peer's time leaves out its start and imports; its CPU time and bytes read do not. Ratios are taken round by round.
+A peer's time leaves out its start and imports; so does its CPU time; its bytes read do not. Ratios are taken round by round.
 
 {table(runs)}
 ## What must hold
