@@ -104,9 +104,9 @@ pub fn local(dates: &mut LocalDates, window: Window) -> Window {
 fn without(window: Window, cuts: &[Window]) -> Vec<(Window, Window)> {
     let first = cuts.partition_point(|cut| cut.start < window.start);
     let mut start = window.start;
-    // A gap before the window may reach into it; there is one at most, since gaps are apart.
-    if let Some(before) = cuts[..first].iter().map(|cut| cut.end).max() {
-        start = start.max(before);
+    // The last gap that begins before the window may reach into it: gaps are apart.
+    if let Some(before) = cuts[..first].iter().rev().find(|cut| cut.start < cut.end) {
+        start = start.max(before.end);
     }
     let mut parts = Vec::new();
     for cut in cuts[first..].iter().take_while(|cut| cut.start < window.end) {
