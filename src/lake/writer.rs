@@ -2,8 +2,8 @@
 //!
 //! A run has two halves. While rows come in ([`Writer`]), each gets an *ordinal* and claims its identity; nothing is
 //! judged yet. [`Writer::settle`] judges all claims ([`super::claims`]), and the [`Settled`] run knows how many rows of
-//! each stretch are new, takes last rejects and is committed ([`super::commit`]). A run that is
-//! dropped instead leaves the lake as it was.
+//! each stretch are new, takes last rejects and is committed ([`super::commit`]), with the files of months that have
+//! become many as one ([`super::months`]). A run that is dropped instead leaves the lake as it was.
 //!
 //! Memory: rows, claims and merges share the budget, whatever the number of rows; side tables and names are held.
 
