@@ -4,7 +4,6 @@
 //! [`State`]; when that is not the next block's beginning, the driver parses the remainder and the next block again as
 //! one. So the size of blocks never changes what is read (L2), and a broken record costs only itself.
 
-use super::columns::Columns;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, Raw, fault, normalize};
 use super::reject::{Reason, Reject};
@@ -12,8 +11,8 @@ use super::{csv, json, side, xml};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
 use crate::lake::names::Names;
+use crate::lake::rows::Rows;
 use crate::lake::side::SideRow;
-use arrow::array::RecordBatch;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -86,8 +85,7 @@ pub struct Stop {
 
 /// What a block holds. Record numbers count from 1 within the block; the driver adds what came before.
 pub struct Parsed {
-    pub rows: RecordBatch,
-    pub identities: Vec<Identity>,
+    pub rows: Rows,
     pub rejects: Vec<Reject>,
     /// Rows that only say that the source has deleted a row; a reject if no such row is known.
     pub deletions: Vec<(Identity, Reject)>,
@@ -115,10 +113,8 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         Form::Pages | Form::Xml(_) => sink.records(),
         Form::Lines | Form::Csv(_) => lines_of(&block.head, &block.bytes[..stop.consumed]),
     };
-    let rows = sink.columns.finish()?;
     Ok(Parsed {
-        identities: identity::of_rows(&rows)?,
-        rows,
+        rows: sink.rows,
         rejects: sink.rejects,
         deletions: sink.deletions,
         names: sink.names,
@@ -139,7 +135,7 @@ fn lines_of(head: &Head, bytes: &[u8]) -> u64 {
 /// Takes what a grammar finds.
 pub struct Sink<'b> {
     block: &'b Block,
-    columns: Columns,
+    rows: Rows,
     rejects: Vec<Reject>,
     deletions: Vec<(Identity, Reject)>,
     /// That of the last reject: when many are broken, then mostly in the same way.
@@ -156,7 +152,7 @@ impl<'b> Sink<'b> {
     fn new(block: &'b Block) -> Self {
         Sink {
             block,
-            columns: Columns::new(),
+            rows: Rows::default(),
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),
@@ -181,7 +177,7 @@ impl<'b> Sink<'b> {
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
                 self.names.see(environment, &record);
-                self.columns.push(&record, environment, &self.block.head.source);
+                self.rows.push(&record, environment);
             }
             Err(fault) => self.reject_in(environment, fault, span),
         }
@@ -241,7 +237,7 @@ impl<'b> Sink<'b> {
 
     /// How many records were found so far.
     fn records(&self) -> u64 {
-        (self.columns.len() + self.rejects.len() + self.deletions.len() + self.side.len()) as u64
+        (self.rows.len() + self.rejects.len() + self.deletions.len() + self.side.len()) as u64
     }
 
     /// The input goes on, but cannot be decoded. The record it breaks off in is rejected for that; or else a reject

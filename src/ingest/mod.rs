@@ -9,7 +9,6 @@
 
 mod archive;
 mod block;
-mod columns;
 mod csv;
 mod decode;
 mod discover;

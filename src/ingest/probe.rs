@@ -6,17 +6,15 @@ use super::head::{Found, Known};
 use super::join::Joint;
 use super::source;
 use crate::error::{Error, Result};
-use crate::lake::schema;
+use crate::lake::rows::Rows;
 use crate::lake::side::SideRow;
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
 use std::path::{Path, PathBuf};
 
 /// What one input holds.
 #[derive(Debug, PartialEq)]
 pub struct Seen {
     pub form: &'static str,
-    pub rows: RecordBatch,
+    pub rows: Rows,
     pub side: Vec<SideRow>,
     /// Code, number, and place in the text.
     pub rejects: Vec<(&'static str, u64, u64)>,
@@ -61,11 +59,11 @@ pub fn probe(path: &Path, how: &Probe) -> Result<Vec<Seen>> {
 }
 
 fn read(mut reader: source::Reader, how: &Probe) -> Result<Seen> {
-    let (mut joint, mut rows) = (Joint::new(), Vec::new());
+    let mut joint = Joint::new();
     let mut numbers = reader.head().body.1;
     let mut seen = Seen {
         form: reader.head().form_name(),
-        rows: RecordBatch::new_empty(schema::STAGED.clone()),
+        rows: Rows::default(),
         side: Vec::new(),
         rejects: Vec::new(),
         deletions: 0,
@@ -79,12 +77,11 @@ fn read(mut reader: source::Reader, how: &Probe) -> Result<Seen> {
             .extend(rejects.map(|reject| (reject.reason.code, reject.record + numbers, place(reject.span.start))));
         seen.side.extend(parsed.side);
         seen.deletions += parsed.deletions.len();
-        rows.push(parsed.rows);
+        seen.rows.append(parsed.rows);
         numbers += parsed.numbers;
     }
     if !joint.is_done() {
         return Err(Error::failed("some bytes were neither understood nor rejected"));
     }
-    seen.rows = concat_batches(&schema::STAGED, &rows)?;
     Ok(seen)
 }

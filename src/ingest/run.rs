@@ -15,9 +15,7 @@ use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::ledger::InputEntry;
 use crate::lake::names::Names;
-use crate::lake::{runs, schema};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::TimestampMicrosecondType;
+use crate::lake::runs;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -236,8 +234,8 @@ impl<'p> Run<'p> {
         let (block, parsed) = open.joint.join(block, parsed)?;
         let before = open.numbers;
         open.numbers += parsed.numbers;
-        open.window = union(open.window, window(&parsed.rows));
-        let rows = self.writer.stage(parsed.rows, &parsed.identities)?;
+        open.window = union(open.window, parsed.rows.window());
+        let rows = self.writer.stage(parsed.rows, &block.head.source)?;
         let deleted = parsed.deletions.len() as u64;
         self.doubts
             .take(input, parsed.deletions, &block, before, &mut self.writer)?;
@@ -371,14 +369,6 @@ fn check(plan: &Plan, outcome: &Outcome) -> Result<()> {
             .hint("mend the export, or leave out --strict to set bad records aside and keep the rest")),
         (None, None) => Ok(()),
     }
-}
-
-/// First and last `created_on` of staged rows.
-pub fn window(rows: &RecordBatch) -> Option<(i64, i64)> {
-    let on = rows
-        .column(schema::CREATED_ON)
-        .as_primitive::<TimestampMicrosecondType>();
-    arrow::compute::min(on).zip(arrow::compute::max(on))
 }
 
 pub fn union(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {

@@ -19,6 +19,7 @@ use super::months::{self, Month};
 use super::names::Names;
 use super::rejects::{self, RejectSink};
 use super::revise::{self, Placed};
+use super::rows::{Row, Rows};
 use super::runs::Run;
 use super::side::{Side, SideRow};
 use super::sort::Sorter;
@@ -29,6 +30,7 @@ use crate::error::Result;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const REJECTS_FILE: &str = "rejects.parquet";
 const DOUBTFUL_FILE: &str = "doubtful.parquet";
@@ -145,15 +147,14 @@ impl Writer {
             .covers(content, state, || Ledger::read(&base.root, &base.manifest))
     }
 
-    /// Stages rows; says which ordinals they have.
-    pub fn stage(&mut self, rows: RecordBatch, identities: &[Identity]) -> Result<Range<u64>> {
+    /// Stages rows of a source; says which ordinals they have.
+    pub fn stage(&mut self, rows: Rows, source: &Arc<str>) -> Result<Range<u64>> {
         let start = self.claims.count();
-        if rows.num_rows() > 0 {
-            let ranks = revise::ranks(&rows);
+        if !rows.is_empty() {
             let claims = &mut self.claims;
-            self.sorter.push(rows, start, |row, partition| {
-                let key = Key::new(identities[row], partition.kind, partition.month);
-                claims.row(key, ranks.as_ref().and_then(|ranks| ranks[row]))
+            self.sorter.push(rows, start, source, |rows, row, partition| {
+                let key = Key::new(rows.identities()[row], partition.kind, partition.month);
+                claims.row(key, Row::read(rows.row(row)).rank())
             })?;
         }
         Ok(start..self.claims.count())

@@ -108,7 +108,7 @@ pub fn read_one(row: &RejectRow<'_>, head: Option<&Arc<Head>>) -> Result<Again> 
             loss: None,
             start,
         })?;
-        if parsed.rows.num_rows() > 0 || !parsed.side.is_empty() || !parsed.deletions.is_empty() {
+        if !parsed.rows.is_empty() || !parsed.side.is_empty() || !parsed.deletions.is_empty() {
             return Ok(Again::Understood(parsed));
         }
         reasons.extend(parsed.rejects.into_iter().next().map(|reject| reject.reason));

@@ -1,0 +1,216 @@
+//! A Parquet file of the lake made of staged rows: each value goes from the row straight into its column's pages.
+//!
+//! The columns, their order and the profile are those of [`super::file`].
+
+use super::file::{Hashing, ROW_GROUP_ROWS, Written, has_dictionary, lake_writer};
+use super::guid::Guid;
+use super::rows::{self, Row, Text, TextColumn};
+use super::sort::{Partition, StagedFile};
+use crate::chunk::{BitChunk, Finished, NumberChunk, SPELLED_BYTES, TextChunk, Value};
+use crate::disk::Disk;
+use crate::error::{AtPath, Error, Result};
+use crate::instant;
+use parquet::errors::Result as ParquetResult;
+use parquet::file::writer::SerializedFileWriter;
+use std::path::{Path, PathBuf};
+
+/// A file while it is written.
+pub struct RowFile {
+    path: PathBuf,
+    partition: Partition,
+    month: String,
+    group_bytes: usize,
+    file: SerializedFileWriter<Hashing>,
+    group: Group,
+    rows: u64,
+    range: Option<(i64, i64)>,
+}
+
+/// How many rows there are between two looks at the size of a group.
+const LOOK_ROWS: usize = 1 << 12;
+
+impl RowFile {
+    /// With row groups of at most so many bytes, encoded.
+    pub fn create(disk: &Disk, path: &Path, partition: &Partition, group_bytes: usize) -> Result<RowFile> {
+        let file = lake_writer(disk, path, group_bytes)?;
+        Ok(RowFile {
+            path: path.to_owned(),
+            month: instant::month_name(partition.month),
+            partition: partition.clone(),
+            group_bytes,
+            group: Group::new(&file).at_path(path, "cannot be written")?,
+            file,
+            rows: 0,
+            range: None,
+        })
+    }
+
+    /// Takes a row that comes after all rows before; `is_deleted` is what a deletion says of it.
+    pub fn take(&mut self, row: &[u8], is_deleted: bool, source: &str) -> Result<()> {
+        let row = Row::read(row);
+        self.range = Some((self.range.map_or(row.created_on, |range| range.0), row.created_on));
+        self.rows += 1;
+        let partition = [&*self.partition.environment, self.partition.kind.name(), &self.month];
+        let taken = self.group.take(&row, is_deleted, source, partition);
+        taken.at_path(&self.path, "cannot be written")?;
+        let is_time_to_look = self.group.rows.is_multiple_of(LOOK_ROWS);
+        if self.group.rows == ROW_GROUP_ROWS || (is_time_to_look && self.group.bytes() >= self.group_bytes) {
+            self.end_group().at_path(&self.path, "cannot be written")?;
+        }
+        Ok(())
+    }
+
+    fn end_group(&mut self) -> ParquetResult<()> {
+        let next = Group::new(&self.file)?;
+        let group = std::mem::replace(&mut self.group, next);
+        if group.rows == 0 {
+            return Ok(());
+        }
+        let mut to = self.file.next_row_group()?;
+        group.finish(|chunk| chunk.append_to(&mut to))?;
+        to.close()?;
+        Ok(())
+    }
+
+    pub fn finish(mut self) -> Result<StagedFile> {
+        let (min_created_on_us, max_created_on_us) = self
+            .range
+            .ok_or_else(|| Error::failed("a file of the lake has no rows").at(&self.path))?;
+        self.end_group().at_path(&self.path, "cannot be written")?;
+        let sink = self.file.into_inner().at_path(&self.path, "cannot be written")?;
+        let written: Written = sink.finish(self.rows)?;
+        Ok(StagedFile {
+            partition: self.partition,
+            path: self.path,
+            written,
+            min_created_on_us,
+            max_created_on_us,
+        })
+    }
+}
+
+/// The columns of a row group, in the order of [`super::schema::LAKE`].
+struct Group {
+    rows: usize,
+    columns: Vec<Column>,
+}
+
+enum Column {
+    Text(TextChunk),
+    Number(NumberChunk),
+    Bit(BitChunk),
+}
+
+/// A value for a column of its type.
+enum Cell<'a> {
+    Text(Text<'a>),
+    Number(Option<i64>),
+    Bit(bool),
+}
+
+impl Group {
+    fn new(file: &SerializedFileWriter<Hashing>) -> ParquetResult<Group> {
+        let columns = file.schema_descr().columns().iter().map(|column| {
+            let has_dictionary = has_dictionary(column.name());
+            Ok(match column.physical_type() {
+                parquet::basic::Type::BYTE_ARRAY => {
+                    Column::Text(TextChunk::new(column.clone(), has_dictionary, spell)?)
+                }
+                parquet::basic::Type::BOOLEAN => Column::Bit(BitChunk::new(column.clone())?),
+                _ => Column::Number(NumberChunk::new(column.clone(), has_dictionary)?),
+            })
+        });
+        Ok(Group {
+            rows: 0,
+            columns: columns.collect::<ParquetResult<_>>()?,
+        })
+    }
+
+    fn take(&mut self, row: &Row<'_>, is_deleted: bool, source: &str, partition: [&str; 3]) -> ParquetResult<()> {
+        use TextColumn::{
+            AdditionalInfo, AttributeMask, AuditId, CallingUserId, CallingUserName, ChangeData, ObjectId, ObjectName,
+            ObjectType, RegardingObjectId, RegardingObjectName, TransactionId, UserAdditionalInfo, UserId, UserName,
+        };
+        let texts = row.texts();
+        let (actor_id, actor_name) = rows::actor(row.action, &texts);
+        let text = |column: TextColumn| Cell::Text(texts[column as usize]);
+        let cells = [
+            text(AuditId),
+            Cell::Number(Some(row.created_on)),
+            Cell::Number(Some(row.action.into())),
+            Cell::Number(row.operation.map(i64::from)),
+            text(ObjectType),
+            text(ObjectId),
+            text(ObjectName),
+            text(UserId),
+            text(UserName),
+            text(actor_id),
+            text(actor_name),
+            text(CallingUserId),
+            text(CallingUserName),
+            text(TransactionId),
+            text(AttributeMask),
+            text(ChangeData),
+            text(AdditionalInfo),
+            text(UserAdditionalInfo),
+            text(RegardingObjectId),
+            text(RegardingObjectName),
+            Cell::Number(row.version_number),
+            Cell::Number(row.time_to_live_s.map(i64::from)),
+            Cell::Bit(row.is_deleted || is_deleted),
+            Cell::Text(Text::Bytes(source.as_bytes())),
+            Cell::Text(Text::Bytes(partition[0].as_bytes())),
+            Cell::Text(Text::Bytes(partition[1].as_bytes())),
+            Cell::Text(Text::Bytes(partition[2].as_bytes())),
+        ];
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
+            column.push(cell)?;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// How much the group takes of the file, about.
+    fn bytes(&self) -> usize {
+        self.columns.iter().map(Column::written_bytes).sum()
+    }
+
+    fn finish(self, mut append: impl FnMut(Finished) -> ParquetResult<()>) -> ParquetResult<()> {
+        self.columns.into_iter().try_for_each(|column| append(column.finish()?))
+    }
+}
+
+impl Column {
+    fn push(&mut self, cell: Cell<'_>) -> ParquetResult<()> {
+        match (self, cell) {
+            (Column::Text(column), Cell::Text(text)) => column.push(match text {
+                Text::Null => None,
+                Text::Guid(guid) => Some(Value::Number(guid.number())),
+                Text::Bytes(bytes) => Some(Value::Bytes(bytes)),
+            }),
+            (Column::Number(column), Cell::Number(number)) => column.push(number),
+            (Column::Bit(column), Cell::Bit(bit)) => column.push(bit),
+            _ => unreachable!("the cells stand in the order of the schema"),
+        }
+    }
+
+    fn written_bytes(&self) -> usize {
+        match self {
+            Column::Text(column) => column.written_bytes(),
+            Column::Number(column) => column.written_bytes(),
+            Column::Bit(column) => column.written_bytes(),
+        }
+    }
+
+    fn finish(self) -> ParquetResult<Finished> {
+        match self {
+            Column::Text(column) => column.finish(),
+            Column::Number(column) => column.finish(),
+            Column::Bit(column) => column.finish(),
+        }
+    }
+}
+
+fn spell(number: u128) -> [u8; SPELLED_BYTES] {
+    Guid(number.to_be_bytes()).text()
+}
