@@ -141,7 +141,7 @@ impl NumberChunk {
         }
         let width = if is_long { 8 } else { 4 };
         let values = self.dictionary.as_slice();
-        let dictionary = (!values.is_empty()).then(|| (values, values.len() / width));
+        let dictionary = (values, values.len() / width);
         self.pages
             .finish(dictionary, |nulls| statistics(range, is_long, nulls), Some(self.index))
     }

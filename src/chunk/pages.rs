@@ -74,6 +74,19 @@ impl Pages {
         self.rows += 1;
     }
 
+    /// Notes rows with a value each.
+    pub fn values(&mut self, rows: usize) {
+        self.rows += rows;
+        if self.nulls > 0 {
+            self.levels.resize(self.rows, 1);
+        }
+    }
+
+    /// How many more rows the page under way takes.
+    pub fn room(&self) -> usize {
+        PAGE_ROWS - self.rows
+    }
+
     /// Notes a row without a value.
     pub fn null(&mut self) {
         if self.nulls == 0 {
@@ -150,10 +163,11 @@ impl Pages {
         body[start..start + 4].copy_from_slice(&length.to_le_bytes());
     }
 
-    /// Ends the chunk, all pages of which have been ended; `dictionary` is PLAIN, with its number of values.
+    /// Ends the chunk, all pages of which have been ended; `dictionary` is PLAIN, with its number of values. It is
+    /// written where a page has codes, be it without values.
     pub fn finish(
         mut self,
-        dictionary: Option<(&[u8], usize)>,
+        (values, count): (&[u8], usize),
         statistics: impl FnOnce(u64) -> Statistics,
         column_index: Option<ColumnIndexBuilder>,
     ) -> Result<Finished> {
@@ -163,8 +177,10 @@ impl Pages {
             encoding: Encoding::PLAIN,
             count: 1,
         }];
-        match dictionary {
-            Some((values, count)) => {
+        let is_coded = |place: &(u64, usize, usize, Encoding)| place.3 == Encoding::RLE_DICTIONARY;
+        let has_dictionary = self.places.iter().any(is_coded);
+        match has_dictionary {
+            true => {
                 let page = Page::DictionaryPage {
                     buf: self.compressor.compress(values)?.into(),
                     num_values: count as u32,
@@ -175,7 +191,7 @@ impl Pages {
                 let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
                 self.uncompressed_bytes += written.uncompressed_size;
             }
-            None => encodings.clear(),
+            false => encodings.clear(),
         }
         let data_offset = sink.bytes_written() as u64;
         let pages = self.written.into_inner()?;
@@ -209,7 +225,7 @@ impl Pages {
             .set_total_uncompressed_size(self.uncompressed_bytes as i64)
             .set_num_values(self.total_rows as i64)
             .set_data_page_offset(data_offset as i64)
-            .set_dictionary_page_offset(dictionary.map(|_| 0))
+            .set_dictionary_page_offset(has_dictionary.then_some(0))
             .set_statistics(statistics(self.total_nulls as u64))
             .build()?;
         let close = ColumnCloseResult {

@@ -60,6 +60,21 @@ impl TextChunk {
         }
     }
 
+    /// Takes the same value for many rows.
+    pub fn repeat(&mut self, value: Value<'_>, mut times: usize) -> Result<()> {
+        while times > 0 && self.is_coding {
+            let rows = times.min(self.pages.room());
+            let code = self.dictionary.code_of(value);
+            self.codes.resize(self.codes.len() + rows, code);
+            self.pages.values(rows);
+            times -= rows;
+            if self.pages.is_full(0) {
+                self.end_page()?;
+            }
+        }
+        (0..times).try_for_each(|_| self.push(Some(value)))
+    }
+
     fn push_plain(&mut self, value: Value<'_>) {
         let start = self.plain.len();
         self.plain.extend_from_slice(&[0; 4]);
@@ -102,8 +117,7 @@ impl TextChunk {
         self.end_page()?;
         let mut range = self.range;
         self.dictionary.texts().for_each(|text| widen(&mut range, text));
-        let count = self.dictionary.len();
-        let dictionary = (count > 0).then(|| (self.dictionary.plain(), count));
+        let dictionary = (self.dictionary.plain(), self.dictionary.len());
         self.pages.finish(dictionary, |nulls| statistics(range, nulls), None)
     }
 }

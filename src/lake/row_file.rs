@@ -5,6 +5,7 @@
 use super::file::{Hashing, ROW_GROUP_ROWS, Written, has_dictionary, lake_writer};
 use super::guid::Guid;
 use super::rows::{self, Row, Text, TextColumn};
+use super::schema;
 use super::sort::{Partition, StagedFile};
 use crate::chunk::{BitChunk, Finished, NumberChunk, SPELLED_BYTES, TextChunk, Value};
 use crate::disk::Disk;
@@ -13,6 +14,7 @@ use crate::instant;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::writer::SerializedFileWriter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file while it is written.
 pub struct RowFile {
@@ -46,12 +48,11 @@ impl RowFile {
     }
 
     /// Takes a row that comes after all rows before; `is_deleted` is what a deletion says of it.
-    pub fn take(&mut self, row: &[u8], is_deleted: bool, source: &str) -> Result<()> {
+    pub fn take(&mut self, row: &[u8], is_deleted: bool, source: &Arc<str>) -> Result<()> {
         let row = Row::read(row);
         self.range = Some((self.range.map_or(row.created_on, |range| range.0), row.created_on));
         self.rows += 1;
-        let partition = [&*self.partition.environment, self.partition.kind.name(), &self.month];
-        let taken = self.group.take(&row, is_deleted, source, partition);
+        let taken = self.group.take(&row, is_deleted, source);
         taken.at_path(&self.path, "cannot be written")?;
         let is_time_to_look = self.group.rows.is_multiple_of(LOOK_ROWS);
         if self.group.rows == ROW_GROUP_ROWS || (is_time_to_look && self.group.bytes() >= self.group_bytes) {
@@ -67,7 +68,8 @@ impl RowFile {
             return Ok(());
         }
         let mut to = self.file.next_row_group()?;
-        group.finish(|chunk| chunk.append_to(&mut to))?;
+        let partition = [&*self.partition.environment, self.partition.kind.name(), &self.month];
+        group.finish(partition, |chunk| chunk.append_to(&mut to))?;
         to.close()?;
         Ok(())
     }
@@ -89,10 +91,13 @@ impl RowFile {
     }
 }
 
-/// The columns of a row group, in the order of [`super::schema::LAKE`].
+/// The columns of a row group, in the order of [`schema::LAKE`].
 struct Group {
     rows: usize,
     columns: Vec<Column>,
+    /// The source of the last rows, and how many they are: its column gets them when another comes.
+    source: Option<Arc<str>>,
+    source_rows: usize,
 }
 
 enum Column {
@@ -122,11 +127,13 @@ impl Group {
         });
         Ok(Group {
             rows: 0,
+            source: None,
+            source_rows: 0,
             columns: columns.collect::<ParquetResult<_>>()?,
         })
     }
 
-    fn take(&mut self, row: &Row<'_>, is_deleted: bool, source: &str, partition: [&str; 3]) -> ParquetResult<()> {
+    fn take(&mut self, row: &Row<'_>, is_deleted: bool, source: &Arc<str>) -> ParquetResult<()> {
         use TextColumn::{
             AdditionalInfo, AttributeMask, AuditId, CallingUserId, CallingUserName, ChangeData, ObjectId, ObjectName,
             ObjectType, RegardingObjectId, RegardingObjectName, TransactionId, UserAdditionalInfo, UserId, UserName,
@@ -158,16 +165,24 @@ impl Group {
             Cell::Number(row.version_number),
             Cell::Number(row.time_to_live_s.map(i64::from)),
             Cell::Bit(row.is_deleted || is_deleted),
-            Cell::Text(Text::Bytes(source.as_bytes())),
-            Cell::Text(Text::Bytes(partition[0].as_bytes())),
-            Cell::Text(Text::Bytes(partition[1].as_bytes())),
-            Cell::Text(Text::Bytes(partition[2].as_bytes())),
         ];
         for (column, cell) in self.columns.iter_mut().zip(cells) {
             column.push(cell)?;
         }
+        if !self.source.as_ref().is_some_and(|last| Arc::ptr_eq(last, source)) {
+            self.end_source()?;
+            self.source = Some(source.clone());
+        }
+        self.source_rows += 1;
         self.rows += 1;
         Ok(())
+    }
+
+    fn end_source(&mut self) -> ParquetResult<()> {
+        match self.source.take() {
+            Some(source) => self.columns[schema::SOURCE].repeat(&source, std::mem::take(&mut self.source_rows)),
+            None => Ok(()),
+        }
     }
 
     /// How much the group takes of the file, about.
@@ -175,7 +190,16 @@ impl Group {
         self.columns.iter().map(Column::written_bytes).sum()
     }
 
-    fn finish(self, mut append: impl FnMut(Finished) -> ParquetResult<()>) -> ParquetResult<()> {
+    /// `partition` is what the last columns say of all rows.
+    fn finish(
+        mut self,
+        partition: [&str; 3],
+        mut append: impl FnMut(Finished) -> ParquetResult<()>,
+    ) -> ParquetResult<()> {
+        self.end_source()?;
+        for (column, value) in self.columns[schema::ENVIRONMENT..].iter_mut().zip(partition) {
+            column.repeat(value, self.rows)?;
+        }
         self.columns.into_iter().try_for_each(|column| append(column.finish()?))
     }
 }
@@ -191,6 +215,14 @@ impl Column {
             (Column::Number(column), Cell::Number(number)) => column.push(number),
             (Column::Bit(column), Cell::Bit(bit)) => column.push(bit),
             _ => unreachable!("the cells stand in the order of the schema"),
+        }
+    }
+
+    /// Takes the same text for many rows.
+    fn repeat(&mut self, text: &str, rows: usize) -> ParquetResult<()> {
+        match self {
+            Column::Text(column) => column.repeat(Value::Bytes(text.as_bytes()), rows),
+            _ => unreachable!("a column of texts"),
         }
     }
 
@@ -214,3 +246,6 @@ impl Column {
 fn spell(number: u128) -> [u8; SPELLED_BYTES] {
     Guid(number.to_be_bytes()).text()
 }
+
+#[cfg(test)]
+mod tests;

@@ -225,6 +225,14 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Room for rows of so many bytes.
+    pub fn with_capacity(bytes: usize) -> Rows {
+        Rows {
+            bytes: Vec::with_capacity(bytes),
+            ..Rows::default()
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.ends.len()
     }

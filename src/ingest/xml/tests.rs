@@ -93,7 +93,7 @@ fn outcome(text: impl AsRef<[u8]>) -> (usize, Vec<(&'static str, String)>) {
     let parsed = parsed(text.as_ref());
     let raw = |reject: &Reject| String::from_utf8_lossy(&text.as_ref()[reject.span.clone()]).into_owned();
     let told = |reject: Reject| (reject.reason.code, raw(&reject));
-    (parsed.rows.num_rows(), parsed.rejects.into_iter().map(told).collect())
+    (parsed.rows.len(), parsed.rejects.into_iter().map(told).collect())
 }
 
 fn resultset(results: &str) -> String {
@@ -438,10 +438,7 @@ fn records_without_an_envelope_need_nothing_after_them() {
         start: State::Begin,
     };
     let parsed = block::parse(&block).expect("rows");
-    assert_eq!(
-        (parsed.rows.num_rows(), parsed.rejects.len(), parsed.numbers),
-        (3, 0, 3)
-    );
+    assert_eq!((parsed.rows.len(), parsed.rejects.len(), parsed.numbers), (3, 0, 3));
 }
 
 #[test]
