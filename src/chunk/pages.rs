@@ -28,12 +28,19 @@ pub struct Pages {
     nulls: usize,
     /// Data pages.
     written: TrackedWrite<Vec<u8>>,
-    /// Of each data page: where it begins, its length, its rows, its encoding.
-    places: Vec<(u64, usize, usize, Encoding)>,
+    places: Vec<WrittenPage>,
     uncompressed_bytes: usize,
     total_rows: usize,
     total_nulls: usize,
     body: Vec<u8>,
+}
+
+/// A data page among those written.
+struct WrittenPage {
+    offset: u64,
+    bytes: usize,
+    rows: usize,
+    encoding: Encoding,
 }
 
 /// A chunk that can go into a row group.
@@ -141,8 +148,12 @@ impl Pages {
         };
         let page = CompressedPage::new(page, body.len());
         let written = SerializedPageWriter::new(&mut self.written).write_page(page)?;
-        self.places
-            .push((written.offset, written.compressed_size, self.rows, encoding));
+        self.places.push(WrittenPage {
+            offset: written.offset,
+            bytes: written.compressed_size,
+            rows: self.rows,
+            encoding,
+        });
         self.uncompressed_bytes += written.uncompressed_size;
         self.total_rows += self.rows;
         self.total_nulls += self.nulls;
@@ -171,55 +182,34 @@ impl Pages {
         statistics: impl FnOnce(u64) -> Statistics,
         column_index: Option<ColumnIndexBuilder>,
     ) -> Result<Finished> {
+        let encodings = self.encodings();
+        let has_dictionary = encodings
+            .iter()
+            .any(|stats| stats.page_type == PageType::DICTIONARY_PAGE);
         let mut sink = TrackedWrite::new(Vec::new());
-        let mut encodings = vec![PageEncodingStats {
-            page_type: PageType::DICTIONARY_PAGE,
-            encoding: Encoding::PLAIN,
-            count: 1,
-        }];
-        let is_coded = |place: &(u64, usize, usize, Encoding)| place.3 == Encoding::RLE_DICTIONARY;
-        let has_dictionary = self.places.iter().any(is_coded);
-        match has_dictionary {
-            true => {
-                let page = Page::DictionaryPage {
-                    buf: self.compressor.compress(values)?.into(),
-                    num_values: count as u32,
-                    encoding: Encoding::PLAIN,
-                    is_sorted: false,
-                };
-                let page = CompressedPage::new(page, values.len());
-                let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
-                self.uncompressed_bytes += written.uncompressed_size;
-            }
-            false => encodings.clear(),
+        if has_dictionary {
+            let page = Page::DictionaryPage {
+                buf: self.compressor.compress(values)?.into(),
+                num_values: count as u32,
+                encoding: Encoding::PLAIN,
+                is_sorted: false,
+            };
+            let page = CompressedPage::new(page, values.len());
+            let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
+            self.uncompressed_bytes += written.uncompressed_size;
         }
         let data_offset = sink.bytes_written() as u64;
-        let pages = self.written.into_inner()?;
-        sink.write_all(&pages)?;
-        drop(pages);
+        sink.write_all(&self.written.into_inner()?)?;
         let mut offsets = OffsetIndexBuilder::new();
-        for &(offset, length, rows, encoding) in &self.places {
-            offsets.append_offset_and_size((data_offset + offset) as i64, length as i32);
-            offsets.append_row_count(rows as i64);
-            match encodings.last_mut() {
-                Some(last) if last.page_type == PageType::DATA_PAGE && last.encoding == encoding => last.count += 1,
-                _ => encodings.push(PageEncodingStats {
-                    page_type: PageType::DATA_PAGE,
-                    encoding,
-                    count: 1,
-                }),
-            }
+        for page in &self.places {
+            offsets.append_offset_and_size((data_offset + page.offset) as i64, page.bytes as i32);
+            offsets.append_row_count(page.rows as i64);
         }
-        let mut used: Vec<Encoding> = encodings
-            .iter()
-            .map(|stats| stats.encoding)
-            .chain([Encoding::RLE])
-            .collect();
-        used.dedup();
+        let used = encodings.iter().map(|stats| stats.encoding).chain([Encoding::RLE]);
         let bytes: Bytes = sink.into_inner()?.into();
         let metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
-            .set_encodings(used)
+            .set_encodings(used.collect())
             .set_page_encoding_stats(encodings)
             .set_total_compressed_size(bytes.len() as i64)
             .set_total_uncompressed_size(self.uncompressed_bytes as i64)
@@ -237,5 +227,30 @@ impl Pages {
             offset_index: Some(offsets.build()),
         };
         Ok(Finished { bytes, close })
+    }
+
+    /// How many pages there are of each encoding, as they follow each other; a dictionary is PLAIN.
+    fn encodings(&self) -> Vec<PageEncodingStats> {
+        let is_coded = |page: &WrittenPage| page.encoding == Encoding::RLE_DICTIONARY;
+        let dictionary = PageEncodingStats {
+            page_type: PageType::DICTIONARY_PAGE,
+            encoding: Encoding::PLAIN,
+            count: 1,
+        };
+        let mut encodings: Vec<_> = self
+            .places
+            .iter()
+            .any(is_coded)
+            .then_some(dictionary)
+            .into_iter()
+            .collect();
+        for pages in self.places.chunk_by(|a, b| a.encoding == b.encoding) {
+            encodings.push(PageEncodingStats {
+                page_type: PageType::DATA_PAGE,
+                encoding: pages[0].encoding,
+                count: pages.len() as i32,
+            });
+        }
+        encodings
     }
 }

@@ -42,17 +42,39 @@ impl TextChunk {
         })
     }
 
-    pub fn push(&mut self, value: Option<Value<'_>>) -> Result<()> {
+    /// Takes the next row's value; gives its code while values become codes.
+    pub fn push(&mut self, value: Option<Value<'_>>) -> Result<Option<u32>> {
+        let mut code = None;
         match value {
             None => self.pages.null(),
             Some(value) => {
                 self.pages.value();
                 match self.is_coding {
-                    true => self.codes.push(self.dictionary.code_of(value)),
+                    true => {
+                        let found = self.dictionary.code_of(value);
+                        self.codes.push(found);
+                        code = Some(found);
+                    }
                     false => self.push_plain(value),
                 }
             }
         }
+        self.end_full_page()?;
+        Ok(code)
+    }
+
+    /// Takes a value by its code, where values still become codes; else the row is still to be taken.
+    pub fn push_code(&mut self, code: u32) -> Result<bool> {
+        if self.is_coding {
+            self.pages.value();
+            self.codes.push(code);
+            self.end_full_page()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn end_full_page(&mut self) -> Result<()> {
         let new_bytes = self.dictionary.plain().len() - self.dictionary_before;
         match self.pages.is_full(self.plain.len() + new_bytes) {
             true => self.end_page(),
@@ -72,7 +94,7 @@ impl TextChunk {
                 self.end_page()?;
             }
         }
-        (0..times).try_for_each(|_| self.push(Some(value)))
+        (0..times).try_for_each(|_| self.push(Some(value)).map(drop))
     }
 
     fn push_plain(&mut self, value: Value<'_>) {

@@ -98,6 +98,27 @@ struct Group {
     /// The source of the last rows, and how many they are: its column gets them when another comes.
     source: Option<Arc<str>>,
     source_rows: usize,
+    /// What the codes of objects and users, and of their names, are among the actors.
+    actors: [Alias; 4],
+}
+
+/// The codes that a column's values have in another column; [`UNKNOWN`] where that has not met one.
+#[derive(Default)]
+struct Alias(Vec<u32>);
+
+const UNKNOWN: u32 = u32::MAX;
+
+impl Alias {
+    fn get(&self, code: u32) -> Option<u32> {
+        self.0.get(code as usize).copied().filter(|&other| other != UNKNOWN)
+    }
+
+    fn set(&mut self, code: u32, other: u32) {
+        if self.0.len() <= code as usize {
+            self.0.resize(code as usize + 1, UNKNOWN);
+        }
+        self.0[code as usize] = other;
+    }
 }
 
 enum Column {
@@ -111,6 +132,8 @@ enum Cell<'a> {
     Text(Text<'a>),
     Number(Option<i64>),
     Bit(bool),
+    /// What another column says of the row too.
+    Like(TextColumn),
 }
 
 impl Group {
@@ -129,6 +152,7 @@ impl Group {
             rows: 0,
             source: None,
             source_rows: 0,
+            actors: Default::default(),
             columns: columns.collect::<ParquetResult<_>>()?,
         })
     }
@@ -151,8 +175,8 @@ impl Group {
             text(ObjectName),
             text(UserId),
             text(UserName),
-            text(actor_id),
-            text(actor_name),
+            Cell::Like(actor_id),
+            Cell::Like(actor_name),
             text(CallingUserId),
             text(CallingUserName),
             text(TransactionId),
@@ -166,8 +190,12 @@ impl Group {
             Cell::Number(row.time_to_live_s.map(i64::from)),
             Cell::Bit(row.is_deleted || is_deleted),
         ];
-        for (column, cell) in self.columns.iter_mut().zip(cells) {
-            column.push(cell)?;
+        let mut codes = [None; schema::SOURCE];
+        for (place, cell) in cells.into_iter().enumerate() {
+            codes[place] = match cell {
+                Cell::Like(column) => self.take_like(place, column, texts[column as usize], &codes)?,
+                cell => self.columns[place].push(cell)?,
+            };
         }
         if !self.source.as_ref().is_some_and(|last| Arc::ptr_eq(last, source)) {
             self.end_source()?;
@@ -176,6 +204,33 @@ impl Group {
         self.source_rows += 1;
         self.rows += 1;
         Ok(())
+    }
+
+    /// Takes a text that another column holds too; most often its code there tells the code here.
+    fn take_like(
+        &mut self,
+        place: usize,
+        column: TextColumn,
+        text: Text<'_>,
+        codes: &[Option<u32>],
+    ) -> ParquetResult<Option<u32>> {
+        let (of, alias) = match column {
+            TextColumn::ObjectId => (schema::OBJECT_ID, 0),
+            TextColumn::ObjectName => (schema::OBJECT_ID + 1, 1),
+            TextColumn::UserId => (schema::USER_ID, 2),
+            _ => (schema::USER_ID + 1, 3),
+        };
+        let (there, alias) = (codes[of], &mut self.actors[alias]);
+        if let Some(code) = there.and_then(|code| alias.get(code))
+            && self.columns[place].push_code(code)?
+        {
+            return Ok(Some(code));
+        }
+        let here = self.columns[place].push(Cell::Text(text))?;
+        if let (Some(there), Some(here)) = (there, here) {
+            alias.set(there, here);
+        }
+        Ok(here)
     }
 
     fn end_source(&mut self) -> ParquetResult<()> {
@@ -205,16 +260,24 @@ impl Group {
 }
 
 impl Column {
-    fn push(&mut self, cell: Cell<'_>) -> ParquetResult<()> {
+    /// Takes a value; gives the code of a text that has one.
+    fn push(&mut self, cell: Cell<'_>) -> ParquetResult<Option<u32>> {
         match (self, cell) {
             (Column::Text(column), Cell::Text(text)) => column.push(match text {
                 Text::Null => None,
                 Text::Guid(guid) => Some(Value::Number(guid.number())),
                 Text::Bytes(bytes) => Some(Value::Bytes(bytes)),
             }),
-            (Column::Number(column), Cell::Number(number)) => column.push(number),
-            (Column::Bit(column), Cell::Bit(bit)) => column.push(bit),
+            (Column::Number(column), Cell::Number(number)) => column.push(number).map(|()| None),
+            (Column::Bit(column), Cell::Bit(bit)) => column.push(bit).map(|()| None),
             _ => unreachable!("the cells stand in the order of the schema"),
+        }
+    }
+
+    fn push_code(&mut self, code: u32) -> ParquetResult<bool> {
+        match self {
+            Column::Text(column) => column.push_code(code),
+            _ => unreachable!("a column of texts"),
         }
     }
 

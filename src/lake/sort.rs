@@ -232,7 +232,7 @@ impl Sorter {
             }
             self.parts[number].stretches.push(stretch);
         }
-        self.batches.clear();
+        self.batches = Vec::new();
         self.held_bytes = 0;
         Ok(())
     }
@@ -260,15 +260,18 @@ impl Sorter {
         stretch::pack(&block)
     }
 
-    /// Writes one sorted file per partition and fate; rows that were dropped are gone.
-    pub fn finish(mut self, verdicts: &Verdicts) -> Result<SortedFiles> {
-        let was_spilled = self.runs > 0;
-        if was_spilled {
-            self.write_run()?;
-            self.batches = Vec::new();
-        } else {
-            self.sort();
+    /// No more rows come.
+    pub fn end(&mut self) -> Result<()> {
+        match self.runs {
+            0 => self.sort(),
+            _ => self.write_run()?,
         }
+        Ok(())
+    }
+
+    /// Writes one sorted file per partition and fate, once all rows are in; rows that were dropped are gone.
+    pub fn finish(self, verdicts: &Verdicts) -> Result<SortedFiles> {
+        let was_spilled = self.runs > 0;
         // The largest first: the last one to be begun is small, so no core waits long.
         let size = |part: &Part| (part.bytes(), part.held.len());
         let mut order: Vec<usize> = (0..self.parts.len()).collect();

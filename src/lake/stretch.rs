@@ -20,8 +20,8 @@ use zstd::bulk::{Compressor, Decompressor};
 /// How large the rows of a block are that is full.
 pub const BLOCK_BYTES: usize = 1 << 19;
 
-/// Fast, and three quarters of what the best levels save.
-const ZSTD_LEVEL: i32 = 1;
+/// A third faster than level 1 both ways, for a tenth more bytes.
+const ZSTD_LEVEL: i32 = -3;
 
 /// Length, ordinal and source, which stand before the bytes of each row.
 const HEAD_BYTES: usize = 16;

@@ -77,6 +77,24 @@ impl Base {
     }
 }
 
+/// The verdicts on all claims, and the keys of the new rows.
+fn judge(
+    (disk, root, manifest): (&Disk, &Path, &Manifest),
+    claims: Claims,
+    deleted: &mut Spill<u128>,
+) -> Result<(Verdicts, Option<Written>)> {
+    if claims.count() == 0 {
+        return Ok((Verdicts::default(), None));
+    }
+    let runs = manifest.index.iter();
+    let mut runs = runs
+        .map(|run| IndexRun::open(&root.join(&run.path), run.rows))
+        .collect::<Result<Vec<_>>>()?;
+    let mut new = IndexWriter::create(disk, &root.join(STAGING).join(index::STAGED))?;
+    let verdicts = claims.judge(&mut runs, &mut new, deleted)?;
+    Ok((verdicts, Some(new.finish()?)))
+}
+
 /// Writes rows as a group of a file that is there once there is a row.
 fn write_group(disk: &Disk, file: &mut Option<ParquetFile>, path: &Path, rows: &RecordBatch) -> Result<()> {
     if rows.num_rows() == 0 {
@@ -201,26 +219,18 @@ impl Writer {
     pub fn settle(self) -> Result<Settled> {
         let Writer {
             base,
-            sorter,
+            mut sorter,
             claims,
             doubtful,
             memory_bytes,
             ..
         } = self;
-        let staging = base.staging();
-        let mut deleted = Spill::new(&base.disk, staging.join("deleted"), memory_bytes / 32);
-        let (mut verdicts, mut index) = (Verdicts::default(), None);
-        if claims.count() > 0 {
-            let mut runs = base
-                .manifest
-                .index
-                .iter()
-                .map(|run| IndexRun::open(&base.root.join(&run.path), run.rows))
-                .collect::<Result<Vec<_>>>()?;
-            let mut new = IndexWriter::create(&base.disk, &staging.join(index::STAGED))?;
-            verdicts = claims.judge(&mut runs, &mut new, &mut deleted)?;
-            index = Some(new.finish()?);
-        }
+        let mut deleted = Spill::new(&base.disk, base.staging().join("deleted"), memory_bytes / 32);
+        // Neither needs the other.
+        let lake = (&base.disk, base.root.as_path(), &base.manifest);
+        let (judged, sorted) = rayon::join(|| judge(lake, claims, &mut deleted), || sorter.end());
+        let (verdicts, index) = judged?;
+        sorted?;
         Ok(Settled {
             base,
             sorter,
