@@ -6,7 +6,8 @@
 
 use super::columns::Columns;
 use super::head::{Form, Head, Table};
-use super::normalize::{Fault, Raw, fault, normalize};
+use super::normalize::{Fault, deleted_id, fault, normalize};
+use super::raw::Raw;
 use super::reject::{Reason, Reject};
 use super::{csv, json, side, xml};
 use crate::error::Result;
@@ -168,11 +169,11 @@ impl<'b> Sink<'b> {
     }
 
     /// A raw row that stands at `span` of the block.
-    pub fn record(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+    pub fn record(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         if self.block.head.table != Table::Audit {
             return self.side_row(raw, environment, span);
         }
-        if let Some(id) = raw.deleted_id() {
+        if let Some(id) = deleted_id(raw) {
             let sentence = "the source has deleted this row before it was ever exported with its createdon";
             let reject = self.reject_of(environment, fault("created-on-missing", sentence), span);
             self.deletions.push((identity::of_id(environment, &id), reject));
@@ -187,7 +188,7 @@ impl<'b> Sink<'b> {
         }
     }
 
-    fn side_row(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+    fn side_row(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         match side::normalize(raw, environment, &self.block.head) {
             Ok(row) => {
                 self.names.see_user(&row);

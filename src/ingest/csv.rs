@@ -7,7 +7,8 @@
 use super::block::{Block, Sink, Stop};
 use super::fields::{Field, field_of, is_list_of_accesses, tool_field_of};
 use super::lines::{Line, Lines};
-use super::normalize::{Fault, Raw, fault};
+use super::normalize::{Fault, fault};
+use super::raw::Raw;
 use crate::instant;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -270,7 +271,7 @@ pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
 
 fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, environment: &str, sink: &mut Sink<'_>) {
     match to_raw(bytes, cells, layout) {
-        Ok(raw) => sink.record(raw, environment, span),
+        Ok(mut raw) => sink.record(&mut raw, environment, span),
         Err(fault) => sink.reject(fault, span),
     }
 }

@@ -4,23 +4,24 @@
 //! line end before it. Inside a proper JSON string that cannot occur, since its quotes would be escaped.
 
 use super::block::{Block, Sink, State, Stop, too_long};
-use super::entry::{Entry, EntrySeed, Keys};
+use super::entry::{Entry, EntrySeed};
 use super::lines::Lines;
 use super::normalize::{Fault, fault};
+use super::scanner::Scanner;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Hands a parsed entry on, as a record or as a reject.
-fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
+fn deliver(entry: &mut Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
     match entry.undecodable {
         Some(field) => sink.reject_in(
             environment,
             fault("syntax", format!("the value of {field:?} is not valid JSON text")),
             span,
         ),
-        None => sink.record(entry.raw, environment, span),
+        None => sink.record(&mut entry.raw, environment, span),
     }
 }
 
@@ -33,12 +34,14 @@ pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
     lines.stop()
 }
 
-/// Reads the entries of a block.
+/// Reads the entries of a block, one after the other.
 struct Entries<'b> {
     bytes: &'b [u8],
     /// The bytes as text: known to be one, they need no look at each value.
     text: Option<&'b str>,
-    keys: Keys,
+    scanner: Scanner,
+    /// The last entry that was read.
+    entry: Entry<'b>,
 }
 
 impl<'b> Entries<'b> {
@@ -46,26 +49,33 @@ impl<'b> Entries<'b> {
         Entries {
             bytes: &block.bytes,
             text: std::str::from_utf8(&block.bytes).ok(),
-            keys: Keys::default(),
+            scanner: Scanner::new(),
+            entry: Entry::default(),
         }
     }
 
-    /// The entry that begins at a span's first byte, and where it ends.
-    fn read(&mut self, span: Range<usize>) -> serde_json::Result<(Entry<'b>, usize)> {
+    /// Reads the entry that begins at a span's first byte, and says where it ends.
+    fn read(&mut self, span: Range<usize>) -> serde_json::Result<usize> {
+        self.entry.clear();
+        let text = self.text.and_then(|text| text.get(..span.end));
+        if let Some(end) = text.and_then(|text| self.scanner.read(text, span.start, &mut self.entry)) {
+            return Ok(end);
+        }
+        self.entry.clear();
         let start = span.start;
-        let (entry, length) = match self.text.and_then(|text| text.get(span.clone())) {
+        let length = match text.and_then(|text| text.get(start..)) {
             Some(text) => self.read_with(serde_json::Deserializer::from_str(text)),
             None => self.read_with(serde_json::Deserializer::from_slice(&self.bytes[span])),
         }?;
-        Ok((entry, start + length))
+        Ok(start + length)
     }
 
     fn read_with<R: serde_json::de::Read<'b>>(
         &mut self,
         mut json: serde_json::Deserializer<R>,
-    ) -> serde_json::Result<(Entry<'b>, usize)> {
-        let entry = EntrySeed(&mut self.keys).deserialize(&mut json)?;
-        Ok((entry, json.into_iter::<IgnoredAny>().byte_offset()))
+    ) -> serde_json::Result<usize> {
+        EntrySeed(&mut self.entry).deserialize(&mut json)?;
+        Ok(json.into_iter::<IgnoredAny>().byte_offset())
     }
 }
 
@@ -78,17 +88,21 @@ fn parse_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<'b
     if line[0] == b'[' {
         return page_in_line(block, span, entries, sink);
     }
-    let entry = entries.read(start..end).and_then(|(entry, read)| match read == end {
-        true => Ok(entry),
+    let read = entries.read(start..end).and_then(|read| match read == end {
+        true => Ok(()),
         // Says what stands behind it.
-        false => serde_json::from_slice::<Entry<'_>>(line),
+        false => serde_json::from_slice::<Entry<'_>>(line).map(drop),
     });
-    match entry {
-        Ok(entry) if entry.is_page => page_in_line(block, span, entries, sink),
-        Ok(entry) => {
-            let environment = block.head.environment_for(entry.context.as_deref());
-            deliver(entry, &environment, span, sink);
-        }
+    let entry = &mut entries.entry;
+    match read {
+        Ok(()) if entry.is_page => page_in_line(block, span, entries, sink),
+        Ok(()) => match &entry.context {
+            None => deliver(entry, &block.head.environment, span, sink),
+            context => {
+                let environment = block.head.environment_for(context.as_deref());
+                deliver(entry, &environment, span, sink);
+            }
+        },
         Err(cause) => {
             let ends_input = block.last && span.end == block.bytes.len() && !block.bytes.ends_with(b"\n");
             sink.reject(json_fault(&cause, line, ends_input), span);
@@ -265,17 +279,18 @@ impl<'b, 'e> PageParser<'b, 'e> {
     fn row(&mut self, environment: Arc<str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let start = self.at;
         let window = self.window();
-        let (entry, end) = match self.entries.read(start..window.len()) {
-            Ok(found) => found,
+        let end = match self.entries.read(start..window.len()) {
+            Ok(end) => end,
             Err(cause) if cause.is_eof() => return Err(Halt::Unfinished),
             Err(cause) => return Err(Halt::Broken(json_fault(&cause, &window[start..], false))),
         };
         self.at = end;
+        let entry = &mut self.entries.entry;
         if entry.is_page {
             self.at = start;
             return self.object(sink);
         }
-        deliver(entry, &environment, start..self.at, sink);
+        deliver(entry, &environment, start..end, sink);
         Ok(())
     }
 

@@ -24,11 +24,13 @@ mod lines;
 mod normalize;
 #[doc(hidden)]
 pub mod probe;
+mod raw;
 mod recognise;
 mod refuse;
 mod reject;
 mod replay;
 mod run;
+mod scanner;
 mod side;
 mod source;
 mod synapse;

@@ -3,52 +3,14 @@
 //! `NULL`, `nan` and the empty text are null. GUIDs are lower-cased and lose their braces. An integer action wins over
 //! its label; a label is understood in English, in any spelling. What cannot be understood is a [`Fault`], not a guess.
 
-use super::fields::{FIELD_COUNT, Field, plain};
+use super::fields::{Field, plain};
+use super::raw::Raw;
 use crate::instant::{self, DateOrder};
 use crate::record::{ACTIONS, Kind, NAME_ONLY, OPERATIONS, Record};
 use chrono_tz::Tz;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
-
-/// One raw row: a text per field, as found.
-#[derive(Debug, Clone)]
-pub struct Raw<'a> {
-    values: [Option<Cow<'a, str>>; FIELD_COUNT],
-}
-
-impl Default for Raw<'_> {
-    fn default() -> Self {
-        Raw {
-            values: [const { None }; FIELD_COUNT],
-        }
-    }
-}
-
-impl<'a> Raw<'a> {
-    pub fn set(&mut self, field: Field, value: Cow<'a, str>) {
-        self.values[field as usize] = Some(value);
-    }
-
-    /// The id of a row of which only is said that the source has deleted it.
-    pub fn deleted_id(&self) -> Option<Cow<'a, str>> {
-        let text = |field: Field| self.values[field as usize].clone().filter(|value| !is_null(value));
-        let is_deleted = text(Field::IsDelete).is_some_and(|value| is_true(&value));
-        text(Field::AuditId)
-            .or_else(|| text(Field::RowId))
-            .filter(|_| is_deleted && text(Field::CreatedOn).is_none())
-            .map(guid)
-    }
-
-    /// The value of a field, unless it is null; it is asked for once.
-    pub fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
-        self.values[field as usize].take().filter(|value| !is_null(value))
-    }
-}
-
-fn is_null(value: &str) -> bool {
-    value.is_empty() || (value.len() <= 4 && (value.eq_ignore_ascii_case("null") || value.eq_ignore_ascii_case("nan")))
-}
 
 /// Why a record was rejected. The codes are stable; the README lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,24 +27,23 @@ pub fn fault(code: &'static str, sentence: impl Into<String>) -> Fault {
 }
 
 /// Understands a raw row. `zone` is the zone of times that carry none, `order` that of dates as people spell them.
-pub fn normalize(mut raw: Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<Record<'_>, Fault> {
-    let created_on = created_on(&mut raw, zone, order)?;
-    let action = action(&mut raw)?;
+pub fn normalize<'a>(raw: &mut Raw<'a>, zone: Tz, order: Option<DateOrder>) -> Result<Record<'a>, Fault> {
+    let created_on = created_on(raw, zone, order)?;
+    let action = action(raw)?;
     let object_id = raw.take(Field::ObjectId).map(guid);
     let object_target = raw.take(Field::ObjectIdTarget);
     let table = raw.take(Field::ObjectType);
     // Databases on-premises, which number their tables, have one letter of room for an object's name: it says nothing.
     let has_room_for_names = table.as_deref().is_none_or(|table| whole_number(table).is_none());
-    let object_name =
-        name(&mut raw, Field::ObjectName).filter(|name| has_room_for_names || name.chars().nth(1).is_some());
+    let object_name = name(raw, Field::ObjectName).filter(|name| has_room_for_names || name.chars().nth(1).is_some());
     let object_type = table.or(object_target).map(object_type);
-    let user_name = name(&mut raw, Field::UserName);
+    let user_name = name(raw, Field::UserName);
     let row_id = raw.take(Field::RowId);
     let mut record = Record {
         audit_id: raw.take(Field::AuditId).or(row_id).map(guid),
         created_on,
         action,
-        operation: operation(&mut raw)?,
+        operation: operation(raw)?,
         object_type,
         object_id,
         object_name,
@@ -97,13 +58,23 @@ pub fn normalize(mut raw: Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result
         user_additional_info: raw.take(Field::UserAdditionalInfo),
         regarding_object_id: raw.take(Field::RegardingObjectId).map(guid),
         regarding_object_name: raw.take(Field::RegardingObjectName),
-        version_number: integer(&mut raw, Field::VersionNumber, "versionnumber")?,
-        time_to_live_s: integer(&mut raw, Field::TimeToLive, "timetoliveinseconds")?,
-        deleted_in_source: deleted(&mut raw),
-        sink_modified_on: sink_modified_on(&mut raw),
+        version_number: integer(raw, Field::VersionNumber, "versionnumber")?,
+        time_to_live_s: integer(raw, Field::TimeToLive, "timetoliveinseconds")?,
+        deleted_in_source: deleted(raw),
+        sink_modified_on: sink_modified_on(raw),
     };
     name_only_ids(&mut record);
     Ok(record)
+}
+
+/// The id of a row of which only is said that the source has deleted it.
+pub fn deleted_id<'r>(raw: &'r Raw<'_>) -> Option<Cow<'r, str>> {
+    let is_deleted = raw.get(Field::IsDelete).is_some_and(is_true);
+    if !is_deleted || raw.get(Field::CreatedOn).is_some() {
+        return None;
+    }
+    let id = raw.get(Field::AuditId).or_else(|| raw.get(Field::RowId));
+    id.map(|id| guid(Cow::Borrowed(id)))
 }
 
 /// Some tools export display names without ids. A stable id made from the name keeps such people apart from null: that
@@ -326,11 +297,11 @@ mod tests {
     }
 
     fn record(values: &[(Field, &'static str)]) -> Record<'static> {
-        normalize(raw(values), Tz::UTC, None).unwrap()
+        normalize(&mut raw(values), Tz::UTC, None).unwrap()
     }
 
     fn code_of(values: &[(Field, &'static str)]) -> &'static str {
-        normalize(raw(values), Tz::UTC, None).unwrap_err().code
+        normalize(&mut raw(values), Tz::UTC, None).unwrap_err().code
     }
 
     #[test]
@@ -467,7 +438,7 @@ mod tests {
         let mut row = Raw::default();
         row.set(Field::Action, "64".into());
         row.set(Field::CreatedOnUtc, "2026-03-01 08:00:00.123".into());
-        let row = normalize(row, chrono_tz::Asia::Kolkata, None).unwrap();
+        let row = normalize(&mut row, chrono_tz::Asia::Kolkata, None).unwrap();
         assert_eq!(instant::to_text(row.created_on), "2026-03-01T08:00:00.123000Z");
     }
 }
