@@ -7,12 +7,12 @@
 use super::columns::Columns;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, deleted_id, fault, normalize};
+use super::people::{People, Watch};
 use super::raw::Raw;
 use super::reject::{Reason, Reject};
 use super::{csv, json, side, xml};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
-use crate::lake::names::Names;
 use crate::lake::side::SideRow;
 use arrow::array::RecordBatch;
 use std::ops::Range;
@@ -92,7 +92,8 @@ pub struct Parsed {
     pub rejects: Vec<Reject>,
     /// Rows that only say that the source has deleted a row; a reject if no such row is known.
     pub deletions: Vec<(Identity, Reject)>,
-    pub names: Names,
+    /// Who is named in it.
+    pub people: People,
     /// Rows of a side table.
     pub side: Vec<SideRow>,
     pub stop: Stop,
@@ -122,7 +123,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         rows,
         rejects: sink.rejects,
         deletions: sink.deletions,
-        names: sink.names,
+        people: sink.watch.people(),
         side: sink.side,
         stop,
         numbers,
@@ -145,7 +146,7 @@ pub struct Sink<'b> {
     deletions: Vec<(Identity, Reject)>,
     /// That of the last reject: when many are broken, then mostly in the same way.
     reason: Arc<Reason>,
-    names: Names,
+    watch: Watch,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -161,7 +162,7 @@ impl<'b> Sink<'b> {
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),
-            names: Names::default(),
+            watch: Watch::over(block.bytes.len()),
             side: Vec::new(),
             counted: (0, 0),
             rejected_to: 0,
@@ -181,7 +182,7 @@ impl<'b> Sink<'b> {
         }
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
-                self.names.see(environment, &record);
+                self.watch.see(environment, &record);
                 self.columns.push(&record, environment, &self.block.head.source);
             }
             Err(fault) => self.reject_in(environment, fault, span),
@@ -191,7 +192,7 @@ impl<'b> Sink<'b> {
     fn side_row(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         match side::normalize(raw, environment, &self.block.head) {
             Ok(row) => {
-                self.names.see_user(&row);
+                self.watch.see_user(&row);
                 self.side.push(row);
             }
             Err(fault) => self.reject_in(environment, fault, span),

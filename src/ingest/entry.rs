@@ -55,9 +55,9 @@ impl<'a> Entry<'a> {
     }
 
     /// Takes a field whose value is this text.
-    pub fn take_text(&mut self, field: Field, text: &'a str) {
+    pub fn take_text(&mut self, field: Field, text: Cow<'a, str>) {
         self.known += 1;
-        self.raw.set_borrowed(field, text);
+        self.raw.set(field, text);
     }
 }
 

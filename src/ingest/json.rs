@@ -4,12 +4,13 @@
 //! line end before it. Inside a proper JSON string that cannot occur, since its quotes would be escaped.
 
 use super::block::{Block, Sink, State, Stop, too_long};
-use super::entry::{Entry, EntrySeed};
+use super::entries::Entries;
+use super::entry::Entry;
 use super::lines::Lines;
 use super::normalize::{Fault, fault};
 use super::scanner::Scanner;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,56 +28,20 @@ fn deliver(entry: &mut Entry<'_>, environment: &str, span: Range<usize>, sink: &
 
 /// NDJSON: every line is a JSON text of its own. A line may also be a whole page.
 pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let (mut lines, mut entries) = (Lines::new(block), Entries::of(block));
-    while let Some(line) = lines.next(sink) {
-        parse_line(block, line, &mut entries, sink);
+    let (mut lines, mut entries) = (Lines::new(block), Entries::of(block, Scanner::of_lines()));
+    while lines.pass_too_long(sink) {
+        let start = lines.at;
+        if let Some(end) = entries.read_line(start..lines.window().len()) {
+            lines.at = end;
+            deliver_line(block, start..end, &mut entries.entry, sink);
+            continue;
+        }
+        match lines.next(sink) {
+            Some(line) => parse_line(block, line, &mut entries, sink),
+            None => break,
+        }
     }
     lines.stop()
-}
-
-/// Reads the entries of a block, one after the other.
-struct Entries<'b> {
-    bytes: &'b [u8],
-    /// The bytes as text: known to be one, they need no look at each value.
-    text: Option<&'b str>,
-    scanner: Scanner,
-    /// The last entry that was read.
-    entry: Entry<'b>,
-}
-
-impl<'b> Entries<'b> {
-    fn of(block: &'b Block) -> Entries<'b> {
-        Entries {
-            bytes: &block.bytes,
-            text: std::str::from_utf8(&block.bytes).ok(),
-            scanner: Scanner::new(),
-            entry: Entry::default(),
-        }
-    }
-
-    /// Reads the entry that begins at a span's first byte, and says where it ends.
-    fn read(&mut self, span: Range<usize>) -> serde_json::Result<usize> {
-        self.entry.clear();
-        let text = self.text.and_then(|text| text.get(..span.end));
-        if let Some(end) = text.and_then(|text| self.scanner.read(text, span.start, &mut self.entry)) {
-            return Ok(end);
-        }
-        self.entry.clear();
-        let start = span.start;
-        let length = match text.and_then(|text| text.get(start..)) {
-            Some(text) => self.read_with(serde_json::Deserializer::from_str(text)),
-            None => self.read_with(serde_json::Deserializer::from_slice(&self.bytes[span])),
-        }?;
-        Ok(start + length)
-    }
-
-    fn read_with<R: serde_json::de::Read<'b>>(
-        &mut self,
-        mut json: serde_json::Deserializer<R>,
-    ) -> serde_json::Result<usize> {
-        EntrySeed(&mut self.entry).deserialize(&mut json)?;
-        Ok(json.into_iter::<IgnoredAny>().byte_offset())
-    }
 }
 
 fn parse_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<'b>, sink: &mut Sink<'_>) {
@@ -93,19 +58,22 @@ fn parse_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<'b
         // Says what stands behind it.
         false => serde_json::from_slice::<Entry<'_>>(line).map(drop),
     });
-    let entry = &mut entries.entry;
     match read {
-        Ok(()) if entry.is_page => page_in_line(block, span, entries, sink),
-        Ok(()) => match &entry.context {
-            None => deliver(entry, &block.head.environment, span, sink),
-            context => {
-                let environment = block.head.environment_for(context.as_deref());
-                deliver(entry, &environment, span, sink);
-            }
-        },
+        Ok(()) if entries.entry.is_page => page_in_line(block, span, entries, sink),
+        Ok(()) => deliver_line(block, span, &mut entries.entry, sink),
         Err(cause) => {
             let ends_input = block.last && span.end == block.bytes.len() && !block.bytes.ends_with(b"\n");
             sink.reject(json_fault(&cause, line, ends_input), span);
+        }
+    }
+}
+
+fn deliver_line(block: &Block, span: Range<usize>, entry: &mut Entry<'_>, sink: &mut Sink<'_>) {
+    match &entry.context {
+        None => deliver(entry, &block.head.environment, span, sink),
+        context => {
+            let environment = block.head.environment_for(context.as_deref());
+            deliver(entry, &environment, span, sink);
         }
     }
 }
@@ -126,7 +94,7 @@ fn page_in_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<
 
 /// Pages, arrays and objects after each other, with any white space.
 pub fn parse_pages(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let mut entries = Entries::of(block);
+    let mut entries = Entries::of(block, Scanner::new());
     let mut page = PageParser::new(block, &mut entries, block.start.clone(), block.last);
     page.run(sink);
     Stop {
@@ -183,7 +151,7 @@ impl<'b, 'e> PageParser<'b, 'e> {
                 return self.end_of_input(sink);
             };
             let step = match (byte, &self.state) {
-                (b'{', State::Array { environment }) => self.row(environment.clone(), sink),
+                (b'{', State::Array { .. }) => self.row(None, sink),
                 (b'{', _) => self.object(sink),
                 (b']', State::Array { .. }) => self.close_array(),
                 // The end of a list that pages stood in.
@@ -276,7 +244,8 @@ impl<'b, 'e> PageParser<'b, 'e> {
         }
     }
 
-    fn row(&mut self, environment: Arc<str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    /// A row of the list, or one of its own, whose environment then is given.
+    fn row(&mut self, environment: Option<&str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let start = self.at;
         let window = self.window();
         let end = match self.entries.read(start..window.len()) {
@@ -290,7 +259,12 @@ impl<'b, 'e> PageParser<'b, 'e> {
             self.at = start;
             return self.object(sink);
         }
-        deliver(entry, &environment, start..end, sink);
+        let environment = match (environment, &self.state) {
+            (Some(environment), _) => environment,
+            (None, State::Array { environment }) => environment,
+            _ => &self.block.head.environment,
+        };
+        deliver(entry, environment, start..end, sink);
         Ok(())
     }
 
@@ -306,7 +280,7 @@ impl<'b, 'e> PageParser<'b, 'e> {
                     (at, bodies) = (at + 1, bodies - 1);
                     continue;
                 }
-                b'}' => return self.row(environment, sink),
+                b'}' => return self.row(Some(&environment), sink),
                 b',' => at += 1,
                 _ => {}
             }

@@ -13,6 +13,7 @@ mod columns;
 mod csv;
 mod decode;
 mod discover;
+mod entries;
 mod entry;
 mod expand;
 mod fields;
@@ -22,6 +23,7 @@ mod join;
 mod json;
 mod lines;
 mod normalize;
+mod people;
 #[doc(hidden)]
 pub mod probe;
 mod raw;
@@ -35,6 +37,7 @@ mod side;
 mod source;
 mod synapse;
 mod table;
+mod words;
 mod xml;
 
 use crate::disk::Disk;

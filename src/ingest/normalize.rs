@@ -93,7 +93,8 @@ fn name_only_ids(record: &mut Record<'_>) {
 
 /// A name, unless it is blank.
 fn name<'a>(raw: &mut Raw<'a>, field: Field) -> Option<Cow<'a, str>> {
-    raw.take(field).filter(|name| !name.trim().is_empty())
+    let is_blank = |name: &str| !name.starts_with(|sign: char| sign.is_ascii_graphic()) && name.trim().is_empty();
+    raw.take(field).filter(|name| !is_blank(name))
 }
 
 fn created_on(raw: &mut Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i64, Fault> {
@@ -119,22 +120,20 @@ fn created_on(raw: &mut Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i
     }
 }
 
-/// The first of the texts that is a number, else the first: a code wins over any label.
-fn code_first<'a, const N: usize>(texts: [Option<Cow<'a, str>>; N]) -> Option<Cow<'a, str>> {
-    let is_number = |text: &Option<Cow<'_, str>>| text.as_deref().is_some_and(|text| whole_number(text).is_some());
-    let place = texts
-        .iter()
-        .position(is_number)
-        .or_else(|| texts.iter().position(Option::is_some));
-    texts.into_iter().nth(place?).flatten()
+/// The first of the fields whose text is a number, else the first that has one: a code wins over any label.
+fn code_first<'r, const N: usize>(raw: &'r Raw<'_>, fields: [Field; N]) -> Option<&'r str> {
+    let texts = fields.map(|field| raw.get(field));
+    let is_number = |text: &&str| whole_number(text).is_some();
+    let mut found = texts.into_iter().flatten();
+    let number = found.clone().find(is_number);
+    number.or_else(|| found.next())
 }
 
-fn action(raw: &mut Raw<'_>) -> Result<i32, Fault> {
-    let texts = [Field::ActionId, Field::Action, Field::ActionLabel].map(|field| raw.take(field));
-    let Some(text) = code_first(texts) else {
+fn action(raw: &Raw<'_>) -> Result<i32, Fault> {
+    let Some(text) = code_first(raw, [Field::ActionId, Field::Action, Field::ActionLabel]) else {
         return Err(fault("action-missing", "action is missing"));
     };
-    code(&text, &ACTION_LABELS).ok_or_else(|| {
+    code(text, &ACTION_LABELS).ok_or_else(|| {
         fault(
             "action-invalid",
             format!("action {text:?} is neither a number nor a known English label"),
@@ -142,22 +141,25 @@ fn action(raw: &mut Raw<'_>) -> Result<i32, Fault> {
     })
 }
 
-fn operation(raw: &mut Raw<'_>) -> Result<Option<i32>, Fault> {
-    let label = raw.take(Field::OperationLabel);
-    match code_first([Field::OperationId, Field::Operation].map(|field| raw.take(field))) {
-        Some(text) => code(&text, &OPERATION_LABELS).map(Some).ok_or_else(|| {
+fn operation(raw: &Raw<'_>) -> Result<Option<i32>, Fault> {
+    match code_first(raw, [Field::OperationId, Field::Operation]) {
+        Some(text) => code(text, &OPERATION_LABELS).map(Some).ok_or_else(|| {
             fault(
                 "number-invalid",
                 format!("operation {text:?} is neither a number nor a known English label"),
             )
         }),
         // A label beside a missing code may be in any language: not knowing it costs nothing.
-        None => Ok(label.and_then(|text| code(&text, &OPERATION_LABELS))),
+        None => Ok(raw
+            .get(Field::OperationLabel)
+            .and_then(|text| code(text, &OPERATION_LABELS))),
     }
 }
 
+type Labels = LazyLock<HashMap<String, i32>>;
+
 /// `64`, `64.0` or a label.
-fn code(text: &str, labels: &HashMap<String, i32>) -> Option<i32> {
+fn code(text: &str, labels: &Labels) -> Option<i32> {
     whole_number(text)
         .and_then(|number| i32::try_from(number).ok())
         .or_else(|| labels.get(&plain(text)).copied())
@@ -165,6 +167,18 @@ fn code(text: &str, labels: &HashMap<String, i32>) -> Option<i32> {
 
 /// A whole number, also one that a data frame turned into a float.
 pub fn whole_number(text: &str) -> Option<i64> {
+    match text.as_bytes() {
+        // Labels, and the numbers of nearly all exports.
+        [b'A'..=b'Z' | b'a'..=b'z', ..] => return None,
+        digits @ [_, ..] if digits.len() < 19 && digits.iter().all(u8::is_ascii_digit) => {
+            return Some(
+                digits
+                    .iter()
+                    .fold(0, |number, digit| number * 10 + i64::from(digit - b'0')),
+            );
+        }
+        _ => {}
+    }
     let text = text.trim();
     let whole = match text.split_once('.') {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
@@ -205,17 +219,20 @@ fn is_true(text: &str) -> bool {
 
 /// Lower-cases a GUID and strips its braces; a value that is no GUID is kept as it is.
 pub fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
+    if GuidForm::of(&value) == GuidForm::Lower {
+        return value;
+    }
     let inner = value
         .strip_prefix('{')
         .and_then(|rest| rest.strip_suffix('}'))
         .unwrap_or(&value);
     match GuidForm::of(inner) {
         GuidForm::Other => value,
-        GuidForm::Lower if inner.len() == value.len() => value,
         GuidForm::Lower | GuidForm::Mixed => Cow::Owned(inner.to_ascii_lowercase()),
     }
 }
 
+#[derive(PartialEq, Eq)]
 enum GuidForm {
     /// No GUID.
     Other,
@@ -259,7 +276,7 @@ fn object_type(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-static ACTION_LABELS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
+static ACTION_LABELS: Labels = LazyLock::new(|| {
     let other_spellings = [
         ("Access via Web", 64),
         ("Access via Web Services", 65),
@@ -279,7 +296,7 @@ static ACTION_LABELS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
         .collect()
 });
 
-static OPERATION_LABELS: LazyLock<HashMap<String, i32>> =
+static OPERATION_LABELS: Labels =
     LazyLock::new(|| OPERATIONS.iter().map(|&(code, label)| (plain(label), code)).collect());
 
 #[cfg(test)]

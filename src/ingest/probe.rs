@@ -61,8 +61,10 @@ pub fn count_rows(path: &Path, how: &Probe) -> Result<usize> {
         let (_, Some(mut reader)) = source::open(&input, &known(&input, how), &how.folder)? else {
             continue;
         };
-        while let Some(block) = reader.next_block(how.block_bytes)? {
+        let mut spare = Vec::new();
+        while let Some(block) = reader.next_block(how.block_bytes, &mut spare)? {
             rows += parse(&block)?.rows.num_rows();
+            spare.push(block.bytes);
         }
     }
     Ok(rows)
@@ -90,7 +92,7 @@ fn read(mut reader: source::Reader, how: &Probe) -> Result<Seen> {
         rejects: Vec::new(),
         deletions: 0,
     };
-    while let Some(block) = reader.next_block(how.block_bytes)? {
+    while let Some(block) = reader.next_block(how.block_bytes, &mut Vec::new())? {
         let parsed = parse(&block)?;
         let (block, parsed) = joint.join(block, parsed)?;
         let place = |start: usize| block.offset + start as u64;

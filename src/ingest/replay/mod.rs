@@ -302,7 +302,7 @@ impl Run<'_> {
         let mut identities = Vec::with_capacity(rows.num_rows());
         for part in parts {
             identities.extend(part.identities);
-            self.names.merge(part.names);
+            part.people.tell(&mut self.names);
         }
         let number = *source;
         let source = &mut self.sources[number];
