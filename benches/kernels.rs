@@ -1,6 +1,8 @@
-//! The ordered kernels on a month of a large organisation: one million accesses of ten thousand people.
+//! The ordered kernels on a month of a large organisation: one million accesses of ten thousand people; and the parsing of
+//! exports, on one core and without a lake.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use gatelog::ingest::probe::{Probe, count_rows};
 use gatelog::lake::{By, Sightings};
 use gatelog::report::kernel::{Running, Window, overlap_us};
 use std::hint::black_box;
@@ -51,5 +53,61 @@ fn bench_overlap(c: &mut Criterion) {
     });
 }
 
-criterion_group!(kernels, bench_sessions, bench_overlap);
+/// A row as the Web API writes it with all annotations, and as a data frame does.
+fn exported(row: usize) -> [String; 2] {
+    let (person, second) = (row * 7919 % ACTORS as usize, row % 60);
+    let id = format!("{person:08x}-5f93-4558-b3b3-fd6947d6e9d7");
+    let on = format!(
+        "2026-01-{:02}T{:02}:{:02}:{second:02}Z",
+        1 + row / 2000,
+        row / 100 % 20,
+        row % 60
+    );
+    let lookup = |name: &str| {
+        format!(
+            "\"{name}@OData.Community.Display.V1.FormattedValue\":\"Wren Sample {person}\",\
+             \"{name}@Microsoft.Dynamics.CRM.lookuplogicalname\":\"systemuser\",\"{name}\":\"{id}\""
+        )
+    };
+    let json = format!(
+        "{{\"@odata.etag\":\"W/\\\"{row}\\\"\",{},{},\"objecttypecode\":\"systemuser\",\"operation\":4,\"action\":65,\
+         \"createdon@OData.Community.Display.V1.FormattedValue\":\"1/4/2026 5:01 PM\",\"createdon\":\"{on}\",\
+         \"auditid\":\"{row:08x}-50cf-4d63-a513-c9729af0c0b8\",\"versionnumber\":{row},\"attributemask\":null,\
+         \"changedata\":null,\"transactionid\":\"00000000-0000-0000-0000-000000000000\",\"_callinguserid_value\":null}}\n",
+        lookup("_objectid_value"),
+        lookup("_userid_value"),
+    );
+    let csv = format!("{id},{id},{row},4,{on},{row:08x}-50cf-4d63-a513-c9729af0c0b8,,,65,systemuser,,\n");
+    [json, csv]
+}
+
+fn bench_parsing(c: &mut Criterion) {
+    const EXPORTED: usize = 50_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let header = "_objectid_value,_userid_value,versionnumber,operation,createdon,auditid,changedata,attributemask,action,\
+                  objecttypecode,transactionid,_callinguserid_value\n";
+    let (mut json, mut csv) = (String::new(), header.to_owned());
+    for row in 0..EXPORTED {
+        let [object, line] = exported(row);
+        json += &object;
+        csv += &line;
+    }
+    let how = Probe {
+        block_bytes: 4 << 20,
+        record_bytes: 64 << 20,
+        folder: folder.path().to_owned(),
+    };
+    let mut group = c.benchmark_group("parsing");
+    for (form, text) in [("NDJSON", json), ("CSV", csv)] {
+        let path = folder.path().join(form);
+        std::fs::write(&path, &text).expect("written");
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(form, |b| {
+            b.iter(|| assert_eq!(count_rows(black_box(&path), &how).expect("readable"), EXPORTED));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(kernels, bench_sessions, bench_overlap, bench_parsing);
 criterion_main!(kernels);

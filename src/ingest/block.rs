@@ -5,12 +5,13 @@
 //! one. So the size of blocks never changes what is read (L2), and a broken record costs only itself.
 
 use super::head::{Form, Head, Table};
-use super::normalize::{Fault, Raw, fault, normalize};
+use super::normalize::{Fault, deleted_id, fault, normalize};
+use super::people::{People, Watch};
+use super::raw::Raw;
 use super::reject::{Reason, Reject};
 use super::{csv, json, side, xml};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
-use crate::lake::names::Names;
 use crate::lake::rows::Rows;
 use crate::lake::side::SideRow;
 use std::ops::Range;
@@ -89,7 +90,8 @@ pub struct Parsed {
     pub rejects: Vec<Reject>,
     /// Rows that only say that the source has deleted a row; a reject if no such row is known.
     pub deletions: Vec<(Identity, Reject)>,
-    pub names: Names,
+    /// Who is named in it.
+    pub people: People,
     /// Rows of a side table.
     pub side: Vec<SideRow>,
     pub stop: Stop,
@@ -117,7 +119,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         rows: sink.rows,
         rejects: sink.rejects,
         deletions: sink.deletions,
-        names: sink.names,
+        people: sink.watch.people(),
         side: sink.side,
         stop,
         numbers,
@@ -140,7 +142,7 @@ pub struct Sink<'b> {
     deletions: Vec<(Identity, Reject)>,
     /// That of the last reject: when many are broken, then mostly in the same way.
     reason: Arc<Reason>,
-    names: Names,
+    watch: Watch,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -157,7 +159,7 @@ impl<'b> Sink<'b> {
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),
-            names: Names::default(),
+            watch: Watch::over(block.bytes.len()),
             side: Vec::new(),
             counted: (0, 0),
             rejected_to: 0,
@@ -165,11 +167,11 @@ impl<'b> Sink<'b> {
     }
 
     /// A raw row that stands at `span` of the block.
-    pub fn record(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+    pub fn record(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         if self.block.head.table != Table::Audit {
             return self.side_row(raw, environment, span);
         }
-        if let Some(id) = raw.deleted_id() {
+        if let Some(id) = deleted_id(raw) {
             let sentence = "the source has deleted this row before it was ever exported with its createdon";
             let reject = self.reject_of(environment, fault("created-on-missing", sentence), span);
             self.deletions.push((identity::of_id(environment, &id), reject));
@@ -177,17 +179,17 @@ impl<'b> Sink<'b> {
         }
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
-                self.names.see(environment, &record);
+                self.watch.see(environment, &record);
                 self.rows.push(&record, environment);
             }
             Err(fault) => self.reject_in(environment, fault, span),
         }
     }
 
-    fn side_row(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+    fn side_row(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         match side::normalize(raw, environment, &self.block.head) {
             Ok(row) => {
-                self.names.see_user(&row);
+                self.watch.see_user(&row);
                 self.side.push(row);
             }
             Err(fault) => self.reject_in(environment, fault, span),

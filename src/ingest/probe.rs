@@ -1,7 +1,7 @@
 //! What would be read of a file, without a lake: for fuzzing and for tests that look at one file many times.
 
 use super::block::parse;
-use super::discover::{self, Place};
+use super::discover::{self, Input, Place};
 use super::head::{Found, Known};
 use super::join::Joint;
 use super::source;
@@ -42,20 +42,42 @@ pub fn probe(path: &Path, how: &Probe) -> Result<Vec<Seen>> {
         if matches!(input.place, Place::Settled(_)) {
             continue;
         }
-        let known = Known {
-            source: input.name().into(),
-            environment: None,
-            zone: chrono_tz::Tz::UTC,
-            date_order: None,
-            exported_on: 0,
-            record_bytes: how.record_bytes,
-            partition: None,
-        };
-        if let (Found::Export(_), Some(reader)) = source::open(&input, &known, &how.folder)? {
+        if let (Found::Export(_), Some(reader)) = source::open(&input, &known(&input, how), &how.folder)? {
             all.push(read(reader, how)?);
         }
     }
     Ok(all)
+}
+
+/// How many rows a file holds: reads and parses it as a run does, on one core, and keeps nothing. For measuring.
+///
+/// # Errors
+/// `Failed` when the file cannot be read.
+pub fn count_rows(path: &Path, how: &Probe) -> Result<usize> {
+    let mut rows = 0;
+    for input in discover::discover(&[path.to_owned()], &how.folder)? {
+        let (_, Some(mut reader)) = source::open(&input, &known(&input, how), &how.folder)? else {
+            continue;
+        };
+        let mut spare = Vec::new();
+        while let Some(block) = reader.next_block(how.block_bytes, &mut spare)? {
+            rows += parse(&block)?.rows.len();
+            spare.push(block.bytes);
+        }
+    }
+    Ok(rows)
+}
+
+fn known(input: &Input, how: &Probe) -> Known {
+    Known {
+        source: input.name().into(),
+        environment: None,
+        zone: chrono_tz::Tz::UTC,
+        date_order: None,
+        exported_on: 0,
+        record_bytes: how.record_bytes,
+        partition: None,
+    }
 }
 
 fn read(mut reader: source::Reader, how: &Probe) -> Result<Seen> {
@@ -68,7 +90,7 @@ fn read(mut reader: source::Reader, how: &Probe) -> Result<Seen> {
         rejects: Vec::new(),
         deletions: 0,
     };
-    while let Some(block) = reader.next_block(how.block_bytes)? {
+    while let Some(block) = reader.next_block(how.block_bytes, &mut Vec::new())? {
         let parsed = parse(&block)?;
         let (block, parsed) = joint.join(block, parsed)?;
         let place = |start: usize| block.offset + start as u64;

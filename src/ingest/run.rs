@@ -63,6 +63,8 @@ pub struct Run<'p> {
     /// Whose the staged rows are, by their ordinals.
     stretches: Vec<(usize, Range<u64>)>,
     names: Names,
+    /// Bytes of blocks that are done with, as room for others.
+    spare: Vec<Vec<u8>>,
 }
 
 /// The inputs still to be read, and the one being read.
@@ -90,6 +92,7 @@ impl<'p> Run<'p> {
             doubts: Doubts::default(),
             stretches: Vec::new(),
             names: Names::default(),
+            spare: Vec::new(),
         })
     }
 
@@ -115,12 +118,17 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
+    /// How many blocks are read at once at least, and how large each is at most.
+    fn wave_size(&self) -> (usize, usize) {
+        let blocks = 2 * rayon::current_num_threads();
+        (blocks, self.plan.block_bytes_for(blocks))
+    }
+
     /// Reads the next blocks, enough to keep all cores busy, from one input or several.
     fn read_wave(&mut self, queue: &mut Queue<impl Iterator<Item = Input>>) -> Result<Vec<Queued>> {
-        let wanted = 2 * rayon::current_num_threads();
+        let (wanted, block_bytes) = self.wave_size();
         let mut wave = Vec::new();
         let mut held = 0;
-        let block_bytes = self.plan.block_bytes_for(wanted);
         let budget = wanted.saturating_mul(block_bytes);
         while held < budget && (wave.len() < wanted || held < budget / 2) {
             if queue.reader.is_none() {
@@ -133,7 +141,7 @@ impl<'p> Run<'p> {
                 continue;
             };
             let before = reader.bytes();
-            let block = reader.next_block(block_bytes)?;
+            let block = reader.next_block(block_bytes, &mut self.spare)?;
             self.so_far.bytes_read += reader.bytes() - before;
             let is_last = block.as_ref().is_none_or(|block| block.last);
             if let Some(block) = block {
@@ -259,8 +267,14 @@ impl<'p> Run<'p> {
             open.notes.extend(ending.note);
         }
         self.so_far.records_read += read;
-        self.names.merge(parsed.names);
-        self.rejects.take(parsed.rejects, &block, before, &mut self.writer)
+        parsed.people.tell(&mut self.names);
+        self.rejects.take(parsed.rejects, &block, before, &mut self.writer)?;
+        // Not those of a small input, nor of an unusually long record.
+        let (_, size) = self.wave_size();
+        if (size / 2..=2 * size).contains(&block.bytes.capacity()) {
+            self.spare.push(block.bytes);
+        }
+        Ok(())
     }
 
     /// Closes the books and commits.

@@ -297,7 +297,7 @@ impl Run<'_> {
         let mut rows = Rows::default();
         for part in std::mem::take(understood) {
             rows.append(part.rows);
-            self.names.merge(part.names);
+            part.people.tell(&mut self.names);
         }
         let number = *source;
         let source = &mut self.sources[number];
