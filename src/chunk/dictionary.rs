@@ -9,8 +9,8 @@ pub struct Dictionary {
     spell: Spell,
     /// The texts in PLAIN encoding.
     plain: Vec<u8>,
-    /// Where each text stands in it.
-    places: Vec<(usize, usize)>,
+    /// Where each text begins in it, behind its length.
+    starts: Vec<u32>,
     numbers: ByNumber<u128>,
     /// The first text of each hash, and behind a text the next one of the same hash.
     hashes: ByNumber<u64>,
@@ -24,7 +24,7 @@ impl Dictionary {
         Dictionary {
             spell,
             plain: Vec::new(),
-            places: Vec::new(),
+            starts: Vec::new(),
             numbers: ByNumber::default(),
             hashes: ByNumber::default(),
             same_hash: ByNumber::default(),
@@ -34,7 +34,7 @@ impl Dictionary {
     }
 
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.starts.len()
     }
 
     pub fn plain(&self) -> &[u8] {
@@ -42,7 +42,7 @@ impl Dictionary {
     }
 
     pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
-        self.places.iter().map(|&(start, end)| &self.plain[start..end])
+        (0..self.starts.len() as u32).map(|code| self.text(code))
     }
 
     /// The text of a number.
@@ -114,17 +114,21 @@ impl Dictionary {
         code
     }
 
-    fn text(&self, code: u32) -> &[u8] {
-        let (start, end) = self.places[code as usize];
-        &self.plain[start..end]
+    pub fn text(&self, code: u32) -> &[u8] {
+        let start = self.starts[code as usize] as usize;
+        let (length, texts) = self.plain[start - 4..].split_at(4);
+        let length = length
+            .iter()
+            .rev()
+            .fold(0, |length, &byte| length << 8 | usize::from(byte));
+        &texts[..length]
     }
 
     fn add(&mut self, text: &[u8]) -> u32 {
-        let code = self.places.len() as u32;
+        let code = self.starts.len() as u32;
         self.plain.extend_from_slice(&(text.len() as u32).to_le_bytes());
-        let start = self.plain.len();
+        self.starts.push(self.plain.len() as u32);
         self.plain.extend_from_slice(text);
-        self.places.push((start, self.plain.len()));
         code
     }
 }

@@ -74,6 +74,11 @@ impl TextChunk {
         Ok(false)
     }
 
+    /// Whether a code is that of a text.
+    pub fn is_code_of(&self, code: u32, text: &[u8]) -> bool {
+        self.dictionary.text(code) == text
+    }
+
     fn end_full_page(&mut self) -> Result<()> {
         let new_bytes = self.dictionary.plain().len() - self.dictionary_before;
         match self.pages.is_full(self.plain.len() + new_bytes) {

@@ -98,8 +98,8 @@ struct Group {
     /// The source of the last rows, and how many they are: its column gets them when another comes.
     source: Option<Arc<str>>,
     source_rows: usize,
-    /// What the codes of objects and users, and of their names, are among the actors.
-    actors: [Alias; 4],
+    /// One for each [`Link`].
+    aliases: [Alias; LINKS],
 }
 
 /// The codes that a column's values have in another column; [`UNKNOWN`] where that has not met one.
@@ -132,8 +132,44 @@ enum Cell<'a> {
     Text(Text<'a>),
     Number(Option<i64>),
     Bit(bool),
-    /// What another column says of the row too.
-    Like(TextColumn),
+    /// A text that another column's tells, or lets guess.
+    Linked(Text<'a>, Link),
+}
+
+/// Between two columns of people. Most rows are about few people, so the code that a person, or a name, has in one
+/// column tells the code in the other, and no text need be looked up.
+#[derive(Clone, Copy)]
+enum Link {
+    /// What the person was called last time; it is compared.
+    ObjectName,
+    UserName,
+    /// The user is the object.
+    ObjectToUser,
+    ObjectNameToUserName,
+    /// The actor is the object, or the user.
+    ObjectToActor,
+    ObjectNameToActorName,
+    UserToActor,
+    UserNameToActorName,
+}
+
+const LINKS: usize = Link::UserNameToActorName as usize + 1;
+
+impl Link {
+    /// The place of the column whose code is known.
+    fn from(self) -> usize {
+        match self {
+            Link::ObjectName | Link::ObjectToUser | Link::ObjectToActor => schema::OBJECT_ID,
+            Link::ObjectNameToUserName | Link::ObjectNameToActorName => schema::OBJECT_ID + 1,
+            Link::UserName | Link::UserToActor => schema::USER_ID,
+            Link::UserNameToActorName => schema::USER_ID + 1,
+        }
+    }
+
+    /// Whether the text is the same in both columns.
+    fn is_same(self) -> bool {
+        !matches!(self, Link::ObjectName | Link::UserName)
+    }
 }
 
 impl Group {
@@ -152,7 +188,7 @@ impl Group {
             rows: 0,
             source: None,
             source_rows: 0,
-            actors: Default::default(),
+            aliases: Default::default(),
             columns: columns.collect::<ParquetResult<_>>()?,
         })
     }
@@ -163,8 +199,28 @@ impl Group {
             ObjectType, RegardingObjectId, RegardingObjectName, TransactionId, UserAdditionalInfo, UserId, UserName,
         };
         let texts = row.texts();
-        let (actor_id, actor_name) = rows::actor(row.action, &texts);
         let text = |column: TextColumn| Cell::Text(texts[column as usize]);
+        let linked = |column: TextColumn, link| Cell::Linked(texts[column as usize], link);
+        let user = match (row.is_implied(UserId), row.is_implied(UserName)) {
+            (true, true) => [
+                linked(UserId, Link::ObjectToUser),
+                linked(UserName, Link::ObjectNameToUserName),
+            ],
+            (true, false) => [linked(UserId, Link::ObjectToUser), linked(UserName, Link::UserName)],
+            (false, true) => [text(UserId), linked(UserName, Link::ObjectNameToUserName)],
+            (false, false) => [text(UserId), linked(UserName, Link::UserName)],
+        };
+        let [user_id, user_name] = user;
+        let (actor_id, actor_name) = match rows::actor_is_object(row.action, &texts) {
+            true => (
+                linked(ObjectId, Link::ObjectToActor),
+                linked(ObjectName, Link::ObjectNameToActorName),
+            ),
+            false => (
+                linked(UserId, Link::UserToActor),
+                linked(UserName, Link::UserNameToActorName),
+            ),
+        };
         let cells = [
             text(AuditId),
             Cell::Number(Some(row.created_on)),
@@ -172,11 +228,11 @@ impl Group {
             Cell::Number(row.operation.map(i64::from)),
             text(ObjectType),
             text(ObjectId),
-            text(ObjectName),
-            text(UserId),
-            text(UserName),
-            Cell::Like(actor_id),
-            Cell::Like(actor_name),
+            linked(ObjectName, Link::ObjectName),
+            user_id,
+            user_name,
+            actor_id,
+            actor_name,
             text(CallingUserId),
             text(CallingUserName),
             text(TransactionId),
@@ -193,7 +249,7 @@ impl Group {
         let mut codes = [None; schema::SOURCE];
         for (place, cell) in cells.into_iter().enumerate() {
             codes[place] = match cell {
-                Cell::Like(column) => self.take_like(place, column, texts[column as usize], &codes)?,
+                Cell::Linked(text, link) => self.take_linked(place, text, link, &codes)?,
                 cell => self.columns[place].push(cell)?,
             };
         }
@@ -206,27 +262,23 @@ impl Group {
         Ok(())
     }
 
-    /// Takes a text that another column holds too; most often its code there tells the code here.
-    fn take_like(
+    /// Takes a text whose code that of another column most often tells.
+    fn take_linked(
         &mut self,
         place: usize,
-        column: TextColumn,
         text: Text<'_>,
+        link: Link,
         codes: &[Option<u32>],
     ) -> ParquetResult<Option<u32>> {
-        let (of, alias) = match column {
-            TextColumn::ObjectId => (schema::OBJECT_ID, 0),
-            TextColumn::ObjectName => (schema::OBJECT_ID + 1, 1),
-            TextColumn::UserId => (schema::USER_ID, 2),
-            _ => (schema::USER_ID + 1, 3),
-        };
-        let (there, alias) = (codes[of], &mut self.actors[alias]);
+        let (there, alias) = (codes[link.from()], &mut self.aliases[link as usize]);
+        let column = &mut self.columns[place];
         if let Some(code) = there.and_then(|code| alias.get(code))
-            && self.columns[place].push_code(code)?
+            && (link.is_same() || column.is_code_of(code, text))
+            && column.push_code(code)?
         {
             return Ok(Some(code));
         }
-        let here = self.columns[place].push(Cell::Text(text))?;
+        let here = column.push(Cell::Text(text))?;
         if let (Some(there), Some(here)) = (there, here) {
             alias.set(there, here);
         }
@@ -271,6 +323,13 @@ impl Column {
             (Column::Number(column), Cell::Number(number)) => column.push(number).map(|()| None),
             (Column::Bit(column), Cell::Bit(bit)) => column.push(bit).map(|()| None),
             _ => unreachable!("the cells stand in the order of the schema"),
+        }
+    }
+
+    fn is_code_of(&self, code: u32, text: Text<'_>) -> bool {
+        match (self, text) {
+            (Column::Text(column), Text::Bytes(text)) => column.is_code_of(code, text),
+            _ => false,
         }
     }
 

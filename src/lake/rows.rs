@@ -157,6 +157,11 @@ impl<'a> Row<'a> {
         texts
     }
 
+    /// Whether a column says the same as the one that [`implied`] names.
+    pub fn is_implied(&self, column: TextColumn) -> bool {
+        self.flags >> (2 * column as u32) & 3 == IMPLIED
+    }
+
     /// What rows of equal time are ordered by.
     pub fn audit_id(&self) -> Text<'a> {
         let mut rest = self.texts;
@@ -399,16 +404,11 @@ fn texts_of<'r>(record: &'r Record<'_>) -> [Option<&'r str>; TEXT_COLUMNS] {
     ]
 }
 
-/// The place of the actor's id among the texts, and the name behind it: the object of an access if it is a user, else
-/// the user ([`Record::actor`]).
-pub fn actor(action: i32, texts: &[Text<'_>; TEXT_COLUMNS]) -> (TextColumn, TextColumn) {
+/// Whether the actor is the object and not the user: on an access, if the object is a user ([`Record::actor`]).
+pub fn actor_is_object(action: i32, texts: &[Text<'_>; TEXT_COLUMNS]) -> bool {
     let is_user = match texts[TextColumn::ObjectType as usize] {
         Text::Null => true,
         table => table == Text::Bytes(b"systemuser"),
     };
-    let is_access = Kind::of(action) == Kind::Access;
-    match is_access && is_user && !texts[TextColumn::ObjectId as usize].is_null() {
-        true => (TextColumn::ObjectId, TextColumn::ObjectName),
-        false => (TextColumn::UserId, TextColumn::UserName),
-    }
+    Kind::of(action) == Kind::Access && is_user && !texts[TextColumn::ObjectId as usize].is_null()
 }
