@@ -4,6 +4,7 @@
 //! taken in order, so neither their size nor the number of threads changes anything (L2). Every record lands in exactly
 //! one counter of its input's [`Tally`], asserted before the commit (L1).
 
+use super::accesses::Accesses;
 use super::block::{Block, Parsed, parse};
 use super::discover::{Input, Place};
 use super::head::{Found, Known, Table};
@@ -33,6 +34,7 @@ struct Open {
     exported_on: Option<i64>,
     /// First and last `created_on` so far.
     window: Option<(i64, i64)>,
+    accesses: Accesses,
     tally: Tally,
     notes: Vec<String>,
     bytes: u64,
@@ -202,6 +204,7 @@ impl<'p> Run<'p> {
             environment: head.environment.to_string(),
             exported_on: (head.table != Table::Audit).then_some(head.exported_on),
             window: None,
+            accesses: Accesses::default(),
             tally: Tally::default(),
             notes: head.notes.clone(),
             bytes: 0,
@@ -237,6 +240,7 @@ impl<'p> Run<'p> {
         let before = open.numbers;
         open.numbers += parsed.numbers;
         open.window = union(open.window, window(&parsed.rows));
+        open.accesses.see(&parsed.rows);
         let rows = self.writer.stage(parsed.rows, &parsed.identities)?;
         let deleted = parsed.deletions.len() as u64;
         self.doubts
@@ -325,6 +329,7 @@ impl Open {
             table: self.table.to_owned(),
             environment: Some(self.environment.clone()),
             exported_on_us: self.exported_on,
+            accesses: self.accesses.windows(),
             generation,
             books: self.tally.books(),
         }

@@ -66,19 +66,32 @@ fn disturb(chance: &mut Chance, events: &mut Vec<Event>, start: i64) {
     events.sort_by_key(|event| event.on);
 }
 
-/// As pages of a series; some are missing, some break off.
+/// As pages of a series, oldest or newest first; some are missing, some break off, some begin with rows of the one before.
+/// Another export may hold a part of the log again.
 fn pages(chance: &mut Chance, events: Vec<Event>, folder: &Path) {
+    let events = with_ids(events);
     let rows = chance.pick(&[40, 150, 1000]);
-    let step = chance.pick(&[1, 1, 1, 10]);
-    for (number, page) in with_ids(events).chunks(rows).enumerate() {
-        let mut text = Form::Page.write(page);
+    let (step, is_newest_first) = (chance.pick(&[1, 1, 1, 10]), chance.in_hundred(30));
+    for (number, begin) in (0..events.len()).step_by(rows).enumerate() {
+        let again = if chance.in_hundred(20) { begin.min(rows / 3) } else { 0 };
+        let mut text = Form::Page.write(&events[begin - again..events.len().min(begin + rows)]);
         if chance.in_hundred(6) {
             text.truncate(text.len() / 2);
         }
         if !chance.in_hundred(8) || number == 0 {
-            let name = format!("page-{}.json", 7 + number * step);
-            support::write(&folder.join(name), text);
+            let number = if is_newest_first {
+                7_000 - number * step
+            } else {
+                7 + number * step
+            };
+            support::write(&folder.join(format!("page-{number}.json")), text);
         }
+    }
+    if chance.in_hundred(40) {
+        let (one, other) = (chance.below(events.len()), chance.below(events.len()));
+        let part = &events[one.min(other)..=one.max(other)];
+        let name = chance.pick(&["again.json", "zagain.json"]);
+        support::write(&folder.join(name), Form::Page.write(part));
     }
 }
 
