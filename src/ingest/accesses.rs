@@ -4,54 +4,75 @@
 //! what was ingested before it (L9). The report `silence` tells by it which inputs end where a silence begins.
 
 use crate::lake::ledger::AccessWindow;
-use crate::lake::schema;
 use crate::record::Kind;
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 
-/// In the order in which environments were first seen.
+/// Of a block, or of all blocks so far.
 #[derive(Debug, Clone, Default)]
-pub struct Accesses(Vec<AccessWindow>);
+pub struct Accesses {
+    windows: Vec<AccessWindow>,
+    /// Where the last row's environment stands: rows of one environment come together.
+    last: usize,
+}
 
 impl Accesses {
-    /// Staged rows of the input, in any order.
-    pub fn see(&mut self, rows: &RecordBatch) {
-        let on = rows.column(schema::CREATED_ON);
-        let on = on.as_primitive::<TimestampMicrosecondType>().values();
-        let actions = rows.column(schema::ACTION).as_primitive::<Int32Type>().values();
-        let environments = rows.column(schema::ENVIRONMENT).as_string::<i32>();
-        // Rows of one environment stand together.
-        let mut place = 0;
-        for (row, (&on, &action)) in on.iter().zip(actions).enumerate() {
-            if Kind::of(action) != Kind::Access {
-                continue;
-            }
-            let environment = environments.value(row);
-            if self.0.get(place).is_none_or(|window| window.environment != environment) {
-                place = self.place_of(environment, on);
-            }
-            let window = &mut self.0[place];
-            window.first_on_us = window.first_on_us.min(on);
-            window.last_on_us = window.last_on_us.max(on);
+    /// Takes a row; it may be none.
+    pub fn see(&mut self, environment: &str, created_on: i64, action: i32) {
+        if Kind::of(action) == Kind::Access {
+            self.widen(environment, created_on, created_on);
         }
     }
 
-    fn place_of(&mut self, environment: &str, on: i64) -> usize {
-        let known = self.0.iter().position(|window| window.environment == environment);
-        known.unwrap_or_else(|| {
-            self.0.push(AccessWindow {
-                environment: environment.to_owned(),
-                first_on_us: on,
-                last_on_us: on,
-            });
-            self.0.len() - 1
-        })
+    /// Takes the rows of another block.
+    pub fn merge(&mut self, block: &Accesses) {
+        for window in &block.windows {
+            self.widen(&window.environment, window.first_on_us, window.last_on_us);
+        }
     }
 
-    /// By environment, so that the order of rows does not matter.
-    pub fn windows(&self) -> Vec<AccessWindow> {
-        let mut windows = self.0.clone();
-        windows.sort_by(|one, other| one.environment.cmp(&other.environment));
-        windows
+    /// In the order of environments, so that the order of rows does not matter.
+    pub fn into_windows(mut self) -> Vec<AccessWindow> {
+        self.windows
+            .sort_by(|one, other| one.environment.cmp(&other.environment));
+        self.windows
+    }
+
+    fn widen(&mut self, environment: &str, first: i64, last: i64) {
+        let is_other = |window: &AccessWindow| window.environment != environment;
+        if self.windows.get(self.last).is_none_or(is_other) {
+            let known = self.windows.iter().position(|window| !is_other(window));
+            self.last = known.unwrap_or(self.windows.len());
+        }
+        match self.windows.get_mut(self.last) {
+            Some(window) => {
+                window.first_on_us = window.first_on_us.min(first);
+                window.last_on_us = window.last_on_us.max(last);
+            }
+            None => self.windows.push(AccessWindow {
+                environment: environment.to_owned(),
+                first_on_us: first,
+                last_on_us: last,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_of_accesses_and_by_environment() {
+        let mut rows = Accesses::default();
+        let mut other = Accesses::default();
+        for (environment, on, action) in [("b", 5, 64), ("a", 7, 65), ("b", 3, 64), ("a", 1, 2), ("b", 9, 112)] {
+            rows.see(environment, on, action);
+        }
+        other.see("a", 4, 64);
+        rows.merge(&other);
+        let windows = rows.into_windows();
+        let told = windows
+            .iter()
+            .map(|of| (&*of.environment, of.first_on_us, of.last_on_us));
+        assert_eq!(told.collect::<Vec<_>>(), [("a", 4, 7), ("b", 3, 5)]);
     }
 }

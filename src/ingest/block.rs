@@ -4,6 +4,7 @@
 //! [`State`]; when that is not the next block's beginning, the driver parses the remainder and the next block again as
 //! one. So the size of blocks never changes what is read (L2), and a broken record costs only itself.
 
+use super::accesses::Accesses;
 use super::columns::Columns;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, Raw, fault, normalize};
@@ -92,6 +93,7 @@ pub struct Parsed {
     /// Rows that only say that the source has deleted a row; a reject if no such row is known.
     pub deletions: Vec<(Identity, Reject)>,
     pub names: Names,
+    pub accesses: Accesses,
     /// Rows of a side table.
     pub side: Vec<SideRow>,
     pub stop: Stop,
@@ -122,6 +124,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         rejects: sink.rejects,
         deletions: sink.deletions,
         names: sink.names,
+        accesses: sink.accesses,
         side: sink.side,
         stop,
         numbers,
@@ -145,6 +148,7 @@ pub struct Sink<'b> {
     /// That of the last reject: when many are broken, then mostly in the same way.
     reason: Arc<Reason>,
     names: Names,
+    accesses: Accesses,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -161,6 +165,7 @@ impl<'b> Sink<'b> {
             deletions: Vec::new(),
             reason: Arc::default(),
             names: Names::default(),
+            accesses: Accesses::default(),
             side: Vec::new(),
             counted: (0, 0),
             rejected_to: 0,
@@ -181,6 +186,7 @@ impl<'b> Sink<'b> {
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
                 self.names.see(environment, &record);
+                self.accesses.see(environment, record.created_on, record.action);
                 self.columns.push(&record, environment, &self.block.head.source);
             }
             Err(fault) => self.reject_in(environment, fault, span),

@@ -240,7 +240,7 @@ impl<'p> Run<'p> {
         let before = open.numbers;
         open.numbers += parsed.numbers;
         open.window = union(open.window, window(&parsed.rows));
-        open.accesses.see(&parsed.rows);
+        open.accesses.merge(&parsed.accesses);
         let rows = self.writer.stage(parsed.rows, &parsed.identities)?;
         let deleted = parsed.deletions.len() as u64;
         self.doubts
@@ -329,7 +329,7 @@ impl Open {
             table: self.table.to_owned(),
             environment: Some(self.environment.clone()),
             exported_on_us: self.exported_on,
-            accesses: self.accesses.windows(),
+            accesses: self.accesses.clone().into_windows(),
             generation,
             books: self.tally.books(),
         }
