@@ -4,6 +4,7 @@
 //! [`State`]; when that is not the next block's beginning, the driver parses the remainder and the next block again as
 //! one. So the size of blocks never changes what is read (L2), and a broken record costs only itself.
 
+use super::accesses::Accesses;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, deleted_id, fault, normalize};
 use super::people::{People, Watch};
@@ -92,6 +93,7 @@ pub struct Parsed {
     pub deletions: Vec<(Identity, Reject)>,
     /// Who is named in it.
     pub people: People,
+    pub accesses: Accesses,
     /// Rows of a side table.
     pub side: Vec<SideRow>,
     pub stop: Stop,
@@ -120,6 +122,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         rejects: sink.rejects,
         deletions: sink.deletions,
         people: sink.watch.people(),
+        accesses: sink.accesses,
         side: sink.side,
         stop,
         numbers,
@@ -143,6 +146,7 @@ pub struct Sink<'b> {
     /// That of the last reject: when many are broken, then mostly in the same way.
     reason: Arc<Reason>,
     watch: Watch,
+    accesses: Accesses,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -160,6 +164,7 @@ impl<'b> Sink<'b> {
             deletions: Vec::new(),
             reason: Arc::default(),
             watch: Watch::over(block.bytes.len()),
+            accesses: Accesses::default(),
             side: Vec::new(),
             counted: (0, 0),
             rejected_to: 0,
@@ -181,6 +186,7 @@ impl<'b> Sink<'b> {
             Ok(record) => {
                 self.watch.see(environment, &record);
                 self.rows.push(&record, environment);
+                self.accesses.see(environment, record.created_on, record.action);
             }
             Err(fault) => self.reject_in(environment, fault, span),
         }

@@ -7,6 +7,7 @@
 //! Every record lands in exactly one counter of its input's [`Tally`] (L1), and neither the order of the paths nor the
 //! number of threads changes what is committed (L2).
 
+mod accesses;
 mod archive;
 mod block;
 mod csv;

@@ -4,6 +4,7 @@
 //! taken in order, so neither their size nor the number of threads changes anything (L2). Every record lands in exactly
 //! one counter of its input's [`Tally`], asserted before the commit (L1).
 
+use super::accesses::Accesses;
 use super::block::{Block, Parsed, parse};
 use super::discover::{Input, Place};
 use super::head::{Found, Known, Table};
@@ -31,6 +32,7 @@ struct Open {
     exported_on: Option<i64>,
     /// First and last `created_on` so far.
     window: Option<(i64, i64)>,
+    accesses: Accesses,
     tally: Tally,
     notes: Vec<String>,
     bytes: u64,
@@ -208,6 +210,7 @@ impl<'p> Run<'p> {
             environment: head.environment.to_string(),
             exported_on: (head.table != Table::Audit).then_some(head.exported_on),
             window: None,
+            accesses: Accesses::default(),
             tally: Tally::default(),
             notes: head.notes.clone(),
             bytes: 0,
@@ -243,6 +246,7 @@ impl<'p> Run<'p> {
         let before = open.numbers;
         open.numbers += parsed.numbers;
         open.window = union(open.window, parsed.rows.window());
+        open.accesses.merge(&parsed.accesses);
         let rows = self.writer.stage(parsed.rows, &block.head.source)?;
         let deleted = parsed.deletions.len() as u64;
         self.doubts
@@ -337,6 +341,7 @@ impl Open {
             table: self.table.to_owned(),
             environment: Some(self.environment.clone()),
             exported_on_us: self.exported_on,
+            accesses: self.accesses.clone().into_windows(),
             generation,
             books: self.tally.books(),
         }

@@ -236,7 +236,7 @@ impl Run<'_> {
                 };
                 return self.rejects.push(&row, &mut self.writer);
             }
-            Again::Understood(parsed) => parsed,
+            Again::Understood(parsed) => *parsed,
         };
         let deletions = std::mem::take(&mut parsed.deletions);
         let found = parsed.rows.len() + parsed.side.len();
