@@ -50,11 +50,6 @@ impl BitChunk {
         Ok(())
     }
 
-    /// What the chunk takes of a file so far, about.
-    pub fn written_bytes(&self) -> usize {
-        self.pages.written_bytes()
-    }
-
     pub fn finish(mut self) -> Result<Finished> {
         self.end_page()?;
         let (least, most) = self.range.unzip();

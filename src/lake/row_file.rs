@@ -4,7 +4,7 @@
 
 use super::file::{Hashing, ROW_GROUP_ROWS, Written, has_dictionary, lake_writer};
 use super::guid::Guid;
-use super::rows::{self, Row, Text, TextColumn};
+use super::rows::{self, Row, TEXT_COLUMNS, Text, TextColumn};
 use super::schema;
 use super::sort::{Partition, StagedFile};
 use crate::chunk::{BitChunk, Finished, NumberChunk, SPELLED_BYTES, TextChunk, Value};
@@ -27,6 +27,9 @@ pub struct RowFile {
     rows: u64,
     range: Option<(i64, i64)>,
 }
+
+/// Where the text columns stand in [`schema::LAKE`].
+const TEXT_PLACES: [usize; TEXT_COLUMNS] = [0, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19];
 
 /// How many rows there are between two looks at the size of a group.
 const LOOK_ROWS: usize = 1 << 12;
@@ -67,9 +70,11 @@ impl RowFile {
         if group.rows == 0 {
             return Ok(());
         }
-        let mut to = self.file.next_row_group()?;
         let partition = [&*self.partition.environment, self.partition.kind.name(), &self.month];
-        group.finish(partition, |chunk| chunk.append_to(&mut to))?;
+        let mut to = self.file.next_row_group()?;
+        for column in group.finish(partition)? {
+            column.append_to(&mut to)?;
+        }
         to.close()?;
         Ok(())
     }
@@ -91,277 +96,248 @@ impl RowFile {
     }
 }
 
-/// The columns of a row group, in the order of [`schema::LAKE`].
+/// The columns of a row group.
 struct Group {
     rows: usize,
-    columns: Vec<Column>,
+    /// By [`TextColumn`].
+    texts: Vec<TextChunk>,
+    actor_id: TextChunk,
+    actor_name: TextChunk,
+    created_on: NumberChunk,
+    action: NumberChunk,
+    operation: NumberChunk,
+    version_number: NumberChunk,
+    time_to_live_s: NumberChunk,
+    deleted_in_source: BitChunk,
+    source: TextChunk,
+    /// Environment, kind and month.
+    partition: [TextChunk; 3],
     /// The source of the last rows, and how many they are: its column gets them when another comes.
-    source: Option<Arc<str>>,
+    last_source: Option<Arc<str>>,
     source_rows: usize,
-    /// One for each [`Link`].
-    aliases: [Alias; LINKS],
+    links: Links,
 }
 
-/// The codes that a column's values have in another column; [`UNKNOWN`] where that has not met one.
+/// The codes that a column's values have in another column; [`UNKNOWN`] where that has not met one. Most rows are about
+/// few people, so the code that a person, or a name, has in one column tells the code in the other, and no text need be
+/// looked up.
 #[derive(Default)]
-struct Alias(Vec<u32>);
+struct Link(Vec<u32>);
 
 const UNKNOWN: u32 = u32::MAX;
 
-impl Alias {
-    fn get(&self, code: u32) -> Option<u32> {
-        self.0.get(code as usize).copied().filter(|&other| other != UNKNOWN)
+/// What links the columns of people.
+#[derive(Default)]
+struct Links {
+    /// What a person was called last time; it is compared.
+    object_name: Link,
+    user_name: Link,
+    /// Where the user is the object, and the actor is the object or the user, by id and name.
+    object_to_user: [Link; 2],
+    object_to_actor: [Link; 2],
+    user_to_actor: [Link; 2],
+}
+
+impl Link {
+    fn get(&self, code: Option<u32>) -> Option<u32> {
+        let there = self.0.get(code? as usize).copied();
+        there.filter(|&other| other != UNKNOWN)
     }
 
-    fn set(&mut self, code: u32, other: u32) {
+    fn set(&mut self, code: Option<u32>, other: Option<u32>) {
+        let (Some(code), Some(other)) = (code, other) else {
+            return;
+        };
         if self.0.len() <= code as usize {
             self.0.resize(code as usize + 1, UNKNOWN);
         }
         self.0[code as usize] = other;
     }
-}
 
-enum Column {
-    Text(TextChunk),
-    Number(NumberChunk),
-    Bit(BitChunk),
-}
-
-/// A value for a column of its type.
-enum Cell<'a> {
-    Text(Text<'a>),
-    Number(Option<i64>),
-    Bit(bool),
-    /// A text that another column's tells, or lets guess.
-    Linked(Text<'a>, Link),
-}
-
-/// Between two columns of people. Most rows are about few people, so the code that a person, or a name, has in one
-/// column tells the code in the other, and no text need be looked up.
-#[derive(Clone, Copy)]
-enum Link {
-    /// What the person was called last time; it is compared.
-    ObjectName,
-    UserName,
-    /// The user is the object.
-    ObjectToUser,
-    ObjectNameToUserName,
-    /// The actor is the object, or the user.
-    ObjectToActor,
-    ObjectNameToActorName,
-    UserToActor,
-    UserNameToActorName,
-}
-
-const LINKS: usize = Link::UserNameToActorName as usize + 1;
-
-impl Link {
-    /// The place of the column whose code is known.
-    fn from(self) -> usize {
-        match self {
-            Link::ObjectName | Link::ObjectToUser | Link::ObjectToActor => schema::OBJECT_ID,
-            Link::ObjectNameToUserName | Link::ObjectNameToActorName => schema::OBJECT_ID + 1,
-            Link::UserName | Link::UserToActor => schema::USER_ID,
-            Link::UserNameToActorName => schema::USER_ID + 1,
+    /// Pushes a text that is the same as that of another column, which has this code there.
+    fn push_same(&mut self, code: Option<u32>, text: Text<'_>, to: &mut TextChunk) -> ParquetResult<Option<u32>> {
+        if let Some(known) = self.get(code)
+            && to.push_code(known)?
+        {
+            return Ok(Some(known));
         }
+        let pushed = to.push(value(text))?;
+        self.set(code, pushed);
+        Ok(pushed)
     }
 
-    /// Whether the text is the same in both columns.
-    fn is_same(self) -> bool {
-        !matches!(self, Link::ObjectName | Link::UserName)
+    /// Pushes the name of somebody who has this code in the column of ids.
+    fn push_name(&mut self, code: Option<u32>, name: Text<'_>, to: &mut TextChunk) -> ParquetResult<Option<u32>> {
+        if let (Some(known), Text::Bytes(bytes)) = (self.get(code), name)
+            && to.is_code_of(known, bytes)
+            && to.push_code(known)?
+        {
+            return Ok(Some(known));
+        }
+        let pushed = to.push(value(name))?;
+        self.set(code, pushed);
+        Ok(pushed)
     }
 }
+
+/// Columns of texts that stand alone.
+const ALONE: [TextColumn; 11] = [
+    TextColumn::AuditId,
+    TextColumn::ObjectType,
+    TextColumn::CallingUserId,
+    TextColumn::CallingUserName,
+    TextColumn::TransactionId,
+    TextColumn::AttributeMask,
+    TextColumn::ChangeData,
+    TextColumn::AdditionalInfo,
+    TextColumn::UserAdditionalInfo,
+    TextColumn::RegardingObjectId,
+    TextColumn::RegardingObjectName,
+];
 
 impl Group {
     fn new(file: &SerializedFileWriter<Hashing>) -> ParquetResult<Group> {
-        let columns = file.schema_descr().columns().iter().map(|column| {
+        let columns = file.schema_descr().columns();
+        let text = |place: usize| {
+            let column = columns[place].clone();
             let has_dictionary = has_dictionary(column.name());
-            Ok(match column.physical_type() {
-                parquet::basic::Type::BYTE_ARRAY => {
-                    Column::Text(TextChunk::new(column.clone(), has_dictionary, spell)?)
-                }
-                parquet::basic::Type::BOOLEAN => Column::Bit(BitChunk::new(column.clone())?),
-                _ => Column::Number(NumberChunk::new(column.clone(), has_dictionary)?),
-            })
-        });
+            TextChunk::new(column, has_dictionary, spell)
+        };
+        let number = |place: usize| {
+            let column = columns[place].clone();
+            let has_dictionary = has_dictionary(column.name());
+            NumberChunk::new(column, has_dictionary)
+        };
         Ok(Group {
             rows: 0,
-            source: None,
+            texts: TEXT_PLACES.into_iter().map(text).collect::<ParquetResult<_>>()?,
+            actor_id: text(schema::ACTOR_ID)?,
+            actor_name: text(schema::ACTOR_ID + 1)?,
+            created_on: number(schema::CREATED_ON)?,
+            action: number(schema::ACTION)?,
+            operation: number(schema::ACTION + 1)?,
+            version_number: number(schema::VERSION_NUMBER)?,
+            time_to_live_s: number(schema::VERSION_NUMBER + 1)?,
+            deleted_in_source: BitChunk::new(columns[schema::DELETED_IN_SOURCE].clone())?,
+            source: text(schema::SOURCE)?,
+            partition: [
+                text(schema::ENVIRONMENT)?,
+                text(schema::ENVIRONMENT + 1)?,
+                text(schema::ENVIRONMENT + 2)?,
+            ],
+            last_source: None,
             source_rows: 0,
-            aliases: Default::default(),
-            columns: columns.collect::<ParquetResult<_>>()?,
+            links: Links::default(),
         })
     }
 
     fn take(&mut self, row: &Row<'_>, is_deleted: bool, source: &Arc<str>) -> ParquetResult<()> {
-        use TextColumn::{
-            AdditionalInfo, AttributeMask, AuditId, CallingUserId, CallingUserName, ChangeData, ObjectId, ObjectName,
-            ObjectType, RegardingObjectId, RegardingObjectName, TransactionId, UserAdditionalInfo, UserId, UserName,
-        };
+        self.created_on.push(Some(row.created_on))?;
+        self.action.push(Some(row.action.into()))?;
+        self.operation.push(row.operation.map(i64::from))?;
+        self.version_number.push(row.version_number)?;
+        self.time_to_live_s.push(row.time_to_live_s.map(i64::from))?;
+        self.deleted_in_source.push(row.is_deleted || is_deleted)?;
         let texts = row.texts();
-        let text = |column: TextColumn| Cell::Text(texts[column as usize]);
-        let linked = |column: TextColumn, link| Cell::Linked(texts[column as usize], link);
-        let user = match (row.is_implied(UserId), row.is_implied(UserName)) {
-            (true, true) => [
-                linked(UserId, Link::ObjectToUser),
-                linked(UserName, Link::ObjectNameToUserName),
-            ],
-            (true, false) => [linked(UserId, Link::ObjectToUser), linked(UserName, Link::UserName)],
-            (false, true) => [text(UserId), linked(UserName, Link::ObjectNameToUserName)],
-            (false, false) => [text(UserId), linked(UserName, Link::UserName)],
-        };
-        let [user_id, user_name] = user;
-        let (actor_id, actor_name) = match rows::actor_is_object(row.action, &texts) {
-            true => (
-                linked(ObjectId, Link::ObjectToActor),
-                linked(ObjectName, Link::ObjectNameToActorName),
-            ),
-            false => (
-                linked(UserId, Link::UserToActor),
-                linked(UserName, Link::UserNameToActorName),
-            ),
-        };
-        let cells = [
-            text(AuditId),
-            Cell::Number(Some(row.created_on)),
-            Cell::Number(Some(row.action.into())),
-            Cell::Number(row.operation.map(i64::from)),
-            text(ObjectType),
-            text(ObjectId),
-            linked(ObjectName, Link::ObjectName),
-            user_id,
-            user_name,
-            actor_id,
-            actor_name,
-            text(CallingUserId),
-            text(CallingUserName),
-            text(TransactionId),
-            text(AttributeMask),
-            text(ChangeData),
-            text(AdditionalInfo),
-            text(UserAdditionalInfo),
-            text(RegardingObjectId),
-            text(RegardingObjectName),
-            Cell::Number(row.version_number),
-            Cell::Number(row.time_to_live_s.map(i64::from)),
-            Cell::Bit(row.is_deleted || is_deleted),
-        ];
-        let mut codes = [None; schema::SOURCE];
-        for (place, cell) in cells.into_iter().enumerate() {
-            codes[place] = match cell {
-                Cell::Linked(text, link) => self.take_linked(place, text, link, &codes)?,
-                cell => self.columns[place].push(cell)?,
-            };
+        for column in ALONE {
+            self.texts[column as usize].push(value(texts[column as usize]))?;
         }
-        if !self.source.as_ref().is_some_and(|last| Arc::ptr_eq(last, source)) {
+        self.take_people(row, &texts)?;
+        if !self.last_source.as_ref().is_some_and(|last| Arc::ptr_eq(last, source)) {
             self.end_source()?;
-            self.source = Some(source.clone());
+            self.last_source = Some(source.clone());
         }
         self.source_rows += 1;
         self.rows += 1;
         Ok(())
     }
 
-    /// Takes a text whose code that of another column most often tells.
-    fn take_linked(
-        &mut self,
-        place: usize,
-        text: Text<'_>,
-        link: Link,
-        codes: &[Option<u32>],
-    ) -> ParquetResult<Option<u32>> {
-        let (there, alias) = (codes[link.from()], &mut self.aliases[link as usize]);
-        let column = &mut self.columns[place];
-        if let Some(code) = there.and_then(|code| alias.get(code))
-            && (link.is_same() || column.is_code_of(code, text))
-            && column.push_code(code)?
-        {
-            return Ok(Some(code));
-        }
-        let here = column.push(Cell::Text(text))?;
-        if let (Some(there), Some(here)) = (there, here) {
-            alias.set(there, here);
-        }
-        Ok(here)
+    /// Object, user and actor.
+    fn take_people(&mut self, row: &Row<'_>, texts: &[Text<'_>; TEXT_COLUMNS]) -> ParquetResult<()> {
+        use TextColumn::{ObjectId, ObjectName, UserId, UserName};
+        let text = |column: TextColumn| texts[column as usize];
+        let (columns, links) = (&mut self.texts, &mut self.links);
+        let object = columns[ObjectId as usize].push(value(text(ObjectId)))?;
+        let object_name = links
+            .object_name
+            .push_name(object, text(ObjectName), &mut columns[ObjectName as usize])?;
+        let [ids, names] = &mut links.object_to_user;
+        let user = match row.is_implied(UserId) {
+            true => ids.push_same(object, text(UserId), &mut columns[UserId as usize])?,
+            false => columns[UserId as usize].push(value(text(UserId)))?,
+        };
+        let user_names = &mut columns[UserName as usize];
+        let user_name = match row.is_implied(UserName) {
+            true => names.push_same(object_name, text(UserName), user_names)?,
+            false => links.user_name.push_name(user, text(UserName), user_names)?,
+        };
+        let (from, [ids, names], id, name) = match rows::actor_is_object(row.action, texts) {
+            true => ((object, object_name), &mut links.object_to_actor, ObjectId, ObjectName),
+            false => ((user, user_name), &mut links.user_to_actor, UserId, UserName),
+        };
+        ids.push_same(from.0, text(id), &mut self.actor_id)?;
+        names.push_same(from.1, text(name), &mut self.actor_name)?;
+        Ok(())
     }
 
     fn end_source(&mut self) -> ParquetResult<()> {
-        match self.source.take() {
-            Some(source) => self.columns[schema::SOURCE].repeat(&source, std::mem::take(&mut self.source_rows)),
+        match self.last_source.take() {
+            Some(source) => {
+                let rows = std::mem::take(&mut self.source_rows);
+                self.source.repeat(Value::Bytes(source.as_bytes()), rows)
+            }
             None => Ok(()),
         }
     }
 
     /// How much the group takes of the file, about.
     fn bytes(&self) -> usize {
-        self.columns.iter().map(Column::written_bytes).sum()
+        let texts = self.texts.iter().chain([&self.actor_id, &self.actor_name]);
+        let numbers = [
+            &self.created_on,
+            &self.action,
+            &self.operation,
+            &self.version_number,
+            &self.time_to_live_s,
+        ];
+        let texts: usize = texts.map(TextChunk::written_bytes).sum();
+        texts + numbers.into_iter().map(NumberChunk::written_bytes).sum::<usize>()
     }
 
-    /// `partition` is what the last columns say of all rows.
-    fn finish(
-        mut self,
-        partition: [&str; 3],
-        mut append: impl FnMut(Finished) -> ParquetResult<()>,
-    ) -> ParquetResult<()> {
+    /// The columns, each with its place in [`schema::LAKE`]; `partition` is what the last ones say of all rows.
+    fn finish(mut self, partition: [&str; 3]) -> ParquetResult<Vec<Finished>> {
         self.end_source()?;
-        for (column, value) in self.columns[schema::ENVIRONMENT..].iter_mut().zip(partition) {
-            column.repeat(value, self.rows)?;
+        for (column, value) in self.partition.iter_mut().zip(partition) {
+            column.repeat(Value::Bytes(value.as_bytes()), self.rows)?;
         }
-        self.columns.into_iter().try_for_each(|column| append(column.finish()?))
+        let mut placed = Vec::new();
+        for (place, column) in TEXT_PLACES.into_iter().zip(self.texts) {
+            placed.push((place, column.finish()?));
+        }
+        placed.extend([
+            (schema::ACTOR_ID, self.actor_id.finish()?),
+            (schema::ACTOR_ID + 1, self.actor_name.finish()?),
+            (schema::CREATED_ON, self.created_on.finish()?),
+            (schema::ACTION, self.action.finish()?),
+            (schema::ACTION + 1, self.operation.finish()?),
+            (schema::VERSION_NUMBER, self.version_number.finish()?),
+            (schema::VERSION_NUMBER + 1, self.time_to_live_s.finish()?),
+            (schema::DELETED_IN_SOURCE, self.deleted_in_source.finish()?),
+            (schema::SOURCE, self.source.finish()?),
+        ]);
+        for (number, column) in self.partition.into_iter().enumerate() {
+            placed.push((schema::ENVIRONMENT + number, column.finish()?));
+        }
+        placed.sort_by_key(|(place, _)| *place);
+        Ok(placed.into_iter().map(|(_, column)| column).collect())
     }
 }
 
-impl Column {
-    /// Takes a value; gives the code of a text that has one.
-    fn push(&mut self, cell: Cell<'_>) -> ParquetResult<Option<u32>> {
-        match (self, cell) {
-            (Column::Text(column), Cell::Text(text)) => column.push(match text {
-                Text::Null => None,
-                Text::Guid(guid) => Some(Value::Number(guid.number())),
-                Text::Bytes(bytes) => Some(Value::Bytes(bytes)),
-            }),
-            (Column::Number(column), Cell::Number(number)) => column.push(number).map(|()| None),
-            (Column::Bit(column), Cell::Bit(bit)) => column.push(bit).map(|()| None),
-            _ => unreachable!("the cells stand in the order of the schema"),
-        }
-    }
-
-    fn is_code_of(&self, code: u32, text: Text<'_>) -> bool {
-        match (self, text) {
-            (Column::Text(column), Text::Bytes(text)) => column.is_code_of(code, text),
-            _ => false,
-        }
-    }
-
-    fn push_code(&mut self, code: u32) -> ParquetResult<bool> {
-        match self {
-            Column::Text(column) => column.push_code(code),
-            _ => unreachable!("a column of texts"),
-        }
-    }
-
-    /// Takes the same text for many rows.
-    fn repeat(&mut self, text: &str, rows: usize) -> ParquetResult<()> {
-        match self {
-            Column::Text(column) => column.repeat(Value::Bytes(text.as_bytes()), rows),
-            _ => unreachable!("a column of texts"),
-        }
-    }
-
-    fn written_bytes(&self) -> usize {
-        match self {
-            Column::Text(column) => column.written_bytes(),
-            Column::Number(column) => column.written_bytes(),
-            Column::Bit(column) => column.written_bytes(),
-        }
-    }
-
-    fn finish(self) -> ParquetResult<Finished> {
-        match self {
-            Column::Text(column) => column.finish(),
-            Column::Number(column) => column.finish(),
-            Column::Bit(column) => column.finish(),
-        }
+fn value(text: Text<'_>) -> Option<Value<'_>> {
+    match text {
+        Text::Null => None,
+        Text::Guid(guid) => Some(Value::Number(guid.number())),
+        Text::Bytes(bytes) => Some(Value::Bytes(bytes)),
     }
 }
 

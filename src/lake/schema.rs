@@ -9,8 +9,7 @@ use std::sync::LazyLock;
 pub const AUDIT_ID: usize = 0;
 pub const CREATED_ON: usize = 1;
 pub const ACTION: usize = 2;
-pub const OBJECT_ID: usize = 5;
-pub const USER_ID: usize = 7;
+pub const ACTOR_ID: usize = 9;
 pub const VERSION_NUMBER: usize = 20;
 pub const DELETED_IN_SOURCE: usize = 22;
 pub const SOURCE: usize = 23;
@@ -292,10 +291,12 @@ mod tests {
             (AUDIT_ID, "audit_id"),
             (CREATED_ON, "created_on"),
             (ACTION, "action"),
-            (OBJECT_ID, "object_id"),
-            (OBJECT_ID + 1, "object_name"),
-            (USER_ID, "user_id"),
-            (USER_ID + 1, "user_name"),
+            (ACTION + 1, "operation"),
+            (ACTOR_ID, "actor_id"),
+            (ACTOR_ID + 1, "actor_name"),
+            (VERSION_NUMBER + 1, "time_to_live_s"),
+            (ENVIRONMENT + 1, "kind"),
+            (ENVIRONMENT + 2, "month"),
             (VERSION_NUMBER, "version_number"),
             (DELETED_IN_SOURCE, "deleted_in_source"),
             (SOURCE, "source"),
