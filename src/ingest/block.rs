@@ -7,7 +7,7 @@
 use super::columns::Columns;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, deleted_id, fault, normalize};
-use super::people::{People, Watch};
+use super::people::People;
 use super::raw::Raw;
 use super::reject::{Reason, Reject};
 use super::{csv, json, side, xml};
@@ -123,7 +123,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         rows,
         rejects: sink.rejects,
         deletions: sink.deletions,
-        people: sink.watch.people(),
+        people: sink.people,
         side: sink.side,
         stop,
         numbers,
@@ -146,7 +146,7 @@ pub struct Sink<'b> {
     deletions: Vec<(Identity, Reject)>,
     /// That of the last reject: when many are broken, then mostly in the same way.
     reason: Arc<Reason>,
-    watch: Watch,
+    people: People,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -162,7 +162,7 @@ impl<'b> Sink<'b> {
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),
-            watch: Watch::over(block.bytes.len()),
+            people: People::default(),
             side: Vec::new(),
             counted: (0, 0),
             rejected_to: 0,
@@ -182,7 +182,7 @@ impl<'b> Sink<'b> {
         }
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
-                self.watch.see(environment, &record);
+                self.people.see(environment, &record);
                 self.columns.push(&record, environment, &self.block.head.source);
             }
             Err(fault) => self.reject_in(environment, fault, span),
@@ -192,7 +192,7 @@ impl<'b> Sink<'b> {
     fn side_row(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         match side::normalize(raw, environment, &self.block.head) {
             Ok(row) => {
-                self.watch.see_user(&row);
+                self.people.see_user(&row);
                 self.side.push(row);
             }
             Err(fault) => self.reject_in(environment, fault, span),
