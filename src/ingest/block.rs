@@ -7,7 +7,7 @@
 use super::accesses::Accesses;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, deleted_id, fault, normalize};
-use super::people::{People, Watch};
+use super::people::People;
 use super::raw::Raw;
 use super::reject::{Reason, Reject};
 use super::{csv, json, side, xml};
@@ -121,7 +121,7 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         rows: sink.rows,
         rejects: sink.rejects,
         deletions: sink.deletions,
-        people: sink.watch.people(),
+        people: sink.people,
         accesses: sink.accesses,
         side: sink.side,
         stop,
@@ -145,7 +145,7 @@ pub struct Sink<'b> {
     deletions: Vec<(Identity, Reject)>,
     /// That of the last reject: when many are broken, then mostly in the same way.
     reason: Arc<Reason>,
-    watch: Watch,
+    people: People,
     accesses: Accesses,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
@@ -163,7 +163,7 @@ impl<'b> Sink<'b> {
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),
-            watch: Watch::over(block.bytes.len()),
+            people: People::default(),
             accesses: Accesses::default(),
             side: Vec::new(),
             counted: (0, 0),
@@ -184,7 +184,7 @@ impl<'b> Sink<'b> {
         }
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
-                self.watch.see(environment, &record);
+                self.people.see(environment, &record);
                 self.rows.push(&record, environment);
                 self.accesses.see(environment, record.created_on, record.action);
             }
@@ -195,7 +195,7 @@ impl<'b> Sink<'b> {
     fn side_row(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         match side::normalize(raw, environment, &self.block.head) {
             Ok(row) => {
-                self.watch.see_user(&row);
+                self.people.see_user(&row);
                 self.side.push(row);
             }
             Err(fault) => self.reject_in(environment, fault, span),

@@ -1,23 +1,29 @@
-//! The names of people that a block carries, before they are merged with those of all others.
+//! The names of people that were met, each once with the newest time: first those of a block, then those of all blocks.
 //!
-//! Every row names somebody, mostly one who was named shortly before, so a row costs a look at the last sighting of such
-//! an id and no memory. What is forgotten of an id only means that a sighting is told twice: the merge is a maximum.
+//! Nearly every row names somebody, so that somebody is known is found by a hash alone, without a look at the texts. Like
+//! the identity of rows it has 128 bits.
 
 use crate::lake::names::Names;
 use crate::lake::side::SideRow;
 use crate::record::Record;
-use xxhash_rust::xxh3::xxh3_64;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128_with_seed};
 
 #[derive(Default)]
 pub struct People {
-    sightings: Vec<Sighting>,
-    /// The ids and names of all sightings, behind each other.
+    met: Vec<Met>,
+    /// Hash → place in `met`.
+    places: HashMap<u128, usize, BuildHasherDefault<Hashed>>,
+    /// The ids and names of all, behind each other.
     texts: String,
-    environments: Vec<String>,
+    /// With the hash of each.
+    environments: Vec<(String, u64)>,
 }
 
 /// An id with a name, and the newest micros that both were seen at.
-struct Sighting {
+struct Met {
+    hash: u128,
     /// Its place among the environments.
     environment: usize,
     /// Where the id begins, where the name does, and where that ends.
@@ -25,26 +31,7 @@ struct Sighting {
     seen_on: i64,
 }
 
-/// Sees people, row by row.
-pub struct Watch {
-    people: People,
-    /// By the hash of an id: its last sighting, or that of another.
-    last: Vec<u32>,
-}
-
-/// More people are seen twice.
-const MOST_REMEMBERED: usize = 1 << 13;
-
-impl Watch {
-    /// Over a block of so many bytes.
-    pub fn over(bytes: usize) -> Watch {
-        let remembered = (bytes / 128).next_power_of_two().min(MOST_REMEMBERED);
-        Watch {
-            people: People::default(),
-            last: vec![u32::MAX; remembered],
-        }
-    }
-
+impl People {
     /// Takes the names a record carries of people: its actor, its user, its calling user.
     pub fn see(&mut self, environment: &str, record: &Record<'_>) {
         let (actor, user) = (record.actor(), (record.user_id.as_deref(), record.user_name.as_deref()));
@@ -67,54 +54,87 @@ impl Watch {
     }
 
     fn add(&mut self, environment: &str, id: &str, name: &str, seen_on: i64) {
-        let environment = self.people.environment(environment);
-        let place = xxh3_64(id.as_bytes()) as usize & (self.last.len() - 1);
-        let known = self.people.sightings.get_mut(self.last[place] as usize);
-        if let Some(known) = known
-            && known.environment == environment
-            && self.people.texts.as_bytes()[known.texts[0]..known.texts[1]] == *id.as_bytes()
-            && self.people.texts.as_bytes()[known.texts[1]..known.texts[2]] == *name.as_bytes()
-        {
+        let environment = self.environment(environment);
+        let seed = xxh3_64_with_seed(name.as_bytes(), self.environments[environment].1);
+        let hash = xxh3_128_with_seed(id.as_bytes(), seed);
+        self.meet(hash, environment, [id, name], seen_on);
+    }
+
+    fn meet(&mut self, hash: u128, environment: usize, [id, name]: [&str; 2], seen_on: i64) {
+        let place = *self.places.entry(hash).or_insert(self.met.len());
+        if let Some(known) = self.met.get_mut(place) {
             known.seen_on = known.seen_on.max(seen_on);
             return;
         }
-        self.last[place] = u32::try_from(self.people.sightings.len()).unwrap_or(u32::MAX);
-        self.people.push(environment, id, name, seen_on);
-    }
-
-    pub fn people(self) -> People {
-        self.people
-    }
-}
-
-impl People {
-    fn environment(&mut self, name: &str) -> usize {
-        let known = self.environments.iter().rposition(|known| known == name);
-        known.unwrap_or_else(|| {
-            self.environments.push(name.to_owned());
-            self.environments.len() - 1
-        })
-    }
-
-    fn push(&mut self, environment: usize, id: &str, name: &str, seen_on: i64) {
         let begin = self.texts.len();
         self.texts.push_str(id);
         let middle = self.texts.len();
         self.texts.push_str(name);
-        self.sightings.push(Sighting {
+        self.met.push(Met {
+            hash,
             environment,
             texts: [begin, middle, self.texts.len()],
             seen_on,
         });
     }
 
-    /// Tells them all.
-    pub fn tell(&self, names: &mut Names) {
-        for sighting in &self.sightings {
-            let [begin, middle, end] = sighting.texts;
-            let (id, name) = (&self.texts[begin..middle], &self.texts[middle..end]);
-            names.add(&self.environments[sighting.environment], id, name, sighting.seen_on);
+    fn environment(&mut self, name: &str) -> usize {
+        let known = self.environments.iter().rposition(|(known, _)| known == name);
+        known.unwrap_or_else(|| {
+            self.environments.push((name.to_owned(), xxh3_64(name.as_bytes())));
+            self.environments.len() - 1
+        })
+    }
+
+    /// Takes those of another block.
+    pub fn merge(&mut self, other: &People) {
+        let environments: Vec<usize> = other
+            .environments
+            .iter()
+            .map(|(name, _)| self.environment(name))
+            .collect();
+        for met in &other.met {
+            self.meet(
+                met.hash,
+                environments[met.environment],
+                other.texts_of(met),
+                met.seen_on,
+            );
         }
+    }
+
+    /// Id and name.
+    fn texts_of(&self, met: &Met) -> [&str; 2] {
+        let [begin, middle, end] = met.texts;
+        [&self.texts[begin..middle], &self.texts[middle..end]]
+    }
+
+    /// As the lake keeps them.
+    pub fn into_names(self) -> Names {
+        let mut names = Names::default();
+        for met in &self.met {
+            let [id, name] = self.texts_of(met);
+            names.add(&self.environments[met.environment].0, id, name, met.seen_on);
+        }
+        names
+    }
+}
+
+/// What is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -123,21 +143,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_does_not_depend_on_how_many_are_remembered() {
-        let told = |bytes: usize| {
-            let (mut watch, mut expected) = (Watch::over(bytes), Names::default());
-            for row in 0..400_i64 {
-                let (environment, id) = (["e", "f"][row as usize % 2], (row % 35).to_string());
-                let name = format!("name {}", row % 70 / 10);
-                watch.add(environment, &id, &name, row * 7 % 100);
-                expected.add(environment, &id, &name, row * 7 % 100);
+    fn the_newest_sighting_of_each_name_stays_whatever_the_blocks_l2() {
+        let sightings: Vec<(String, String, String, i64)> = (0..400_i64)
+            .map(|row| {
+                let environment = ["e", "f"][row as usize % 2].to_owned();
+                (
+                    environment,
+                    (row % 35).to_string(),
+                    format!("name {}", row % 70 / 10),
+                    row * 7 % 100,
+                )
+            })
+            .collect();
+        let mut expected = Names::default();
+        for (environment, id, name, seen_on) in &sightings {
+            expected.add(environment, id, name, *seen_on);
+        }
+        for rows in [1, 7, 1000] {
+            let mut all = People::default();
+            for block in sightings.chunks(rows) {
+                let mut people = People::default();
+                for (environment, id, name, seen_on) in block {
+                    people.add(environment, id, name, *seen_on);
+                }
+                all.merge(&people);
             }
-            let (people, mut names) = (watch.people(), Names::default());
-            people.tell(&mut names);
-            assert_eq!(names, expected, "{bytes}");
-            people.sightings.len()
-        };
-        let sightings = [0, 1000, 1 << 20].map(told);
-        assert!(sightings.is_sorted_by(|fewer, more| fewer >= more), "{sightings:?}");
+            assert_eq!(all.into_names(), expected, "{rows} rows to a block");
+        }
     }
 }

@@ -9,13 +9,13 @@ use super::block::{Block, Parsed, parse};
 use super::discover::{Input, Place};
 use super::head::{Found, Known, Table};
 use super::join::Joint;
+use super::people::People;
 use super::reject::{Doubts, Rejects};
 use super::source::{self, Ending, Reader};
 use super::{Fate, Outcome, Plan, Progress, Report, Tally};
 use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::ledger::InputEntry;
-use crate::lake::names::Names;
 use crate::lake::runs;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -64,7 +64,7 @@ pub struct Run<'p> {
     doubts: Doubts,
     /// Whose the staged rows are, by their ordinals.
     stretches: Vec<(usize, Range<u64>)>,
-    names: Names,
+    people: People,
     /// Bytes of blocks that are done with, as room for others.
     spare: Vec<Vec<u8>>,
 }
@@ -93,7 +93,7 @@ impl<'p> Run<'p> {
             rejects: Rejects::default(),
             doubts: Doubts::default(),
             stretches: Vec::new(),
-            names: Names::default(),
+            people: People::default(),
             spare: Vec::new(),
         })
     }
@@ -271,7 +271,7 @@ impl<'p> Run<'p> {
             open.notes.extend(ending.note);
         }
         self.so_far.records_read += read;
-        parsed.people.tell(&mut self.names);
+        self.people.merge(&parsed.people);
         self.rejects.take(parsed.rejects, &block, before, &mut self.writer)?;
         // Not those of a small input, nor of an unusually long record.
         let (_, size) = self.wave_size();
@@ -326,7 +326,7 @@ impl<'p> Run<'p> {
             return Ok(outcome);
         }
         self.rejects.write_out(&mut settled)?;
-        settled.commit(self.names, entries, self.record)?;
+        settled.commit(self.people.into_names(), entries, self.record)?;
         Ok(outcome)
     }
 }

@@ -14,6 +14,7 @@ mod one;
 
 use super::block::Parsed;
 use super::head::{Head, Table};
+use super::people::People;
 use super::reject::{Doubts, Reject, Rejects};
 use super::run::union;
 use super::{Fate, Outcome, Report, Tally, mib, settings};
@@ -22,7 +23,6 @@ use crate::error::Result;
 use crate::instant::DateOrder;
 use crate::lake::ledger::ReplayEntry;
 use crate::lake::lock::Owner;
-use crate::lake::names::Names;
 use crate::lake::rejects::{self, RejectRow};
 use crate::lake::rows::Rows;
 use crate::lake::{Lake, Writer, runs};
@@ -109,7 +109,7 @@ pub fn replay(plan: &Replay) -> Result<Outcome> {
         rejects: Rejects::default(),
         doubts: Doubts::default(),
         stretches: Vec::new(),
-        names: Names::default(),
+        people: People::default(),
         sources: Vec::new(),
         replayed: 0,
         accepted_beside: 0,
@@ -161,7 +161,7 @@ struct Run<'p> {
     doubts: Doubts,
     /// Whose the staged rows are, by their ordinals.
     stretches: Vec<(usize, Range<u64>)>,
-    names: Names,
+    people: People,
     /// In order of appearance.
     sources: Vec<Source>,
     replayed: u64,
@@ -297,7 +297,7 @@ impl Run<'_> {
         let mut rows = Rows::default();
         for part in std::mem::take(understood) {
             rows.append(part.rows);
-            part.people.tell(&mut self.names);
+            self.people.merge(&part.people);
         }
         let number = *source;
         let source = &mut self.sources[number];
@@ -366,7 +366,7 @@ impl Run<'_> {
             settled.next_generation(),
         );
         settled.replace_rejects(replaced, books);
-        settled.commit(self.names, Vec::new(), self.record)?;
+        settled.commit(self.people.into_names(), Vec::new(), self.record)?;
         Ok(outcome)
     }
 }
