@@ -72,14 +72,15 @@ impl<'a> Found<'a> {
     fn take_log(&mut self, mut facts: Facts, known: &Known) -> Result<()> {
         let (lake, options) = (self.lake, self.options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
-        let log = lake.sightings(&facts.environment, options.evidence.kinds(), as_of)?;
+        let timeline = lake.timeline(&facts.environment, options.evidence.kinds(), as_of)?;
         let control = lake.control_rows(&facts.environment, as_of)?;
         let switched = Switched {
             log_start: facts.log_start,
             log_end: facts.log_end,
             control: &control,
         };
-        let gaps = gaps::find(&switched, |instants| log.last_up_to(instants))?;
+        let gaps = gaps::find(&switched, |instants| timeline.last_up_to(instants))?;
+        let log = timeline.log()?;
         let chosen = match self.asks(Report::Gaps) {
             true => gap_table::chosen(&facts, &gaps, options),
             false => Vec::new(),

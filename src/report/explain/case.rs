@@ -52,7 +52,7 @@ impl<'a> Case<'a> {
     ) -> Result<Case<'a>> {
         let mut facts = Facts::of(lake, environment, &known.names, &known.side, options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
-        let log = lake.sightings(environment, options.evidence.kinds(), as_of)?;
+        let timeline = lake.timeline(environment, options.evidence.kinds(), as_of)?;
         let control = match facts.has_log {
             true => lake.control_rows(environment, as_of)?,
             false => Vec::new(),
@@ -62,7 +62,8 @@ impl<'a> Case<'a> {
             log_end: facts.log_end,
             control: &control,
         };
-        let gaps = gaps::find(&switched, |instants| log.last_up_to(instants))?;
+        let gaps = gaps::find(&switched, |instants| timeline.last_up_to(instants))?;
+        let log = timeline.log()?;
         let (audited, limits) = (Audited::new(&facts, &gaps), Limits::new(&facts, &gaps));
         let verdict = Verdict::new(&audited, options);
         let chosen = gap_table::chosen(&facts, &gaps, options);
