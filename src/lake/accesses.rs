@@ -19,7 +19,7 @@ use super::content::Content;
 use super::file;
 use super::pages::Column;
 use super::sightings::{By, NOBODY, Sightings};
-use super::timeline::{Group, Timeline};
+use super::timeline::{Group, Keys, Timeline};
 use super::waiting::Waiting;
 use crate::error::{AtPath, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -37,7 +37,7 @@ pub struct AccessLog {
     /// Ids in byte order.
     actors: Vec<String>,
     /// For each row group, the actors that the keys of its dictionary stand for, if it has one of all.
-    keys: Vec<Option<Box<[u32]>>>,
+    keys: Vec<Option<Keys>>,
     wave_rows: u64,
 }
 
@@ -97,7 +97,7 @@ impl AccessLog {
     fn wave(&self, start: usize) -> Range<usize> {
         let mut rows = 0;
         let fits = |group: &&Group| {
-            rows += group.rows;
+            rows += group.rows.len() as u64;
             rows <= self.wave_rows
         };
         let rest = &self.timeline.groups[start..];
@@ -128,9 +128,9 @@ impl Group {
     fn decode(&self, keys: &[u32]) -> Result<Option<Columns>> {
         let content = Content::open(&self.path)?;
         let read = || -> parquet::errors::Result<_> {
-            let created_on = Column::whole(&content, &self.created_on)?.numbers(|on: i64| on)?;
-            let by = Column::whole(&content, &self.action)?.numbers(By::of)?;
-            let actor = Column::whole(&content, &self.actor)?.keyed(keys, NOBODY)?;
+            let created_on = Column::of(&content, &self.created_on, &self.rows)?.numbers(|on: i64| on)?;
+            let by = Column::of(&content, &self.action, &self.rows)?.numbers(By::of)?;
+            let actor = Column::of(&content, &self.actor, &self.rows)?.keyed(keys, NOBODY)?;
             let columns = created_on.zip(by).zip(actor);
             Ok(columns.map(|((created_on, by), actor)| Columns { created_on, actor, by }))
         };
@@ -146,6 +146,7 @@ impl Group {
             let rows = rows.at_path(&self.path, "cannot be read")?;
             found.take(&rows, numbers.of(actors, &rows));
         }
+        found.keep(self.rows.clone());
         Ok(found)
     }
 }
@@ -225,11 +226,18 @@ impl Columns {
     }
 
     fn up_to(mut self, as_of: i64) -> Columns {
-        let count = self.created_on.partition_point(|&on| on <= as_of);
-        self.created_on.truncate(count);
-        self.actor.truncate(count);
-        self.by.truncate(count);
+        self.keep(0..self.created_on.partition_point(|&on| on <= as_of));
         self
+    }
+
+    fn keep(&mut self, rows: Range<usize>) {
+        fn keep<T>(values: &mut Vec<T>, rows: &Range<usize>) {
+            values.truncate(rows.end);
+            values.drain(..rows.start.min(values.len()));
+        }
+        keep(&mut self.created_on, &rows);
+        keep(&mut self.actor, &rows);
+        keep(&mut self.by, &rows);
     }
 }
 

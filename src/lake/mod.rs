@@ -22,6 +22,7 @@ mod content;
 mod entry_per_line;
 mod file;
 pub mod identity;
+mod ids;
 mod index;
 pub mod ledger;
 pub mod lock;

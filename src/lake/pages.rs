@@ -11,12 +11,16 @@
 
 use super::content::Content;
 use bytes::{Buf, Bytes};
-use parquet::basic::{Encoding, EncodingMask};
+use parquet::basic::{Encoding, EncodingMask, Type};
 use parquet::column::page::{Page, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::index_reader::{decode_column_index, decode_offset_index};
+use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes of a file from a place on, to be asked for by their place in the file.
@@ -56,33 +60,18 @@ impl ChunkReader for Chunk {
     }
 }
 
-/// A column of a row group, or some pages of it.
-pub(super) struct Column<P> {
-    pages: P,
-    /// Whether rows may be without a value.
-    is_optional: bool,
-    rows: usize,
-}
-
-impl Column<SerializedPageReader<Chunk>> {
-    /// A whole column chunk, read from the file at once.
-    pub(super) fn whole(content: &Content, column: &ColumnChunkMetaData) -> Result<Self> {
-        let (start, length) = column.byte_range();
-        let bytes = content.get_bytes(start, length as usize)?;
-        let rows = column.num_values() as usize;
-        Ok(Column {
-            pages: SerializedPageReader::new(Arc::new(Chunk { start, bytes }), column, rows, None)?,
-            is_optional: column.column_descr().max_def_level() > 0,
-            rows,
-        })
-    }
-}
-
 /// The dictionary of a column chunk, if all its rows are keys into it.
 pub(super) fn dictionary(content: &Content, column: &ColumnChunkMetaData) -> Result<Option<Page>> {
     let is_keys = |of: &EncodingMask| of.is_only(Encoding::RLE_DICTIONARY) || of.is_only(Encoding::PLAIN_DICTIONARY);
-    let is_whole = column.page_encoding_stats_mask().is_some_and(is_keys);
-    let Some(start) = column.dictionary_page_offset().filter(|_| is_whole) else {
+    match column.page_encoding_stats_mask().is_some_and(is_keys) {
+        true => first_page(content, column),
+        false => Ok(None),
+    }
+}
+
+/// The dictionary page of a column chunk, if it has one.
+fn first_page(content: &Content, column: &ColumnChunkMetaData) -> Result<Option<Page>> {
+    let Some(start) = column.dictionary_page_offset() else {
         return Ok(None);
     };
     let (start, end) = (start as u64, column.data_page_offset() as u64);
@@ -122,7 +111,112 @@ impl Plain for i32 {
     }
 }
 
-impl<P: PageReader> Column<P> {
+/// Where the pages of a column chunk are, if its file tells.
+fn locations(content: &Content, column: &ColumnChunkMetaData) -> Result<Option<Vec<PageLocation>>> {
+    let Some(index) = column.offset_index_range() else {
+        return Ok(None);
+    };
+    let bytes = content.get_bytes(index.start, (index.end - index.start) as usize)?;
+    Ok(Some(decode_offset_index(&bytes)?.page_locations().clone()))
+}
+
+/// A page of instants: which rows of the column chunk it holds, the least and the greatest of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) rows: Range<usize>,
+    pub(super) first: i64,
+    pub(super) last: i64,
+}
+
+/// The spans of all pages of a column of instants, if its file tells them.
+pub(super) fn spans(content: &Content, column: &ColumnChunkMetaData) -> Result<Option<Vec<Span>>> {
+    let (Some(index), Some(locations)) = (column.column_index_range(), locations(content, column)?) else {
+        return Ok(None);
+    };
+    let bytes = content.get_bytes(index.start, (index.end - index.start) as usize)?;
+    let ColumnIndexMetaData::INT64(index) = decode_column_index(&bytes, column.column_type())? else {
+        return Ok(None);
+    };
+    let rows = locations
+        .iter()
+        .enumerate()
+        .map(|(page, _)| rows_of(&locations, page..page + 1, column));
+    let edges = index.min_values_iter().zip(index.max_values_iter());
+    let spans = rows.zip(edges).map(|(rows, (first, last))| {
+        let (first, last) = (*first?, *last?);
+        Some(Span { rows, first, last })
+    });
+    let spans: Option<Vec<Span>> = spans.collect();
+    Ok(spans.filter(|spans| spans.len() == locations.len()))
+}
+
+/// The rows of some pages.
+fn rows_of(locations: &[PageLocation], pages: Range<usize>, column: &ColumnChunkMetaData) -> Range<usize> {
+    let first_row = |page: usize| {
+        locations
+            .get(page)
+            .map_or(column.num_values(), |page| page.first_row_index)
+    };
+    first_row(pages.start) as usize..first_row(pages.end) as usize
+}
+
+/// A column of a row group, or some rows of it.
+pub(super) struct Column {
+    dictionary: Option<Page>,
+    pages: SerializedPageReader<Chunk>,
+    /// Whether rows may be without a value.
+    is_optional: bool,
+    /// How many rows the pages hold, and which of them are asked for.
+    rows: usize,
+    asked: Range<usize>,
+}
+
+impl Column {
+    /// Some rows of a column chunk; of its pages only those that hold them, if the file tells which these are. They are
+    /// read at once. Texts come without their dictionary: they are asked for by their keys.
+    pub(super) fn of(content: &Content, column: &ColumnChunkMetaData, asked: &Range<usize>) -> Result<Column> {
+        let rows = column.num_values() as usize;
+        let is_optional = column.column_descr().max_def_level() > 0;
+        let locations = match *asked == (0..rows) {
+            true => None,
+            false => locations(content, column)?.filter(|locations| !locations.is_empty()),
+        };
+        let Some(locations) = locations else {
+            let (start, length) = column.byte_range();
+            let bytes = content.get_bytes(start, length as usize)?;
+            return Ok(Column {
+                dictionary: None,
+                pages: SerializedPageReader::new(Arc::new(Chunk { start, bytes }), column, rows, None)?,
+                is_optional,
+                rows,
+                asked: asked.clone(),
+            });
+        };
+        let begins_up_to = |row: usize| locations.partition_point(|page| page.first_row_index as usize <= row);
+        let pages = begins_up_to(asked.start).saturating_sub(1)..begins_up_to(asked.end.saturating_sub(1)).max(1);
+        let held = rows_of(&locations, pages.clone(), column);
+        let last = &locations[pages.end - 1];
+        let start = locations[pages.start].offset;
+        let length = last.offset + i64::from(last.compressed_page_size) - start;
+        let bytes = content.get_bytes(start as u64, length as usize)?;
+        let part = column.clone().into_builder().set_dictionary_page_offset(None);
+        let part = part
+            .set_data_page_offset(start)
+            .set_total_compressed_size(length)
+            .build()?;
+        let start = start as u64;
+        Ok(Column {
+            dictionary: match column.column_type() {
+                Type::BYTE_ARRAY => None,
+                _ => first_page(content, column)?,
+            },
+            pages: SerializedPageReader::new(Arc::new(Chunk { start, bytes }), &part, held.len(), None)?,
+            is_optional,
+            rows: held.len(),
+            asked: asked.start - held.start..asked.end - held.start,
+        })
+    }
+
     /// What its numbers are by `of`, row by row. `None`, too, if one of them is null.
     pub(super) fn numbers<N: Plain, T: Copy>(self, of: impl Fn(N) -> T) -> Result<Option<Vec<T>>> {
         let mut dictionary: Vec<T> = Vec::new();
@@ -169,7 +263,7 @@ impl<P: PageReader> Column<P> {
         mut take: impl FnMut(&Page, Option<DataPage<'_>>, &mut Vec<T>) -> Option<()>,
     ) -> Result<Option<Vec<T>>> {
         let mut found = Vec::with_capacity(self.rows);
-        for page in self.pages {
+        for page in self.dictionary.map(Ok).into_iter().chain(self.pages) {
             let page = page?;
             let data = DataPage::of(&page, self.is_optional);
             let is_known = data.is_some() || matches!(page, Page::DictionaryPage { .. });
@@ -178,7 +272,12 @@ impl<P: PageReader> Column<P> {
                 return Ok(None);
             }
         }
-        Ok((found.len() == self.rows).then_some(found))
+        if found.len() != self.rows {
+            return Ok(None);
+        }
+        found.truncate(self.asked.end);
+        found.drain(..self.asked.start);
+        Ok(Some(found))
     }
 }
 

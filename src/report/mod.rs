@@ -20,6 +20,7 @@
 
 mod activity;
 mod audited;
+mod bits;
 mod clients;
 pub mod clock;
 mod control;

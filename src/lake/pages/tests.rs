@@ -45,8 +45,12 @@ impl File {
         Content::Small(self.bytes.clone())
     }
 
-    fn column(&self) -> Column<SerializedPageReader<Chunk>> {
-        Column::whole(&self.content(), self.chunk()).expect("a column")
+    fn column(&self) -> Column {
+        self.part(&(0..self.chunk().num_values() as usize))
+    }
+
+    fn part(&self, rows: &Range<usize>) -> Column {
+        Column::of(&self.content(), self.chunk(), rows).expect("a column")
     }
 
     fn chunk(&self) -> &ColumnChunkMetaData {
@@ -175,28 +179,48 @@ proptest! {
     #[test]
     fn texts_equal_those_of_arrow(
         rows in prop::collection::vec((0usize..40, 1usize..60), 1..60), scale in 1usize..500, page in 1usize..300,
-        nulls in any::<bool>(),
+        nulls in any::<bool>(), from in 0usize..3600, length in 0usize..900,
     ) {
         let text = |value: usize| if nulls && value.is_multiple_of(3) { None } else { name(value * scale) };
         let values = rows.iter().flat_map(|(value, times)| std::iter::repeat_n(text(*value), *times));
         let file = texts_of(values.collect(), profile().set_data_page_row_count_limit(page));
-        if let Some(texts) = file.texts() {
-            prop_assert_eq!(texts, file.texts_by_arrow());
+        let expected = file.texts_by_arrow();
+        let Some(page) = dictionary(&file.content(), file.chunk()).expect("a file") else {
+            return Ok(());
+        };
+        let known = texts(&page).expect("texts");
+        let known: Vec<&str> = known.iter().map(|text| std::str::from_utf8(text).expect("UTF-8")).collect();
+        let to = expected.len().min(from + length);
+        for rows in [0..expected.len(), from.min(to)..to] {
+            let found = file.part(&rows).keyed(&known, NOTHING).expect("pages").expect("keys");
+            prop_assert_eq!(&found, &expected[rows]);
         }
     }
 
     #[test]
     fn numbers_equal_those_of_arrow(
         values in prop::collection::vec(-3i64..3, 1..900), scale in prop::sample::select(vec![1i64, 1 << 20, 1 << 60]),
-        page in 1usize..300, with_dictionary in any::<bool>(),
+        page in 1usize..300, with_dictionary in any::<bool>(), from in 0usize..900, length in 0usize..400,
     ) {
         let profile = || profile().set_data_page_row_count_limit(page).set_dictionary_enabled(with_dictionary);
         let longs = File::of(Arc::new(values.iter().map(|value| Some(value * scale)).collect::<Int64Array>()), profile());
         let expected = longs.by_arrow();
-        prop_assert_eq!(longs.longs(), Some(expected.as_primitive::<Int64Type>().values().to_vec()));
+        let expected = expected.as_primitive::<Int64Type>().values();
+        let found = longs.longs();
+        prop_assert_eq!(found.as_deref(), Some(&expected[..]));
+        let spans = spans(&longs.content(), longs.chunk()).expect("a file").expect("an index");
+        prop_assert_eq!(spans.iter().flat_map(|span| span.rows.clone()).collect::<Vec<_>>(), (0..values.len()).collect::<Vec<_>>());
+        for Span { rows, first, last } in spans {
+            let values = &expected[rows];
+            prop_assert_eq!((values.iter().min(), values.iter().max()), (Some(&first), Some(&last)));
+        }
         let ints = File::of(Arc::new(values.iter().map(|value| Some(*value as i32)).collect::<Int32Array>()), profile());
         let expected = ints.by_arrow();
-        let found = ints.column().numbers(|int: i32| int).expect("pages");
-        prop_assert_eq!(found, Some(expected.as_primitive::<Int32Type>().values().to_vec()));
+        let expected = expected.as_primitive::<Int32Type>().values();
+        let to = values.len().min(from + length);
+        for rows in [0..values.len(), from.min(to)..to] {
+            let found = ints.part(&rows).numbers(|int: i32| int).expect("pages");
+            prop_assert_eq!(found.as_deref(), Some(&expected[rows]));
+        }
     }
 }

@@ -78,8 +78,8 @@ impl<'a> Case<'a> {
             ..Counters::default()
         };
         let mut pass = Pass {
-            running: Running::new(0, actors, facts.intervals.session_gap_us, options.tz),
-            witness: Witness::new(windows, facts.intervals.audit_interval_us),
+            running: Some(Running::new(0, actors, facts.intervals.session_gap_us, options.tz)),
+            witness: Witness::new(windows, facts.intervals.audit_interval_us).of_actors(actors),
             counters,
             store: None,
             options,
