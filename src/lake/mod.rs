@@ -182,6 +182,11 @@ impl Lake {
         read_side(&self.root, &self.manifest)
     }
 
+    /// The same of organizations alone.
+    pub fn organizations(&self) -> Result<Side> {
+        read_organizations(&self.root, &self.manifest, Side::default())
+    }
+
     pub fn names(&self) -> Result<Names> {
         read_names(&self.root, &self.manifest)
     }
@@ -218,6 +223,10 @@ fn read_side(root: &Path, manifest: &Manifest) -> Result<Side> {
     for rows in batches(root, manifest.users.as_ref())? {
         side.take_users(&rows);
     }
+    read_organizations(root, manifest, side)
+}
+
+fn read_organizations(root: &Path, manifest: &Manifest, mut side: Side) -> Result<Side> {
     for rows in batches(root, manifest.organizations.as_ref())? {
         side.take_organizations(&rows);
     }

@@ -27,6 +27,25 @@ pub struct Known {
     pub side: Side,
 }
 
+impl Known {
+    /// What these reports need of it: only some speak of people.
+    pub fn of(lake: &Lake, reports: &[Report]) -> Result<Known> {
+        let speaks_of_people = |report: &Report| match report {
+            Report::Sessions | Report::Gaps | Report::Users | Report::Control => true,
+            Report::Clients | Report::Coverage | Report::Activity | Report::Silence => false,
+        };
+        if !reports.iter().any(speaks_of_people) {
+            let (names, side) = (Names::default(), lake.organizations()?);
+            return Ok(Known { names, side });
+        }
+        let (names, side) = rayon::join(|| lake.names(), || lake.side());
+        Ok(Known {
+            names: names?,
+            side: side?,
+        })
+    }
+}
+
 pub struct Found<'a> {
     lake: &'a Lake,
     reports: &'a [Report],

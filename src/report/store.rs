@@ -1,8 +1,8 @@
 //! Sessions on their way from the order in which they end to the order of the report: by actor, then start.
 //!
-//! They are held in memory; when that is full, they are sorted and written, as a *run*, behind those that already are
-//! in one file without a name. An actor's sessions end in order of time, so those of an earlier run stand before those
-//! of a later one, and merging the runs needs no comparison but of actors.
+//! They are held in memory; when that is full, they are written in order, as a *run*, behind those that already are
+//! in one file without a name. An actor's sessions end in order of time, so nothing is compared but actors: sessions are
+//! counted into their places, and where runs are merged, those of an earlier one stand before those of a later one.
 //!
 //! Example: with room for three, sessions that end in the order a1 b1 a2 | b2 a3 make the runs [a1 a2 b1] [a3 b2], and
 //! a1 a2 a3 b1 b2 come out.
@@ -10,7 +10,6 @@
 use super::kernel::Session;
 use crate::disk;
 use crate::error::{AtPath, Result};
-use rayon::prelude::*;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -36,7 +35,7 @@ impl Scratch {
     pub fn new(dir: impl Into<PathBuf>) -> Scratch {
         Scratch {
             dir: dir.into(),
-            memory_bytes: 96 << 20,
+            memory_bytes: 256 << 20,
         }
     }
 }
@@ -88,24 +87,38 @@ impl Store {
         (self.scratch.memory_bytes / RECORD).max(1)
     }
 
-    fn sort(&mut self) {
-        // No two sessions are equal in both.
-        self.held
-            .par_sort_unstable_by_key(|session| (session.actor, session.started_on));
+    /// The places of the held sessions, by actor and then start. Those of one actor are held in that order.
+    fn order(&self) -> Vec<u32> {
+        let actors = || self.held.iter().map(|session| session.actor);
+        let (Some(first), Some(last)) = (actors().min(), actors().max()) else {
+            return Vec::new();
+        };
+        let mut places = vec![0u32; (last - first) as usize + 1];
+        actors().for_each(|actor| places[(actor - first) as usize] += 1);
+        let mut before = 0;
+        for place in &mut places {
+            before += std::mem::replace(place, before);
+        }
+        let mut order = vec![0; self.held.len()];
+        for (at, actor) in actors().enumerate() {
+            let place = &mut places[(actor - first) as usize];
+            order[*place as usize] = at as u32;
+            *place += 1;
+        }
+        order
     }
 
     fn write_run(&mut self) -> Result<()> {
-        self.sort();
+        let order = self.order();
         let file = match self.file.take() {
             Some(file) => file,
             None => disk::unnamed(&self.scratch.dir)?,
         };
         let start = self.written();
         let mut sink = BufWriter::with_capacity(1 << 20, &file);
-        let written = self
-            .held
+        let written = order
             .iter()
-            .try_for_each(|session| sink.write_all(&to_bytes(session)));
+            .try_for_each(|at| sink.write_all(&to_bytes(&self.held[*at as usize])));
         let flushed = written.and_then(|()| sink.flush());
         flushed.at_path(&self.scratch.dir, "sessions cannot be written to a temporary file")?;
         drop(sink);
@@ -116,9 +129,9 @@ impl Store {
     }
 
     pub fn finish(mut self) -> Stored {
-        self.sort();
         self.held.shrink_to_fit();
         Stored {
+            order: self.order(),
             dir: self.scratch.dir,
             held: self.held,
             file: self.file.map(Mutex::new),
@@ -131,6 +144,8 @@ impl Store {
 pub struct Stored {
     dir: PathBuf,
     held: Vec<Session>,
+    /// Places of those held.
+    order: Vec<u32>,
     file: Option<Mutex<File>>,
     runs: Vec<Range<u64>>,
 }
@@ -146,7 +161,7 @@ impl Stored {
         InOrder {
             stored: self,
             cursors: written.collect(),
-            held: &self.held,
+            held: &self.order,
         }
     }
 
@@ -190,25 +205,33 @@ impl Cursor {
 pub struct InOrder<'s> {
     stored: &'s Stored,
     cursors: Vec<Cursor>,
-    held: &'s [Session],
+    /// Places of those held that are still to come.
+    held: &'s [u32],
 }
 
 impl InOrder<'_> {
     /// The next sessions of actors below `actors_end`, at most `count`; none when there are no more.
     pub fn next(&mut self, count: usize, actors_end: u32) -> Result<Vec<Session>> {
+        let held = |at: &u32| self.stored.held[*at as usize];
+        if self.cursors.is_empty() {
+            let next = &self.held[..count.min(self.held.len())];
+            let (next, _) = next.split_at(next.partition_point(|at| held(at).actor < actors_end));
+            self.held = &self.held[next.len()..];
+            return Ok(next.iter().map(held).collect());
+        }
         let mut found = Vec::with_capacity(count.min(1 << 14));
         for cursor in &mut self.cursors {
             cursor.fill(self.stored)?;
         }
         while found.len() < count {
-            let rests = self.cursors.iter().map(Cursor::rest).chain([self.held]);
-            let actors = rests.filter_map(|rest| rest.first()).map(|session| session.actor);
+            let read = self.cursors.iter().filter_map(|cursor| cursor.rest().first().copied());
+            let actors = read.chain(self.held.first().map(held)).map(|session| session.actor);
             let Some(actor) = actors.min().filter(|actor| *actor < actors_end) else {
                 break;
             };
             for cursor in &mut self.cursors {
                 loop {
-                    let taken = take_of(cursor.rest(), actor, count, &mut found);
+                    let taken = take_of(cursor.rest().iter().copied(), actor, count, &mut found);
                     cursor.place += taken;
                     cursor.fill(self.stored)?;
                     if taken == 0 {
@@ -216,7 +239,7 @@ impl InOrder<'_> {
                     }
                 }
             }
-            let taken = take_of(self.held, actor, count, &mut found);
+            let taken = take_of(self.held.iter().map(held), actor, count, &mut found);
             self.held = &self.held[taken..];
         }
         Ok(found)
@@ -224,11 +247,10 @@ impl InOrder<'_> {
 }
 
 /// Copies the first sessions as far as they are of one actor and there is room.
-fn take_of(rest: &[Session], actor: u32, count: usize, found: &mut Vec<Session>) -> usize {
+fn take_of(rest: impl Iterator<Item = Session>, actor: u32, count: usize, found: &mut Vec<Session>) -> usize {
     let room = count - found.len();
-    let of_actor = rest.iter().take(room).take_while(|session| session.actor == actor);
     let before = found.len();
-    found.extend(of_actor);
+    found.extend(rest.take(room).take_while(|session| session.actor == actor));
     found.len() - before
 }
 
