@@ -1,8 +1,8 @@
 //! Sessions on their way from the order in which they end to the order of the report: by actor, then start.
 //!
 //! They are held in memory; when that is full, they are written in order, as a *run*, behind those that already are
-//! in one file without a name. An actor's sessions end in order of time, so nothing is compared but actors: sessions are
-//! counted into their places, and where runs are merged, those of an earlier one stand before those of a later one.
+//! in one file without a name. An actor's sessions end in order of time, so nothing is compared but actors: sessions of a
+//! few actors are held together and counted into their places, and those of an earlier run stand before later ones.
 //!
 //! Example: with room for three, sessions that end in the order a1 b1 a2 | b2 a3 make the runs [a1 a2 b1] [a3 b2], and
 //! a1 a2 a3 b1 b2 come out.
@@ -43,9 +43,54 @@ impl Scratch {
 /// Takes sessions, those of one actor in order of time.
 pub struct Store {
     scratch: Scratch,
-    held: Vec<Session>,
+    held: Vec<Few>,
+    count: usize,
     file: Option<File>,
     runs: Vec<Range<u64>>,
+}
+
+/// Actors whose sessions are held together: so few that these are put in order where they are near.
+const FEW_ACTORS: usize = 64;
+
+/// Sessions of a few actors, as they came, in pieces: what grows is never moved.
+#[derive(Default)]
+struct Few(Vec<Vec<Session>>);
+
+/// Sessions in a piece.
+const PIECE_SESSIONS: usize = 128;
+
+impl Few {
+    fn add(&mut self, session: Session) {
+        match self.0.last_mut() {
+            Some(piece) if piece.len() < PIECE_SESSIONS => piece.push(session),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE_SESSIONS);
+                piece.push(session);
+                self.0.push(piece);
+            }
+        }
+    }
+
+    /// By actor; those of one stay in their order.
+    fn in_order(&self) -> Vec<Session> {
+        let place = |session: &Session| session.actor as usize % FEW_ACTORS;
+        let mut places = [0; FEW_ACTORS];
+        self.0.iter().flatten().for_each(|session| places[place(session)] += 1);
+        let mut before = 0;
+        for place in &mut places {
+            before += std::mem::replace(place, before);
+        }
+        let mut found = Vec::new();
+        if let Some(any) = self.0.first().and_then(|piece| piece.first()) {
+            found.resize(before, *any);
+        }
+        for session in self.0.iter().flatten() {
+            let next = &mut places[place(session)];
+            found[*next] = *session;
+            *next += 1;
+        }
+        found
+    }
 }
 
 impl Store {
@@ -53,13 +98,14 @@ impl Store {
         Store {
             scratch: scratch.clone(),
             held: Vec::new(),
+            count: 0,
             file: None,
             runs: Vec::new(),
         }
     }
 
     pub fn len(&self) -> usize {
-        self.written() as usize + self.held.len()
+        self.written() as usize + self.count
     }
 
     fn written(&self) -> u64 {
@@ -67,19 +113,15 @@ impl Store {
     }
 
     pub fn add(&mut self, session: Session) -> Result<()> {
-        if self.held.len() == self.room() {
+        if self.count == self.room() {
             self.write_run()?;
         }
-        if self.held.len() == self.held.capacity() {
-            // Doubling, but never beyond the room.
-            let more = self
-                .held
-                .len()
-                .clamp(1 << 10, 1 << 30)
-                .min(self.room() - self.held.len());
-            self.held.reserve_exact(more);
+        let few = session.actor as usize / FEW_ACTORS;
+        if few >= self.held.len() {
+            self.held.resize_with(few + 1, Few::default);
         }
-        self.held.push(session);
+        self.held[few].add(session);
+        self.count += 1;
         Ok(())
     }
 
@@ -87,51 +129,27 @@ impl Store {
         (self.scratch.memory_bytes / RECORD).max(1)
     }
 
-    /// The places of the held sessions, by actor and then start. Those of one actor are held in that order.
-    fn order(&self) -> Vec<u32> {
-        let actors = || self.held.iter().map(|session| session.actor);
-        let (Some(first), Some(last)) = (actors().min(), actors().max()) else {
-            return Vec::new();
-        };
-        let mut places = vec![0u32; (last - first) as usize + 1];
-        actors().for_each(|actor| places[(actor - first) as usize] += 1);
-        let mut before = 0;
-        for place in &mut places {
-            before += std::mem::replace(place, before);
-        }
-        let mut order = vec![0; self.held.len()];
-        for (at, actor) in actors().enumerate() {
-            let place = &mut places[(actor - first) as usize];
-            order[*place as usize] = at as u32;
-            *place += 1;
-        }
-        order
-    }
-
     fn write_run(&mut self) -> Result<()> {
-        let order = self.order();
         let file = match self.file.take() {
             Some(file) => file,
             None => disk::unnamed(&self.scratch.dir)?,
         };
         let start = self.written();
         let mut sink = BufWriter::with_capacity(1 << 20, &file);
-        let written = order
-            .iter()
-            .try_for_each(|at| sink.write_all(&to_bytes(&self.held[*at as usize])));
+        let mut held = self.held.drain(..).flat_map(|few| few.in_order());
+        let written = held.try_for_each(|session| sink.write_all(&to_bytes(&session)));
+        drop(held);
         let flushed = written.and_then(|()| sink.flush());
         flushed.at_path(&self.scratch.dir, "sessions cannot be written to a temporary file")?;
         drop(sink);
-        self.runs.push(start..start + self.held.len() as u64);
-        self.held.clear();
+        self.runs.push(start..start + self.count as u64);
+        self.count = 0;
         self.file = Some(file);
         Ok(())
     }
 
-    pub fn finish(mut self) -> Stored {
-        self.held.shrink_to_fit();
+    pub fn finish(self) -> Stored {
         Stored {
-            order: self.order(),
             dir: self.scratch.dir,
             held: self.held,
             file: self.file.map(Mutex::new),
@@ -143,9 +161,7 @@ impl Store {
 /// All sessions, to be read in order, as often as needed.
 pub struct Stored {
     dir: PathBuf,
-    held: Vec<Session>,
-    /// Places of those held.
-    order: Vec<u32>,
+    held: Vec<Few>,
     file: Option<Mutex<File>>,
     runs: Vec<Range<u64>>,
 }
@@ -161,7 +177,9 @@ impl Stored {
         InOrder {
             stored: self,
             cursors: written.collect(),
-            held: &self.order,
+            unordered: &self.held,
+            held: Vec::new(),
+            place: 0,
         }
     }
 
@@ -205,33 +223,29 @@ impl Cursor {
 pub struct InOrder<'s> {
     stored: &'s Stored,
     cursors: Vec<Cursor>,
-    /// Places of those held that are still to come.
-    held: &'s [u32],
+    /// Held sessions still to be put in order; those that are, and how many of them are gone.
+    unordered: &'s [Few],
+    held: Vec<Session>,
+    place: usize,
 }
 
 impl InOrder<'_> {
     /// The next sessions of actors below `actors_end`, at most `count`; none when there are no more.
     pub fn next(&mut self, count: usize, actors_end: u32) -> Result<Vec<Session>> {
-        let held = |at: &u32| self.stored.held[*at as usize];
-        if self.cursors.is_empty() {
-            let next = &self.held[..count.min(self.held.len())];
-            let (next, _) = next.split_at(next.partition_point(|at| held(at).actor < actors_end));
-            self.held = &self.held[next.len()..];
-            return Ok(next.iter().map(held).collect());
-        }
         let mut found = Vec::with_capacity(count.min(1 << 14));
         for cursor in &mut self.cursors {
             cursor.fill(self.stored)?;
         }
+        self.fill();
         while found.len() < count {
-            let read = self.cursors.iter().filter_map(|cursor| cursor.rest().first().copied());
-            let actors = read.chain(self.held.first().map(held)).map(|session| session.actor);
+            let read = self.cursors.iter().filter_map(|cursor| cursor.rest().first());
+            let actors = read.chain(self.rest().first()).map(|session| session.actor);
             let Some(actor) = actors.min().filter(|actor| *actor < actors_end) else {
                 break;
             };
             for cursor in &mut self.cursors {
                 loop {
-                    let taken = take_of(cursor.rest().iter().copied(), actor, count, &mut found);
+                    let taken = take_of(cursor.rest(), actor, count, &mut found);
                     cursor.place += taken;
                     cursor.fill(self.stored)?;
                     if taken == 0 {
@@ -239,18 +253,32 @@ impl InOrder<'_> {
                     }
                 }
             }
-            let taken = take_of(self.held.iter().map(held), actor, count, &mut found);
-            self.held = &self.held[taken..];
+            self.place += take_of(&self.held[self.place..], actor, count, &mut found);
+            self.fill();
         }
         Ok(found)
+    }
+
+    fn rest(&self) -> &[Session] {
+        &self.held[self.place..]
+    }
+
+    /// Puts the next held ones in order when the last are gone. An actor's are together.
+    fn fill(&mut self) {
+        while self.rest().is_empty()
+            && let Some((few, others)) = self.unordered.split_first()
+        {
+            (self.held, self.place, self.unordered) = (few.in_order(), 0, others);
+        }
     }
 }
 
 /// Copies the first sessions as far as they are of one actor and there is room.
-fn take_of(rest: impl Iterator<Item = Session>, actor: u32, count: usize, found: &mut Vec<Session>) -> usize {
+fn take_of(rest: &[Session], actor: u32, count: usize, found: &mut Vec<Session>) -> usize {
     let room = count - found.len();
+    let of_actor = rest.iter().take(room).take_while(|session| session.actor == actor);
     let before = found.len();
-    found.extend(rest.take(room).take_while(|session| session.actor == actor));
+    found.extend(of_actor);
     found.len() - before
 }
 

@@ -22,6 +22,7 @@ use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, Trac
 use parquet::schema::types::ColumnDescPtr;
 use std::collections::HashMap;
 use std::io::Write;
+use std::ops::Range;
 use zstd::bulk::Compressor;
 
 /// Rows of a data page.
@@ -40,6 +41,18 @@ pub struct Encoded {
 }
 
 impl Encoded {
+    fn of(bytes: Bytes, rows: u64, metadata: ColumnChunkMetaData) -> Encoded {
+        let close = ColumnCloseResult {
+            bytes_written: bytes.len() as u64,
+            rows_written: rows,
+            metadata,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        Encoded { bytes, close }
+    }
+
     pub fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         group.append_column(&self.bytes, self.close)
     }
@@ -93,10 +106,14 @@ impl Levels {
     fn of(arrays: &[ArrayRef]) -> Levels {
         let nulls: usize = arrays.iter().map(|array| array.null_count()).sum();
         let defined = || {
-            let rows = arrays
-                .iter()
-                .flat_map(|array| (0..array.len()).map(move |row| array.is_valid(row)));
-            rows.map(u32::from).collect()
+            let mut defined = Vec::new();
+            for array in arrays {
+                match array.nulls() {
+                    Some(nulls) => defined.extend(nulls.iter().map(u32::from)),
+                    None => defined.resize(defined.len() + array.len(), 1),
+                }
+            }
+            defined
         };
         Levels {
             rows: arrays.iter().map(|array| array.len()).sum(),
@@ -275,6 +292,42 @@ impl Pages {
     }
 }
 
+impl Content {
+    /// The body of a data page: the levels, if there may be nulls, and the values from `given` on of so many rows. Says
+    /// how many values it holds.
+    fn body(&self, levels: &Levels, rows: Range<usize>, given: usize, is_optional: bool, body: &mut Vec<u8>) -> usize {
+        body.clear();
+        let defined = levels.defined.as_ref().map(|defined| &defined[rows.clone()]);
+        let count = defined.map_or(rows.len(), |defined| defined.iter().sum::<u32>() as usize);
+        if is_optional {
+            body.extend_from_slice(&[0; 4]);
+            match defined {
+                Some(defined) => runs::put(defined, 1, body),
+                None => runs::put_repeated(1, rows.len(), 1, body),
+            }
+            let length = body.len() as u32 - 4;
+            body[..4].copy_from_slice(&length.to_le_bytes());
+        }
+        let values = given..given + count;
+        match &self.values {
+            Values::Plain { bytes, width } => body.extend_from_slice(&bytes[values.start * width..values.end * width]),
+            Values::Coded { codes, dictionary } => {
+                let width = runs::width(dictionary.count.saturating_sub(1) as u32);
+                body.push(width as u8);
+                runs::put(&codes[values], width, body);
+            }
+        }
+        count
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self.values {
+            Values::Coded { .. } => Encoding::RLE_DICTIONARY,
+            Values::Plain { .. } => Encoding::PLAIN,
+        }
+    }
+}
+
 fn chunk(column: &ColumnDescPtr, levels: &Levels, content: Content, zstd_level: i32) -> Result<Encoded> {
     let compressor = Compressor::new(zstd_level).map_err(|cause| ParquetError::External(Box::new(cause)))?;
     let mut pages = Pages {
@@ -291,47 +344,23 @@ fn chunk(column: &ColumnDescPtr, levels: &Levels, content: Content, zstd_level: 
             is_sorted: false,
         })?;
     }
-    let has_dictionary = !pages.stats.is_empty();
     let data_offset = pages.sink.bytes_written() as i64;
-    let encoding = match content.values {
-        Values::Coded { .. } => Encoding::RLE_DICTIONARY,
-        Values::Plain { .. } => Encoding::PLAIN,
-    };
     let is_optional = column.max_def_level() > 0;
-    let mut given = 0;
-    let mut body = Vec::new();
+    let (mut given, mut body) = (0, Vec::new());
     for start in (0..levels.rows).step_by(PAGE_ROWS) {
-        let rows = (levels.rows - start).min(PAGE_ROWS);
-        body.clear();
-        let defined = levels.defined.as_ref().map(|defined| &defined[start..start + rows]);
-        let count = defined.map_or(rows, |defined| defined.iter().sum::<u32>() as usize);
-        if is_optional {
-            body.extend_from_slice(&[0; 4]);
-            match defined {
-                Some(defined) => runs::put(defined, 1, &mut body),
-                None => runs::put_repeated(1, rows, 1, &mut body),
-            }
-            let length = body.len() as u32 - 4;
-            body[..4].copy_from_slice(&length.to_le_bytes());
-        }
-        match &content.values {
-            Values::Plain { bytes, width } => body.extend_from_slice(&bytes[given * width..(given + count) * width]),
-            Values::Coded { codes, dictionary } => {
-                let width = runs::width(dictionary.count.saturating_sub(1) as u32);
-                body.push(width as u8);
-                runs::put(&codes[given..given + count], width, &mut body);
-            }
-        }
-        given += count;
+        let rows = start..levels.rows.min(start + PAGE_ROWS);
+        let num_values = rows.len() as u32;
+        given += content.body(levels, rows, given, is_optional, &mut body);
         pages.write(&body, |buf| Page::DataPage {
             buf,
-            num_values: rows as u32,
-            encoding,
+            num_values,
+            encoding: content.encoding(),
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         })?;
     }
+    let has_dictionary = data_offset > 0;
     let mut encodings = vec![Encoding::PLAIN, Encoding::RLE];
     encodings.extend(has_dictionary.then_some(Encoding::RLE_DICTIONARY));
     let bytes = Bytes::from(pages.sink.into_inner()?);
@@ -346,17 +375,7 @@ fn chunk(column: &ColumnDescPtr, levels: &Levels, content: Content, zstd_level: 
         .set_dictionary_page_offset(has_dictionary.then_some(0))
         .set_statistics(content.statistics)
         .build()?;
-    Ok(Encoded {
-        close: ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
-            rows_written: levels.rows as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        },
-        bytes,
-    })
+    Ok(Encoded::of(bytes, levels.rows as u64, metadata))
 }
 
 #[cfg(test)]
