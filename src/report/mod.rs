@@ -34,6 +34,7 @@ mod found;
 mod gap_table;
 mod gaps;
 pub mod kernel;
+mod limits;
 pub mod model;
 pub mod options;
 mod pass;
