@@ -189,7 +189,7 @@ fn present<T: ArrowPrimitiveType>(arrays: &[ArrayRef]) -> Vec<T::Native> {
 
 fn plain<T: Copy + Into<i64>>(values: &[T]) -> Vec<u8> {
     let width = size_of::<T>();
-    let mut bytes = Vec::with_capacity(values.len() * width);
+    let mut bytes = Vec::with_capacity(size_of_val(values));
     for value in values {
         bytes.extend_from_slice(&Into::<i64>::into(*value).to_le_bytes()[..width]);
     }
@@ -450,12 +450,12 @@ mod tests {
     #[test]
     fn numbers_of_too_many_values_are_plain() {
         let values: ArrayRef = Arc::new(Int64Array::from_iter_values((0..200_000).map(|row| row * row)));
-        let (found, metadata) = written(&[values.clone()], DataType::Int64, false);
+        let (found, metadata) = written(std::slice::from_ref(&values), DataType::Int64, false);
         assert_eq!((&found, metadata.dictionary_page_offset()), (&values, None));
         let values: ArrayRef = Arc::new(Int64Array::from_iter_values(
             (0..200_000).map(|row| row % 60_000 * 1_000_000),
         ));
-        let (found, metadata) = written(&[values.clone()], DataType::Int64, false);
+        let (found, metadata) = written(std::slice::from_ref(&values), DataType::Int64, false);
         assert!(found == values && metadata.dictionary_page_offset().is_some());
     }
 
