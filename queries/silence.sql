@@ -554,57 +554,73 @@ first_access AS (
   WHERE kind = 'access'
   GROUP BY environment
 ),
--- ... an input that broke off, or an input missing between two of a series that counts by one.
-edge AS (
-  SELECT DISTINCT i.environment, i.started_on, CASE WHEN a.created_on = i.started_on THEN 0 ELSE 1 END AS is_end, a.source
-  FROM implausible AS i
-  JOIN audit AS a ON a.environment = i.environment AND a.kind = 'access' AND a.source IS NOT NULL
-    AND (a.created_on = i.started_on OR a.created_on = i.ended_on)
-),
+-- ... an input that broke off just there, or inputs missing between two of a series that counts by one; unless an input
+-- has accesses before the silence and after it.
 broken_off AS (
-  SELECT DISTINCT e.environment, e.started_on
-  FROM edge AS e
-  JOIN rejects AS r ON r.source = e.source AND r.code IN ('corrupt', 'too-large', 'truncated')
-),
-named AS (
-  SELECT name FROM inputs
-  UNION
-  SELECT source FROM edge
+  SELECT DISTINCT i.environment, i.started_on
+  FROM implausible AS i
+  JOIN input_accesses AS a ON a.environment = i.environment AND (a.last_on = i.started_on OR a.first_on = i.ended_on)
+  JOIN rejects AS r ON r.source = a.name AND r.code IN ('corrupt', 'too-large', 'truncated')
 ),
 split AS (
-  SELECT name,
+  SELECT DISTINCT name,
     regexp_extract(name, '^(.*?)([0-9]+)([^0-9]*)$', 1) AS name_before,
     regexp_extract(name, '^(.*?)([0-9]+)([^0-9]*)$', 2) AS digits,
     regexp_extract(name, '^(.*?)([0-9]+)([^0-9]*)$', 3) AS name_after
-  FROM named
+  FROM inputs
 ),
 numbered AS (
   SELECT name, name_before, name_after, CAST(digits AS BIGINT) AS number
   FROM split
   WHERE length(digits) BETWEEN 1 AND 6
 ),
-neighbours AS (
-  SELECT DISTINCT s.environment, s.started_on, n.name_before, n.name_after,
-    least(n.number, m.number) AS first_number, greatest(n.number, m.number) AS last_number
-  FROM edge AS s
-  JOIN edge AS e ON e.environment = s.environment AND e.started_on = s.started_on AND s.is_end = 0 AND e.is_end = 1
-  JOIN numbered AS n ON n.name = s.source
-  JOIN numbered AS m ON m.name = e.source AND m.name_before = n.name_before AND m.name_after = n.name_after
+with_accesses AS (
+  SELECT a.environment, n.name_before, n.name_after, n.number,
+    min(a.first_on) AS first_on, max(a.last_on) AS last_on
+  FROM numbered AS n
+  JOIN input_accesses AS a ON a.name = n.name
+  GROUP BY a.environment, n.name_before, n.name_after, n.number
 ),
-counted_numbers AS (
-  SELECT n.environment, n.started_on, n.first_number, n.last_number,
-    count(DISTINCT CASE WHEN i.number BETWEEN n.first_number AND n.last_number THEN i.number END) AS numbers,
-    max(CASE WHEN i.number IN (n.first_number - 1, n.last_number + 1) THEN 1 ELSE 0 END) AS counts_by_one
-  FROM neighbours AS n
-  JOIN numbered AS i ON i.name_before = n.name_before AND i.name_after = n.name_after
-  JOIN inputs AS p ON p.name = i.name
-  GROUP BY n.environment, n.started_on, n.name_before, n.name_after, n.first_number, n.last_number
+followed AS (
+  SELECT with_accesses.*,
+    lead(number) OVER (PARTITION BY environment, name_before, name_after ORDER BY number) AS next_number,
+    lead(first_on) OVER (PARTITION BY environment, name_before, name_after ORDER BY number) AS next_first_on,
+    lead(last_on) OVER (PARTITION BY environment, name_before, name_after ORDER BY number) AS next_last_on
+  FROM with_accesses
 ),
-ingest_hole AS (
+apart AS (
+  SELECT environment, name_before, name_after, number, next_number,
+    CASE WHEN last_on <= next_first_on THEN last_on ELSE next_last_on END AS from_on,
+    CASE WHEN last_on <= next_first_on THEN next_first_on ELSE first_on END AS to_on
+  FROM followed
+  WHERE last_on <= next_first_on OR next_last_on <= first_on
+),
+missing AS (
+  SELECT a.environment, a.from_on, a.to_on
+  FROM apart AS a
+  JOIN numbered AS n ON n.name_before = a.name_before AND n.name_after = a.name_after
+  GROUP BY a.environment, a.name_before, a.name_after, a.number, a.next_number, a.from_on, a.to_on
+  HAVING max(CASE WHEN n.number IN (a.number - 1, a.next_number + 1) THEN 1 ELSE 0 END) = 1
+    AND count(DISTINCT CASE WHEN n.number BETWEEN a.number AND a.next_number THEN n.number END)
+      < a.next_number - a.number + 1
+),
+left_out AS (
   SELECT environment, started_on FROM broken_off
   UNION
-  SELECT environment, started_on FROM counted_numbers
-  WHERE counts_by_one = 1 AND numbers < last_number - first_number + 1
+  SELECT i.environment, i.started_on
+  FROM implausible AS i
+  JOIN missing AS m ON m.environment = i.environment AND m.from_on <= i.started_on AND i.ended_on <= m.to_on
+),
+read_through AS (
+  SELECT DISTINCT i.environment, i.started_on
+  FROM implausible AS i
+  JOIN input_accesses AS a ON a.environment = i.environment AND a.first_on <= i.started_on AND i.ended_on <= a.last_on
+),
+ingest_hole AS (
+  SELECT l.environment, l.started_on
+  FROM left_out AS l
+  LEFT JOIN read_through AS r ON r.environment = l.environment AND r.started_on = l.started_on
+  WHERE r.environment IS NULL
 ),
 changed AS (
   SELECT i.environment, i.started_on, count(*) AS changes

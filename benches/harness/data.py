@@ -27,10 +27,10 @@ SIZES = {
 
 
 class Data:
-    """Inputs of one size. Each is made when it is first asked for; `made` says how."""
+    """Inputs of one size, or of the rows given. Each is made when it is first asked for; `made` says how."""
 
-    def __init__(self, gatelog, folder, size):
-        self.gatelog, self.folder, self.rows, self.made = gatelog, folder / f"data-{size}", SIZES[size], {}
+    def __init__(self, gatelog, folder, size, rows=None):
+        self.gatelog, self.folder, self.rows, self.made = gatelog, folder / f"data-{size}", rows or SIZES[size], {}
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def kept(self, name, parameters, make):

@@ -19,8 +19,8 @@ def first_line(command):
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout.splitlines()[0]
 
 
-def machine(gatelog, python):
-    """What the figures depend on."""
+def machine(gatelog, python=None):
+    """What the figures depend on; `python` is one that has the peers."""
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), platform.machine())
     versions = "import chdb, duckdb, polars; print('chdb', chdb.__version__, '(ClickHouse', chdb.engine_version + ')'" \
@@ -32,7 +32,7 @@ def machine(gatelog, python):
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()}, {' '.join(platform.libc_ver())}",
         "gatelog": first_line([gatelog, "--version"]),
-        "peers": first_line([python, "-c", versions]) + f" · Python {platform.python_version()}",
+        "peers": first_line([python, "-c", versions]) + f" · Python {platform.python_version()}" if python else None,
         "load_before": os.getloadavg(),
     }
 

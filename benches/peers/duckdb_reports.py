@@ -300,7 +300,9 @@ def sql(report, folder, out):
     db = duckdb.connect()
     db.execute((queries / "prelude.duckdb.sql").read_text(encoding="utf-8").replace("{lake}", folder))
     parameters = {name: "UTC" if name == "tz" else None for name in re.findall(r"\$(\w+)", query)}
-    db.execute(f"COPY ({query}) TO {text(out)} {PARQUET}", parameters)
+    # Where changes are no evidence, the report does not count them.
+    columns = "* EXCLUDE (changes)" if report == "sessions" else "*"
+    db.execute(f"COPY (SELECT {columns} FROM ({query})) TO {text(out)} {PARQUET}", parameters)
 
 
 if __name__ == "__main__":

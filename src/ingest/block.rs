@@ -4,16 +4,17 @@
 //! [`State`]; when that is not the next block's beginning, the driver parses the remainder and the next block again as
 //! one. So the size of blocks never changes what is read (L2), and a broken record costs only itself.
 
-use super::columns::Columns;
+use super::accesses::Accesses;
 use super::head::{Form, Head, Table};
-use super::normalize::{Fault, Raw, fault, normalize};
+use super::normalize::{Fault, deleted_id, fault, normalize};
+use super::people::{People, Watch};
+use super::raw::Raw;
 use super::reject::{Reason, Reject};
 use super::{csv, json, side, xml};
 use crate::error::Result;
 use crate::lake::identity::{self, Identity};
-use crate::lake::names::Names;
+use crate::lake::rows::Rows;
 use crate::lake::side::SideRow;
-use arrow::array::RecordBatch;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -86,12 +87,13 @@ pub struct Stop {
 
 /// What a block holds. Record numbers count from 1 within the block; the driver adds what came before.
 pub struct Parsed {
-    pub rows: RecordBatch,
-    pub identities: Vec<Identity>,
+    pub rows: Rows,
     pub rejects: Vec<Reject>,
     /// Rows that only say that the source has deleted a row; a reject if no such row is known.
     pub deletions: Vec<(Identity, Reject)>,
-    pub names: Names,
+    /// Who is named in it.
+    pub people: People,
+    pub accesses: Accesses,
     /// Rows of a side table.
     pub side: Vec<SideRow>,
     pub stop: Stop,
@@ -115,13 +117,12 @@ pub fn parse(block: &Block) -> Result<Parsed> {
         Form::Pages | Form::Xml(_) => sink.records(),
         Form::Lines | Form::Csv(_) => lines_of(&block.head, &block.bytes[..stop.consumed]),
     };
-    let rows = sink.columns.finish()?;
     Ok(Parsed {
-        identities: identity::of_rows(&rows)?,
-        rows,
+        rows: sink.rows,
         rejects: sink.rejects,
         deletions: sink.deletions,
-        names: sink.names,
+        people: sink.watch.people(),
+        accesses: sink.accesses,
         side: sink.side,
         stop,
         numbers,
@@ -139,12 +140,13 @@ fn lines_of(head: &Head, bytes: &[u8]) -> u64 {
 /// Takes what a grammar finds.
 pub struct Sink<'b> {
     block: &'b Block,
-    columns: Columns,
+    rows: Rows,
     rejects: Vec<Reject>,
     deletions: Vec<(Identity, Reject)>,
     /// That of the last reject: when many are broken, then mostly in the same way.
     reason: Arc<Reason>,
-    names: Names,
+    watch: Watch,
+    accesses: Accesses,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
     counted: (usize, u64),
@@ -156,11 +158,13 @@ impl<'b> Sink<'b> {
     fn new(block: &'b Block) -> Self {
         Sink {
             block,
-            columns: Columns::new(),
+            // Texts of exports become rows of a quarter to a half of their size.
+            rows: Rows::with_capacity(block.bytes.len() / 4),
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),
-            names: Names::default(),
+            watch: Watch::over(block.bytes.len()),
+            accesses: Accesses::default(),
             side: Vec::new(),
             counted: (0, 0),
             rejected_to: 0,
@@ -168,11 +172,11 @@ impl<'b> Sink<'b> {
     }
 
     /// A raw row that stands at `span` of the block.
-    pub fn record(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+    pub fn record(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         if self.block.head.table != Table::Audit {
             return self.side_row(raw, environment, span);
         }
-        if let Some(id) = raw.deleted_id() {
+        if let Some(id) = deleted_id(raw) {
             let sentence = "the source has deleted this row before it was ever exported with its createdon";
             let reject = self.reject_of(environment, fault("created-on-missing", sentence), span);
             self.deletions.push((identity::of_id(environment, &id), reject));
@@ -180,17 +184,18 @@ impl<'b> Sink<'b> {
         }
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             Ok(record) => {
-                self.names.see(environment, &record);
-                self.columns.push(&record, environment, &self.block.head.source);
+                self.watch.see(environment, &record);
+                self.rows.push(&record, environment);
+                self.accesses.see(environment, record.created_on, record.action);
             }
             Err(fault) => self.reject_in(environment, fault, span),
         }
     }
 
-    fn side_row(&mut self, raw: Raw<'_>, environment: &str, span: Range<usize>) {
+    fn side_row(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
         match side::normalize(raw, environment, &self.block.head) {
             Ok(row) => {
-                self.names.see_user(&row);
+                self.watch.see_user(&row);
                 self.side.push(row);
             }
             Err(fault) => self.reject_in(environment, fault, span),
@@ -241,7 +246,7 @@ impl<'b> Sink<'b> {
 
     /// How many records were found so far.
     fn records(&self) -> u64 {
-        (self.columns.len() + self.rejects.len() + self.deletions.len() + self.side.len()) as u64
+        (self.rows.len() + self.rejects.len() + self.deletions.len() + self.side.len()) as u64
     }
 
     /// The input goes on, but cannot be decoded. The record it breaks off in is rejected for that; or else a reject

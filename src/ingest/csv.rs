@@ -7,7 +7,9 @@
 use super::block::{Block, Sink, Stop};
 use super::fields::{Field, field_of, is_list_of_accesses, tool_field_of};
 use super::lines::{Line, Lines};
-use super::normalize::{Fault, Raw, fault};
+use super::normalize::{Fault, fault};
+use super::raw::Raw;
+use super::words::{self, equal};
 use crate::instant;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -140,18 +142,19 @@ impl Cell {
         if !self.doubled_quotes {
             return Cow::Borrowed(inner);
         }
-        let mut text = Vec::with_capacity(inner.len());
-        let mut quotes = 0;
-        for &byte in inner {
-            quotes = if byte == b'"' { quotes + 1 } else { 0 };
-            if quotes != 2 {
-                text.push(byte);
-            } else {
-                quotes = 0;
-            }
+        let (mut text, mut at) = (Vec::with_capacity(inner.len()), 0);
+        while at < inner.len() {
+            // All of its quotes are doubled.
+            let quote = next_quote(inner, at);
+            text.extend_from_slice(&inner[at..inner.len().min(quote + 1)]);
+            at = quote + 2;
         }
         Cow::Owned(text)
     }
+}
+
+fn next_quote(bytes: &[u8], at: usize) -> usize {
+    words::find(bytes, at, |word| equal(word, b'"'))
 }
 
 enum Row {
@@ -174,14 +177,14 @@ fn read_row(bytes: &[u8], start: usize, separator: u8, cells: &mut Vec<Cell>, la
                 None => return Row::Unfinished,
             }
         } else {
-            let length = memchr::memchr2(separator, b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
+            let end = words::find(bytes, at, |word| equal(word, separator) | equal(word, b'\n'));
             (
                 Cell {
-                    span: at..at + length,
+                    span: at..end,
                     quoted: false,
                     doubled_quotes: false,
                 },
-                at + length,
+                end,
             )
         };
         cells.push(cell);
@@ -217,7 +220,10 @@ fn quoted(bytes: &[u8], start: usize) -> Option<(Cell, usize)> {
     let mut at = start;
     let mut doubled_quotes = false;
     loop {
-        at += memchr::memchr(b'"', bytes.get(at..)?)?;
+        at = next_quote(bytes, at);
+        if at >= bytes.len() {
+            return None;
+        }
         if bytes.get(at + 1) != Some(&b'"') {
             let cell = Cell {
                 span: start..at,
@@ -233,22 +239,22 @@ fn quoted(bytes: &[u8], start: usize) -> Option<(Cell, usize)> {
 
 /// Parses the rows of a block.
 pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
-    let bytes = &block.bytes;
-    let mut cells = Vec::with_capacity(layout.columns.len());
+    let mut rows = Rows::of(block, layout);
     let mut lines = Lines::new(block);
     while lines.pass_too_long(sink) {
-        let (start, line, window) = (lines.at, lines.line(), lines.window());
-        if let Line::Ended(end) = line
-            && bytes[start..end].trim_ascii().is_empty()
+        let (start, window) = (lines.at, lines.window());
+        if window[start].is_ascii_whitespace()
+            && let Line::Ended(end) = lines.line()
+            && window[start..end].trim_ascii().is_empty()
         {
             lines.at = end;
             continue;
         }
         // Where the input breaks off, a row without its line end is no whole row.
         let ends_here = block.last && block.loss.is_none() && !lines.is_full();
-        let fault = match read_row(window, start, layout.separator, &mut cells, ends_here) {
+        let fault = match read_row(window, start, layout.separator, &mut rows.cells, ends_here) {
             Row::Complete(end) => {
-                deliver(window, start..end, &cells, layout, &block.head.environment, sink);
+                rows.deliver(start..end, sink);
                 lines.at = end;
                 continue;
             }
@@ -256,7 +262,7 @@ pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
             Row::Unfinished => fault("syntax", "a quoted field is never closed"),
             Row::Broken => fault("syntax", "a closing quote is not followed by a separator"),
         };
-        match line {
+        match lines.line() {
             Line::Ended(end) => {
                 sink.reject(fault, start..end);
                 lines.at = end;
@@ -268,29 +274,60 @@ pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
     lines.stop()
 }
 
-fn deliver(bytes: &[u8], span: Range<usize>, cells: &[Cell], layout: &Layout, environment: &str, sink: &mut Sink<'_>) {
-    match to_raw(bytes, cells, layout) {
-        Ok(raw) => sink.record(raw, environment, span),
-        Err(fault) => sink.reject(fault, span),
-    }
+/// The rows of a block, one after the other.
+struct Rows<'b> {
+    block: &'b Block,
+    layout: &'b Layout,
+    /// The bytes as text: known to be one and without NUL, they need no look at each field.
+    text: Option<&'b str>,
+    /// The fields of the last row.
+    cells: Vec<Cell>,
+    raw: Raw<'b>,
 }
 
-fn to_raw<'a>(bytes: &'a [u8], cells: &[Cell], layout: &Layout) -> Result<Raw<'a>, Fault> {
-    let (found, expected) = (cells.len(), layout.columns.len());
-    if found > expected || (found < expected && !layout.is_headless) {
-        return Err(fault(
-            "field-count",
-            format!("{found} fields where the header has {expected}"),
-        ));
+impl<'b> Rows<'b> {
+    fn of(block: &'b Block, layout: &'b Layout) -> Rows<'b> {
+        let text = std::str::from_utf8(&block.bytes).ok();
+        Rows {
+            block,
+            layout,
+            text: text.filter(|text| memchr::memchr(0, text.as_bytes()).is_none()),
+            cells: Vec::with_capacity(layout.columns.len()),
+            raw: Raw::default(),
+        }
     }
-    let mut raw = Raw::default();
-    for (position, (cell, field)) in cells.iter().zip(&layout.columns).enumerate() {
-        let Some(field) = *field else { continue };
-        let text = text_of(bytes, cell, &layout.names[position])?;
-        let is_sink_time = layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
-        raw.set(field, if is_sink_time { canonical_time(text) } else { text });
+
+    /// Hands the last row on, as a record or as a reject.
+    fn deliver(&mut self, span: Range<usize>, sink: &mut Sink<'_>) {
+        match self.read() {
+            Ok(()) => sink.record(&mut self.raw, &self.block.head.environment, span),
+            Err(fault) => sink.reject(fault, span),
+        }
     }
-    Ok(raw)
+
+    fn read(&mut self) -> Result<(), Fault> {
+        let (found, expected) = (self.cells.len(), self.layout.columns.len());
+        if found > expected || (found < expected && !self.layout.is_headless) {
+            return Err(fault(
+                "field-count",
+                format!("{found} fields where the header has {expected}"),
+            ));
+        }
+        self.raw.clear();
+        for (position, (cell, field)) in self.cells.iter().zip(&self.layout.columns).enumerate() {
+            let Some(field) = *field else { continue };
+            let is_sink_time = self.layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
+            match self.text.and_then(|text| text.get(cell.span.clone())) {
+                Some(text) if !cell.doubled_quotes && !is_sink_time => self.raw.set_borrowed(field, text),
+                _ => {
+                    let text = text_of(&self.block.bytes, cell, &self.layout.names[position])?;
+                    self.raw
+                        .set(field, if is_sink_time { canonical_time(text) } else { text });
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 fn text_of<'a>(bytes: &'a [u8], cell: &Cell, name: &str) -> Result<Cow<'a, str>, Fault> {

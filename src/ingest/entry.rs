@@ -1,10 +1,12 @@
-//! One JSON object as an audit row: serde_json slices its values, only those gatelog wants are decoded.
+//! One JSON object as an audit row: its values are sliced, only those gatelog wants are decoded.
 //!
 //! Of a name that stands twice the last value counts, as in JavaScript, but a null never hides a value: one column has
 //! several names. How deep an unwanted value is nested does not matter, since nothing of it is kept.
+//!
+//! This is serde_json's way to an entry, which takes any object; the usual ones go the way of [`super::scanner`].
 
 use super::fields::{Field, field_of};
-use super::normalize::Raw;
+use super::raw::Raw;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -12,7 +14,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// One JSON object, seen as an audit row.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Entry<'a> {
     pub raw: Raw<'a>,
     /// How many of its members gatelog knows.
@@ -25,8 +27,43 @@ pub struct Entry<'a> {
     pub undecodable: Option<Field>,
 }
 
-#[derive(Clone, Copy)]
-enum Key {
+impl<'a> Entry<'a> {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.raw.clear();
+        self.known = 0;
+        self.context = None;
+        self.is_page = false;
+        self.undecodable = None;
+    }
+
+    /// Takes a member, whose value is this JSON text.
+    pub fn take(&mut self, key: Key, json: &'a str) {
+        match key {
+            Key::Field(field) => {
+                self.known += 1;
+                match decode(json, field) {
+                    Ok(Some(text)) => self.raw.set(field, text),
+                    Ok(None) => {}
+                    Err(_) => self.undecodable = self.undecodable.or(Some(field)),
+                }
+            }
+            Key::Value => self.is_page |= json.starts_with('['),
+            Key::Context => self.context = decode(json, Field::AuditId).unwrap_or_default(),
+            Key::Other => {}
+        }
+    }
+
+    /// Takes a field whose value is this text.
+    pub fn take_text(&mut self, field: Field, text: Cow<'a, str>) {
+        self.known += 1;
+        self.raw.set(field, text);
+    }
+}
+
+/// What a member is to gatelog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
     Field(Field),
     Context,
     Value,
@@ -34,7 +71,7 @@ enum Key {
 }
 
 impl Key {
-    fn of(name: &str) -> Key {
+    pub fn of(name: &str) -> Key {
         match name {
             "value" => Key::Value,
             "@odata.context" => Key::Context,
@@ -43,51 +80,15 @@ impl Key {
     }
 }
 
-/// What the member names of the last object were, place by place: the objects of an export mostly have the same names in
-/// the same order, and comparing with one name is faster than telling which one it is.
-#[derive(Default)]
-pub struct Keys {
-    expected: Vec<(String, Key)>,
-}
-
-/// Of more members than any export of the table has, each is looked at for itself.
-const MOST_EXPECTED: usize = 128;
-
-impl Keys {
-    fn at(&mut self, place: usize, name: &str) -> Key {
-        match self.expected.get_mut(place) {
-            Some((expected, key)) if expected == name => *key,
-            Some(entry) => {
-                entry.0.clear();
-                entry.0.push_str(name);
-                entry.1 = Key::of(name);
-                entry.1
-            }
-            None => {
-                let key = Key::of(name);
-                if place < MOST_EXPECTED {
-                    self.expected.push((name.to_owned(), key));
-                }
-                key
-            }
-        }
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
     }
 }
 
-struct KeySeed<'k> {
-    keys: &'k mut Keys,
-    place: usize,
-}
+struct KeyVisitor;
 
-impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = Key;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_> {
+impl Visitor<'_> for KeyVisitor {
     type Value = Key;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,63 +96,46 @@ impl Visitor<'_> for KeySeed<'_> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(self.keys.at(self.place, name))
+        Ok(Key::of(name))
     }
 }
 
 impl<'de> Deserialize<'de> for Entry<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        EntrySeed(&mut Keys::default()).deserialize(deserializer)
+        let mut entry = Entry::default();
+        EntrySeed(&mut entry).deserialize(deserializer)?;
+        Ok(entry)
     }
 }
 
-/// Reads an [`Entry`], one of many.
-pub struct EntrySeed<'k>(pub &'k mut Keys);
+/// Reads into an [`Entry`], which is empty.
+pub struct EntrySeed<'e, 'a>(pub &'e mut Entry<'a>);
 
-impl<'de> DeserializeSeed<'de> for EntrySeed<'_> {
-    type Value = Entry<'de>;
+impl<'de> DeserializeSeed<'de> for EntrySeed<'_, 'de> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for EntrySeed<'_> {
-    type Value = Entry<'de>;
+impl<'de> Visitor<'de> for EntrySeed<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Entry<'de>, A::Error> {
-        let (mut entry, mut place) = (Entry::default(), 0);
-        let keys = self.0;
-        while let Some(key) = members.next_key_seed(KeySeed { keys, place })? {
-            place += 1;
-            match key {
-                Key::Field(field) => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.known += 1;
-                    match decode(value.get(), field) {
-                        Ok(Some(text)) => entry.raw.set(field, text),
-                        Ok(None) => {}
-                        Err(_) => entry.undecodable = entry.undecodable.or(Some(field)),
-                    }
-                }
-                Key::Value => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.is_page |= value.get().starts_with('[');
-                }
-                Key::Context => {
-                    let value: &'de RawValue = members.next_value()?;
-                    entry.context = decode(value.get(), Field::AuditId).unwrap_or_default();
-                }
-                Key::Other => {
-                    members.next_value::<IgnoredAny>()?;
-                }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(key) = members.next_key()? {
+            if key == Key::Other {
+                members.next_value::<IgnoredAny>()?;
+            } else {
+                let value: &'de RawValue = members.next_value()?;
+                self.0.take(key, value.get());
             }
         }
-        Ok(entry)
+        Ok(())
     }
 }
 

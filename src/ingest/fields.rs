@@ -4,7 +4,7 @@
 //! SQL columns (`ObjectId`) or driver columns (`ObjectId_Id`). Case, `_`, `.`, blanks and the `_value` of a lookup carry
 //! no meaning. A formatted value gives a *name* or a *label*, never a time: it is in the exporter's language and zone.
 
-/// What a value in an export is about. `as usize` is its place in a [`super::normalize::Raw`].
+/// What a value in an export is about. `as usize` is its place in a [`super::raw::Raw`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     AuditId,

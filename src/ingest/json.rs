@@ -4,69 +4,44 @@
 //! line end before it. Inside a proper JSON string that cannot occur, since its quotes would be escaped.
 
 use super::block::{Block, Sink, State, Stop, too_long};
-use super::entry::{Entry, EntrySeed, Keys};
+use super::entries::Entries;
+use super::entry::Entry;
 use super::lines::Lines;
 use super::normalize::{Fault, fault};
+use super::scanner::Scanner;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Hands a parsed entry on, as a record or as a reject.
-fn deliver(entry: Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
+fn deliver(entry: &mut Entry<'_>, environment: &str, span: Range<usize>, sink: &mut Sink<'_>) {
     match entry.undecodable {
         Some(field) => sink.reject_in(
             environment,
             fault("syntax", format!("the value of {field:?} is not valid JSON text")),
             span,
         ),
-        None => sink.record(entry.raw, environment, span),
+        None => sink.record(&mut entry.raw, environment, span),
     }
 }
 
 /// NDJSON: every line is a JSON text of its own. A line may also be a whole page.
 pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let (mut lines, mut entries) = (Lines::new(block), Entries::of(block));
-    while let Some(line) = lines.next(sink) {
-        parse_line(block, line, &mut entries, sink);
-    }
-    lines.stop()
-}
-
-/// Reads the entries of a block.
-struct Entries<'b> {
-    bytes: &'b [u8],
-    /// The bytes as text: known to be one, they need no look at each value.
-    text: Option<&'b str>,
-    keys: Keys,
-}
-
-impl<'b> Entries<'b> {
-    fn of(block: &'b Block) -> Entries<'b> {
-        Entries {
-            bytes: &block.bytes,
-            text: std::str::from_utf8(&block.bytes).ok(),
-            keys: Keys::default(),
+    let (mut lines, mut entries) = (Lines::new(block), Entries::of(block, Scanner::of_lines()));
+    while lines.pass_too_long(sink) {
+        let start = lines.at;
+        if let Some(end) = entries.read_line(start..lines.window().len()) {
+            lines.at = end;
+            deliver_line(block, start..end, &mut entries.entry, sink);
+            continue;
+        }
+        match lines.next(sink) {
+            Some(line) => parse_line(block, line, &mut entries, sink),
+            None => break,
         }
     }
-
-    /// The entry that begins at a span's first byte, and where it ends.
-    fn read(&mut self, span: Range<usize>) -> serde_json::Result<(Entry<'b>, usize)> {
-        let start = span.start;
-        let (entry, length) = match self.text.and_then(|text| text.get(span.clone())) {
-            Some(text) => self.read_with(serde_json::Deserializer::from_str(text)),
-            None => self.read_with(serde_json::Deserializer::from_slice(&self.bytes[span])),
-        }?;
-        Ok((entry, start + length))
-    }
-
-    fn read_with<R: serde_json::de::Read<'b>>(
-        &mut self,
-        mut json: serde_json::Deserializer<R>,
-    ) -> serde_json::Result<(Entry<'b>, usize)> {
-        let entry = EntrySeed(&mut self.keys).deserialize(&mut json)?;
-        Ok((entry, json.into_iter::<IgnoredAny>().byte_offset()))
-    }
+    lines.stop()
 }
 
 fn parse_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<'b>, sink: &mut Sink<'_>) {
@@ -78,20 +53,27 @@ fn parse_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<'b
     if line[0] == b'[' {
         return page_in_line(block, span, entries, sink);
     }
-    let entry = entries.read(start..end).and_then(|(entry, read)| match read == end {
-        true => Ok(entry),
+    let read = entries.read(start..end).and_then(|read| match read == end {
+        true => Ok(()),
         // Says what stands behind it.
-        false => serde_json::from_slice::<Entry<'_>>(line),
+        false => serde_json::from_slice::<Entry<'_>>(line).map(drop),
     });
-    match entry {
-        Ok(entry) if entry.is_page => page_in_line(block, span, entries, sink),
-        Ok(entry) => {
-            let environment = block.head.environment_for(entry.context.as_deref());
-            deliver(entry, &environment, span, sink);
-        }
+    match read {
+        Ok(()) if entries.entry.is_page => page_in_line(block, span, entries, sink),
+        Ok(()) => deliver_line(block, span, &mut entries.entry, sink),
         Err(cause) => {
             let ends_input = block.last && span.end == block.bytes.len() && !block.bytes.ends_with(b"\n");
             sink.reject(json_fault(&cause, line, ends_input), span);
+        }
+    }
+}
+
+fn deliver_line(block: &Block, span: Range<usize>, entry: &mut Entry<'_>, sink: &mut Sink<'_>) {
+    match &entry.context {
+        None => deliver(entry, &block.head.environment, span, sink),
+        context => {
+            let environment = block.head.environment_for(context.as_deref());
+            deliver(entry, &environment, span, sink);
         }
     }
 }
@@ -112,7 +94,7 @@ fn page_in_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<
 
 /// Pages, arrays and objects after each other, with any white space.
 pub fn parse_pages(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let mut entries = Entries::of(block);
+    let mut entries = Entries::of(block, Scanner::new());
     let mut page = PageParser::new(block, &mut entries, block.start.clone(), block.last);
     page.run(sink);
     Stop {
@@ -169,7 +151,7 @@ impl<'b, 'e> PageParser<'b, 'e> {
                 return self.end_of_input(sink);
             };
             let step = match (byte, &self.state) {
-                (b'{', State::Array { environment }) => self.row(environment.clone(), sink),
+                (b'{', State::Array { .. }) => self.row(None, sink),
                 (b'{', _) => self.object(sink),
                 (b']', State::Array { .. }) => self.close_array(),
                 // The end of a list that pages stood in.
@@ -262,20 +244,27 @@ impl<'b, 'e> PageParser<'b, 'e> {
         }
     }
 
-    fn row(&mut self, environment: Arc<str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    /// A row of the list, or one of its own, whose environment then is given.
+    fn row(&mut self, environment: Option<&str>, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let start = self.at;
         let window = self.window();
-        let (entry, end) = match self.entries.read(start..window.len()) {
-            Ok(found) => found,
+        let end = match self.entries.read(start..window.len()) {
+            Ok(end) => end,
             Err(cause) if cause.is_eof() => return Err(Halt::Unfinished),
             Err(cause) => return Err(Halt::Broken(json_fault(&cause, &window[start..], false))),
         };
         self.at = end;
+        let entry = &mut self.entries.entry;
         if entry.is_page {
             self.at = start;
             return self.object(sink);
         }
-        deliver(entry, &environment, start..self.at, sink);
+        let environment = match (environment, &self.state) {
+            (Some(environment), _) => environment,
+            (None, State::Array { environment }) => environment,
+            _ => &self.block.head.environment,
+        };
+        deliver(entry, environment, start..end, sink);
         Ok(())
     }
 
@@ -291,7 +280,7 @@ impl<'b, 'e> PageParser<'b, 'e> {
                     (at, bodies) = (at + 1, bodies - 1);
                     continue;
                 }
-                b'}' => return self.row(environment, sink),
+                b'}' => return self.row(Some(&environment), sink),
                 b',' => at += 1,
                 _ => {}
             }

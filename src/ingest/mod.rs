@@ -7,12 +7,13 @@
 //! Every record lands in exactly one counter of its input's [`Tally`] (L1), and neither the order of the paths nor the
 //! number of threads changes what is committed (L2).
 
+mod accesses;
 mod archive;
 mod block;
-mod columns;
 mod csv;
 mod decode;
 mod discover;
+mod entries;
 mod entry;
 mod expand;
 mod fields;
@@ -22,17 +23,21 @@ mod join;
 mod json;
 mod lines;
 mod normalize;
+mod people;
 #[doc(hidden)]
 pub mod probe;
+mod raw;
 mod recognise;
 mod refuse;
 mod reject;
 mod replay;
 mod run;
+mod scanner;
 mod side;
 mod source;
 mod synapse;
 mod table;
+mod words;
 mod xml;
 
 use crate::disk::Disk;

@@ -3,52 +3,14 @@
 //! `NULL`, `nan` and the empty text are null. GUIDs are lower-cased and lose their braces. An integer action wins over
 //! its label; a label is understood in English, in any spelling. What cannot be understood is a [`Fault`], not a guess.
 
-use super::fields::{FIELD_COUNT, Field, plain};
+use super::fields::{Field, plain};
+use super::raw::Raw;
 use crate::instant::{self, DateOrder};
 use crate::record::{ACTIONS, Kind, NAME_ONLY, OPERATIONS, Record};
 use chrono_tz::Tz;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
-
-/// One raw row: a text per field, as found.
-#[derive(Debug, Clone)]
-pub struct Raw<'a> {
-    values: [Option<Cow<'a, str>>; FIELD_COUNT],
-}
-
-impl Default for Raw<'_> {
-    fn default() -> Self {
-        Raw {
-            values: [const { None }; FIELD_COUNT],
-        }
-    }
-}
-
-impl<'a> Raw<'a> {
-    pub fn set(&mut self, field: Field, value: Cow<'a, str>) {
-        self.values[field as usize] = Some(value);
-    }
-
-    /// The id of a row of which only is said that the source has deleted it.
-    pub fn deleted_id(&self) -> Option<Cow<'a, str>> {
-        let text = |field: Field| self.values[field as usize].clone().filter(|value| !is_null(value));
-        let is_deleted = text(Field::IsDelete).is_some_and(|value| is_true(&value));
-        text(Field::AuditId)
-            .or_else(|| text(Field::RowId))
-            .filter(|_| is_deleted && text(Field::CreatedOn).is_none())
-            .map(guid)
-    }
-
-    /// The value of a field, unless it is null; it is asked for once.
-    pub fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
-        self.values[field as usize].take().filter(|value| !is_null(value))
-    }
-}
-
-fn is_null(value: &str) -> bool {
-    value.is_empty() || (value.len() <= 4 && (value.eq_ignore_ascii_case("null") || value.eq_ignore_ascii_case("nan")))
-}
 
 /// Why a record was rejected. The codes are stable; the README lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,24 +27,23 @@ pub fn fault(code: &'static str, sentence: impl Into<String>) -> Fault {
 }
 
 /// Understands a raw row. `zone` is the zone of times that carry none, `order` that of dates as people spell them.
-pub fn normalize(mut raw: Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<Record<'_>, Fault> {
-    let created_on = created_on(&mut raw, zone, order)?;
-    let action = action(&mut raw)?;
+pub fn normalize<'a>(raw: &mut Raw<'a>, zone: Tz, order: Option<DateOrder>) -> Result<Record<'a>, Fault> {
+    let created_on = created_on(raw, zone, order)?;
+    let action = action(raw)?;
     let object_id = raw.take(Field::ObjectId).map(guid);
     let object_target = raw.take(Field::ObjectIdTarget);
     let table = raw.take(Field::ObjectType);
     // Databases on-premises, which number their tables, have one letter of room for an object's name: it says nothing.
     let has_room_for_names = table.as_deref().is_none_or(|table| whole_number(table).is_none());
-    let object_name =
-        name(&mut raw, Field::ObjectName).filter(|name| has_room_for_names || name.chars().nth(1).is_some());
+    let object_name = name(raw, Field::ObjectName).filter(|name| has_room_for_names || name.chars().nth(1).is_some());
     let object_type = table.or(object_target).map(object_type);
-    let user_name = name(&mut raw, Field::UserName);
+    let user_name = name(raw, Field::UserName);
     let row_id = raw.take(Field::RowId);
     let mut record = Record {
         audit_id: raw.take(Field::AuditId).or(row_id).map(guid),
         created_on,
         action,
-        operation: operation(&mut raw)?,
+        operation: operation(raw)?,
         object_type,
         object_id,
         object_name,
@@ -97,13 +58,23 @@ pub fn normalize(mut raw: Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result
         user_additional_info: raw.take(Field::UserAdditionalInfo),
         regarding_object_id: raw.take(Field::RegardingObjectId).map(guid),
         regarding_object_name: raw.take(Field::RegardingObjectName),
-        version_number: integer(&mut raw, Field::VersionNumber, "versionnumber")?,
-        time_to_live_s: integer(&mut raw, Field::TimeToLive, "timetoliveinseconds")?,
-        deleted_in_source: deleted(&mut raw),
-        sink_modified_on: sink_modified_on(&mut raw),
+        version_number: integer(raw, Field::VersionNumber, "versionnumber")?,
+        time_to_live_s: integer(raw, Field::TimeToLive, "timetoliveinseconds")?,
+        deleted_in_source: deleted(raw),
+        sink_modified_on: sink_modified_on(raw),
     };
     name_only_ids(&mut record);
     Ok(record)
+}
+
+/// The id of a row of which only is said that the source has deleted it.
+pub fn deleted_id<'r>(raw: &'r Raw<'_>) -> Option<Cow<'r, str>> {
+    let is_deleted = raw.get(Field::IsDelete).is_some_and(is_true);
+    if !is_deleted || raw.get(Field::CreatedOn).is_some() {
+        return None;
+    }
+    let id = raw.get(Field::AuditId).or_else(|| raw.get(Field::RowId));
+    id.map(|id| guid(Cow::Borrowed(id)))
 }
 
 /// Some tools export display names without ids. A stable id made from the name keeps such people apart from null: that
@@ -122,7 +93,8 @@ fn name_only_ids(record: &mut Record<'_>) {
 
 /// A name, unless it is blank.
 fn name<'a>(raw: &mut Raw<'a>, field: Field) -> Option<Cow<'a, str>> {
-    raw.take(field).filter(|name| !name.trim().is_empty())
+    let is_blank = |name: &str| !name.starts_with(|sign: char| sign.is_ascii_graphic()) && name.trim().is_empty();
+    raw.take(field).filter(|name| !is_blank(name))
 }
 
 fn created_on(raw: &mut Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i64, Fault> {
@@ -148,22 +120,20 @@ fn created_on(raw: &mut Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i
     }
 }
 
-/// The first of the texts that is a number, else the first: a code wins over any label.
-fn code_first<'a, const N: usize>(texts: [Option<Cow<'a, str>>; N]) -> Option<Cow<'a, str>> {
-    let is_number = |text: &Option<Cow<'_, str>>| text.as_deref().is_some_and(|text| whole_number(text).is_some());
-    let place = texts
-        .iter()
-        .position(is_number)
-        .or_else(|| texts.iter().position(Option::is_some));
-    texts.into_iter().nth(place?).flatten()
+/// The first of the fields whose text is a number, else the first that has one: a code wins over any label.
+fn code_first<'r, const N: usize>(raw: &'r Raw<'_>, fields: [Field; N]) -> Option<&'r str> {
+    let texts = fields.map(|field| raw.get(field));
+    let is_number = |text: &&str| whole_number(text).is_some();
+    let mut found = texts.into_iter().flatten();
+    let number = found.clone().find(is_number);
+    number.or_else(|| found.next())
 }
 
-fn action(raw: &mut Raw<'_>) -> Result<i32, Fault> {
-    let texts = [Field::ActionId, Field::Action, Field::ActionLabel].map(|field| raw.take(field));
-    let Some(text) = code_first(texts) else {
+fn action(raw: &Raw<'_>) -> Result<i32, Fault> {
+    let Some(text) = code_first(raw, [Field::ActionId, Field::Action, Field::ActionLabel]) else {
         return Err(fault("action-missing", "action is missing"));
     };
-    code(&text, &ACTION_LABELS).ok_or_else(|| {
+    code(text, &ACTION_LABELS).ok_or_else(|| {
         fault(
             "action-invalid",
             format!("action {text:?} is neither a number nor a known English label"),
@@ -171,22 +141,25 @@ fn action(raw: &mut Raw<'_>) -> Result<i32, Fault> {
     })
 }
 
-fn operation(raw: &mut Raw<'_>) -> Result<Option<i32>, Fault> {
-    let label = raw.take(Field::OperationLabel);
-    match code_first([Field::OperationId, Field::Operation].map(|field| raw.take(field))) {
-        Some(text) => code(&text, &OPERATION_LABELS).map(Some).ok_or_else(|| {
+fn operation(raw: &Raw<'_>) -> Result<Option<i32>, Fault> {
+    match code_first(raw, [Field::OperationId, Field::Operation]) {
+        Some(text) => code(text, &OPERATION_LABELS).map(Some).ok_or_else(|| {
             fault(
                 "number-invalid",
                 format!("operation {text:?} is neither a number nor a known English label"),
             )
         }),
         // A label beside a missing code may be in any language: not knowing it costs nothing.
-        None => Ok(label.and_then(|text| code(&text, &OPERATION_LABELS))),
+        None => Ok(raw
+            .get(Field::OperationLabel)
+            .and_then(|text| code(text, &OPERATION_LABELS))),
     }
 }
 
+type Labels = LazyLock<HashMap<String, i32>>;
+
 /// `64`, `64.0` or a label.
-fn code(text: &str, labels: &HashMap<String, i32>) -> Option<i32> {
+fn code(text: &str, labels: &Labels) -> Option<i32> {
     whole_number(text)
         .and_then(|number| i32::try_from(number).ok())
         .or_else(|| labels.get(&plain(text)).copied())
@@ -194,6 +167,18 @@ fn code(text: &str, labels: &HashMap<String, i32>) -> Option<i32> {
 
 /// A whole number, also one that a data frame turned into a float.
 pub fn whole_number(text: &str) -> Option<i64> {
+    match text.as_bytes() {
+        // Labels, and the numbers of nearly all exports.
+        [b'A'..=b'Z' | b'a'..=b'z', ..] => return None,
+        digits @ [_, ..] if digits.len() < 19 && digits.iter().all(u8::is_ascii_digit) => {
+            return Some(
+                digits
+                    .iter()
+                    .fold(0, |number, digit| number * 10 + i64::from(digit - b'0')),
+            );
+        }
+        _ => {}
+    }
     let text = text.trim();
     let whole = match text.split_once('.') {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
@@ -234,17 +219,20 @@ fn is_true(text: &str) -> bool {
 
 /// Lower-cases a GUID and strips its braces; a value that is no GUID is kept as it is.
 pub fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
+    if GuidForm::of(&value) == GuidForm::Lower {
+        return value;
+    }
     let inner = value
         .strip_prefix('{')
         .and_then(|rest| rest.strip_suffix('}'))
         .unwrap_or(&value);
     match GuidForm::of(inner) {
         GuidForm::Other => value,
-        GuidForm::Lower if inner.len() == value.len() => value,
         GuidForm::Lower | GuidForm::Mixed => Cow::Owned(inner.to_ascii_lowercase()),
     }
 }
 
+#[derive(PartialEq, Eq)]
 enum GuidForm {
     /// No GUID.
     Other,
@@ -288,7 +276,7 @@ fn object_type(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-static ACTION_LABELS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
+static ACTION_LABELS: Labels = LazyLock::new(|| {
     let other_spellings = [
         ("Access via Web", 64),
         ("Access via Web Services", 65),
@@ -308,7 +296,7 @@ static ACTION_LABELS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
         .collect()
 });
 
-static OPERATION_LABELS: LazyLock<HashMap<String, i32>> =
+static OPERATION_LABELS: Labels =
     LazyLock::new(|| OPERATIONS.iter().map(|&(code, label)| (plain(label), code)).collect());
 
 #[cfg(test)]
@@ -326,11 +314,11 @@ mod tests {
     }
 
     fn record(values: &[(Field, &'static str)]) -> Record<'static> {
-        normalize(raw(values), Tz::UTC, None).unwrap()
+        normalize(&mut raw(values), Tz::UTC, None).unwrap()
     }
 
     fn code_of(values: &[(Field, &'static str)]) -> &'static str {
-        normalize(raw(values), Tz::UTC, None).unwrap_err().code
+        normalize(&mut raw(values), Tz::UTC, None).unwrap_err().code
     }
 
     #[test]
@@ -467,7 +455,7 @@ mod tests {
         let mut row = Raw::default();
         row.set(Field::Action, "64".into());
         row.set(Field::CreatedOnUtc, "2026-03-01 08:00:00.123".into());
-        let row = normalize(row, chrono_tz::Asia::Kolkata, None).unwrap();
+        let row = normalize(&mut row, chrono_tz::Asia::Kolkata, None).unwrap();
         assert_eq!(instant::to_text(row.created_on), "2026-03-01T08:00:00.123000Z");
     }
 }

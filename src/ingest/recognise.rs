@@ -164,7 +164,7 @@ impl Trial {
             start: State::Begin,
         })?;
         Ok(Trial {
-            rows: parsed.rows.num_rows() + parsed.side.len(),
+            rows: parsed.rows.len() + parsed.side.len(),
             rejects: parsed.rejects,
             state: parsed.stop.state,
         })

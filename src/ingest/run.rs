@@ -4,6 +4,7 @@
 //! taken in order, so neither their size nor the number of threads changes anything (L2). Every record lands in exactly
 //! one counter of its input's [`Tally`], asserted before the commit (L1).
 
+use super::accesses::Accesses;
 use super::block::{Block, Parsed, parse};
 use super::discover::{Input, Place};
 use super::head::{Found, Known, Table};
@@ -15,9 +16,7 @@ use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::ledger::InputEntry;
 use crate::lake::names::Names;
-use crate::lake::{runs, schema};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::TimestampMicrosecondType;
+use crate::lake::runs;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -33,6 +32,7 @@ struct Open {
     exported_on: Option<i64>,
     /// First and last `created_on` so far.
     window: Option<(i64, i64)>,
+    accesses: Accesses,
     tally: Tally,
     notes: Vec<String>,
     bytes: u64,
@@ -65,6 +65,8 @@ pub struct Run<'p> {
     /// Whose the staged rows are, by their ordinals.
     stretches: Vec<(usize, Range<u64>)>,
     names: Names,
+    /// Bytes of blocks that are done with, as room for others.
+    spare: Vec<Vec<u8>>,
 }
 
 /// The inputs still to be read, and the one being read.
@@ -92,6 +94,7 @@ impl<'p> Run<'p> {
             doubts: Doubts::default(),
             stretches: Vec::new(),
             names: Names::default(),
+            spare: Vec::new(),
         })
     }
 
@@ -117,12 +120,17 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
+    /// How many blocks are read at once at least, and how large each is at most.
+    fn wave_size(&self) -> (usize, usize) {
+        let blocks = 2 * rayon::current_num_threads();
+        (blocks, self.plan.block_bytes_for(blocks))
+    }
+
     /// Reads the next blocks, enough to keep all cores busy, from one input or several.
     fn read_wave(&mut self, queue: &mut Queue<impl Iterator<Item = Input>>) -> Result<Vec<Queued>> {
-        let wanted = 2 * rayon::current_num_threads();
+        let (wanted, block_bytes) = self.wave_size();
         let mut wave = Vec::new();
         let mut held = 0;
-        let block_bytes = self.plan.block_bytes_for(wanted);
         let budget = wanted.saturating_mul(block_bytes);
         while held < budget && (wave.len() < wanted || held < budget / 2) {
             if queue.reader.is_none() {
@@ -135,7 +143,7 @@ impl<'p> Run<'p> {
                 continue;
             };
             let before = reader.bytes();
-            let block = reader.next_block(block_bytes)?;
+            let block = reader.next_block(block_bytes, &mut self.spare)?;
             self.so_far.bytes_read += reader.bytes() - before;
             let is_last = block.as_ref().is_none_or(|block| block.last);
             if let Some(block) = block {
@@ -202,6 +210,7 @@ impl<'p> Run<'p> {
             environment: head.environment.to_string(),
             exported_on: (head.table != Table::Audit).then_some(head.exported_on),
             window: None,
+            accesses: Accesses::default(),
             tally: Tally::default(),
             notes: head.notes.clone(),
             bytes: 0,
@@ -236,8 +245,9 @@ impl<'p> Run<'p> {
         let (block, parsed) = open.joint.join(block, parsed)?;
         let before = open.numbers;
         open.numbers += parsed.numbers;
-        open.window = union(open.window, window(&parsed.rows));
-        let rows = self.writer.stage(parsed.rows, &parsed.identities)?;
+        open.window = union(open.window, parsed.rows.window());
+        open.accesses.merge(&parsed.accesses);
+        let rows = self.writer.stage(parsed.rows, &block.head.source)?;
         let deleted = parsed.deletions.len() as u64;
         self.doubts
             .take(input, parsed.deletions, &block, before, &mut self.writer)?;
@@ -261,8 +271,14 @@ impl<'p> Run<'p> {
             open.notes.extend(ending.note);
         }
         self.so_far.records_read += read;
-        self.names.merge(parsed.names);
-        self.rejects.take(parsed.rejects, &block, before, &mut self.writer)
+        parsed.people.tell(&mut self.names);
+        self.rejects.take(parsed.rejects, &block, before, &mut self.writer)?;
+        // Not those of a small input, nor of an unusually long record.
+        let (_, size) = self.wave_size();
+        if (size / 2..=2 * size).contains(&block.bytes.capacity()) {
+            self.spare.push(block.bytes);
+        }
+        Ok(())
     }
 
     /// Closes the books and commits.
@@ -325,6 +341,7 @@ impl Open {
             table: self.table.to_owned(),
             environment: Some(self.environment.clone()),
             exported_on_us: self.exported_on,
+            accesses: self.accesses.clone().into_windows(),
             generation,
             books: self.tally.books(),
         }
@@ -371,14 +388,6 @@ fn check(plan: &Plan, outcome: &Outcome) -> Result<()> {
             .hint("mend the export, or leave out --strict to set bad records aside and keep the rest")),
         (None, None) => Ok(()),
     }
-}
-
-/// First and last `created_on` of staged rows.
-pub fn window(rows: &RecordBatch) -> Option<(i64, i64)> {
-    let on = rows
-        .column(schema::CREATED_ON)
-        .as_primitive::<TimestampMicrosecondType>();
-    arrow::compute::min(on).zip(arrow::compute::max(on))
 }
 
 pub fn union(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {

@@ -5,7 +5,8 @@
 
 use super::fields::{Field, plain};
 use super::head::{Head, Table};
-use super::normalize::{Fault, Raw, fault, guid, integer, whole_number};
+use super::normalize::{Fault, fault, guid, integer, whole_number};
+use super::raw::Raw;
 use crate::instant;
 use crate::lake::side::{Key, Organization, SideRow, User};
 use chrono_tz::Tz;
@@ -21,10 +22,10 @@ const ACCESS_MODES: [(&str, i32); 6] = [
 ];
 
 /// Understands a row of a side table.
-pub fn normalize(mut raw: Raw<'_>, environment: &str, head: &Head) -> Result<SideRow, Fault> {
+pub fn normalize(raw: &mut Raw<'_>, environment: &str, head: &Head) -> Result<SideRow, Fault> {
     match head.table {
-        Table::Organization => organization(&mut raw, environment, head),
-        Table::SystemUser | Table::Audit => user(&mut raw, environment, head),
+        Table::Organization => organization(raw, environment, head),
+        Table::SystemUser | Table::Audit => user(raw, environment, head),
     }
 }
 
@@ -178,7 +179,7 @@ mod tests {
             values,
         ]
         .concat();
-        match normalize(raw(&values), "e", &head(Table::SystemUser)) {
+        match normalize(&mut raw(&values), "e", &head(Table::SystemUser)) {
             Ok(SideRow::User(key, user)) => {
                 assert_eq!(key, ("e".to_owned(), "aaaaaaaa-0000-4000-8000-00000000000f".to_owned()));
                 user
@@ -230,7 +231,11 @@ mod tests {
         }
         for text in ["0x", "0x+1", "0x-1", "0xFFFFFFFFFFFFFFFF", "1B59"] {
             let id = (Field::SystemUserId, "1");
-            let fault = normalize(raw(&[id, (Field::VersionNumber, text)]), "e", &head(Table::SystemUser));
+            let fault = normalize(
+                &mut raw(&[id, (Field::VersionNumber, text)]),
+                "e",
+                &head(Table::SystemUser),
+            );
             assert_eq!(fault.unwrap_err().code, "number-invalid", "{text}");
         }
     }
@@ -258,7 +263,7 @@ mod tests {
     #[test]
     fn faults_have_stable_codes() {
         let code =
-            |table, values: &[(Field, &'static str)]| normalize(raw(values), "e", &head(table)).unwrap_err().code;
+            |table, values: &[(Field, &'static str)]| normalize(&mut raw(values), "e", &head(table)).unwrap_err().code;
         assert_eq!(code(Table::SystemUser, &[(Field::FullName, "Jane")]), "id-missing");
         let organization = |field, value| code(Table::Organization, &[(Field::OrganizationId, "o"), (field, value)]);
         assert_eq!(organization(Field::IsAuditEnabled, "perhaps"), "flag-invalid");

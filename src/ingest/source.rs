@@ -24,6 +24,9 @@ use std::time::UNIX_EPOCH;
 /// How much of an input is looked at to recognise it.
 const HEAD_BYTES: usize = 1 << 20;
 
+/// How much is read at once.
+const PIECE_BYTES: usize = 1 << 18;
+
 /// The size of an input, if it has one: of its raw bytes, and for a member of an archive of the unpacked member.
 pub fn size(input: &Input) -> Result<Option<u64>> {
     if input.is_stdin() || matches!(input.place, Place::Settled(_)) {
@@ -119,12 +122,13 @@ pub struct Reader {
     raw: Raw,
     text: Text,
     head: Arc<Head>,
-    /// Read, but not yet given out.
-    pending: Vec<u8>,
+    /// Room for the next block; what of it is `held` is read, but not yet given out.
+    room: Vec<u8>,
+    held: usize,
     at_end: bool,
     /// Whether the last block is out.
     is_done: bool,
-    /// Where `pending` begins in the text.
+    /// Where `room` begins in the text.
     offset: u64,
     start: State,
     /// The file as it was when reading began.
@@ -146,7 +150,8 @@ pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Optio
         raw,
         text: expanded.into_text(),
         head: Arc::new(Head::new(Form::Lines, known, (0, 0))),
-        pending: Vec::new(),
+        room: Vec::new(),
+        held: 0,
         at_end: false,
         is_done: false,
         offset: 0,
@@ -157,13 +162,13 @@ pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Optio
         member_bytes: input.member.as_ref().map(|member| member.size),
     };
     reader.fill(HEAD_BYTES)?;
-    match recognise_table(&reader.pending, input, || random_access(input, folder))? {
+    match recognise_table(reader.pending(), input, || random_access(input, folder))? {
         Recognised::Text => {}
         Recognised::Table(kind, file) => return open_typed(input, kind, file, known, reader),
         Recognised::Not(found) => return Ok((found, None)),
     }
-    reader.text.settle_line_ends(&mut reader.pending);
-    let found = recognise(&reader.pending, reader.at_end, known)?;
+    reader.text.settle_line_ends(&mut reader.room[..reader.held]);
+    let found = recognise(reader.pending(), reader.at_end, known)?;
     let found = match (found, &reader.text.loss) {
         (Found::Empty | Found::Foreign | Found::Refused { .. }, Some(fault)) if reader.at_end => broken(fault).into(),
         (found, _) => found,
@@ -171,7 +176,8 @@ pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Optio
     let reader = match &found {
         Found::Export(head) => {
             let body = head.body.0;
-            reader.pending.drain(..body);
+            reader.room.copy_within(body..reader.held, 0);
+            reader.held -= body;
             reader.offset = body as u64;
             reader.head = Arc::new(head.clone());
             Some(reader)
@@ -198,7 +204,7 @@ fn open_typed(
             let reader = Reader {
                 text: Text::of(Box::new(text)),
                 head: Arc::new(head.clone()),
-                pending: Vec::new(),
+                held: 0,
                 at_end: false,
                 ..reader
             };
@@ -239,19 +245,31 @@ impl Reader {
         !std::fs::metadata(&self.path).is_ok_and(is_same)
     }
 
-    /// Reads until `wanted` bytes are pending or the input ends.
+    fn pending(&self) -> &[u8] {
+        &self.room[..self.held]
+    }
+
+    /// Reads until `wanted` bytes are pending or the input ends: piece by piece, so that what is read is still at hand
+    /// when it is hashed, and a small input takes little room.
     fn fill(&mut self, wanted: usize) -> Result<()> {
-        while !self.at_end && self.pending.len() < wanted {
-            let missing = wanted - self.pending.len();
-            let goes_on = self.text.read_into(&mut self.pending, missing);
-            self.at_end = !goes_on.at_path(&self.path, "cannot be read")?;
+        while !self.at_end && self.held < wanted {
+            let end = wanted.min(self.held + self.held.clamp(PIECE_BYTES / 4, PIECE_BYTES));
+            if self.room.len() < end {
+                if self.held > 0 {
+                    self.room.reserve_exact(wanted - self.room.len());
+                }
+                self.room.resize(end, 0);
+            }
+            let read = self.text.read(&mut self.room[self.held..end]);
+            self.held += read.at_path(&self.path, "cannot be read")?;
+            self.at_end = self.held < end;
         }
         Ok(())
     }
 
     /// The next block of about `size` bytes; `None` after the last. An input without records has one empty block, so
-    /// that it ends, and is remembered, like any other.
-    pub fn next_block(&mut self, size: usize) -> Result<Option<Block>> {
+    /// that it ends, and is remembered, like any other. `spare` are bytes of blocks that are done with, as room for others.
+    pub fn next_block(&mut self, size: usize, spare: &mut Vec<Vec<u8>>) -> Result<Option<Block>> {
         if self.is_done {
             return Ok(None);
         }
@@ -259,19 +277,18 @@ impl Reader {
         let mut wanted = size;
         let (length, next) = loop {
             self.fill(wanted)?;
-            if self.at_end && self.pending.len() <= wanted {
-                break (self.pending.len(), State::Top);
+            if self.at_end && self.held <= wanted {
+                break (self.held, State::Top);
             }
-            let window = &self.pending[..wanted.min(self.pending.len())];
+            let window = &self.pending()[..wanted.min(self.held)];
             match self.cut(window) {
                 Some(cut) => break cut,
                 None if wanted >= limit => break self.cut_by_force(window),
                 None => wanted = wanted.saturating_mul(2).min(limit),
             }
         };
-        let rest = self.pending.split_off(length);
-        let bytes = std::mem::replace(&mut self.pending, rest);
-        self.is_done = self.at_end && self.pending.is_empty();
+        let bytes = self.give_out(length, spare);
+        self.is_done = self.at_end && self.held == 0;
         let block = Block {
             head: self.head.clone(),
             offset: self.offset,
@@ -282,6 +299,25 @@ impl Reader {
         };
         self.offset += length as u64;
         Ok(Some(block))
+    }
+
+    /// The first pending bytes. They take the room with them unless it is far too large for them.
+    fn give_out(&mut self, length: usize, spare: &mut Vec<Vec<u8>>) -> Vec<u8> {
+        let rest = length..self.held;
+        self.held = rest.len();
+        if length < self.room.capacity() / 2 {
+            let bytes = self.room[..length].to_vec();
+            self.room.copy_within(rest, 0);
+            return bytes;
+        }
+        let mut room = spare.pop().unwrap_or_default();
+        if room.len() < rest.len() {
+            room.resize(rest.len(), 0);
+        }
+        room[..rest.len()].copy_from_slice(&self.room[rest]);
+        let mut bytes = std::mem::replace(&mut self.room, room);
+        bytes.truncate(length);
+        bytes
     }
 
     /// Where a block may end, and what state the next then begins in.
@@ -338,7 +374,7 @@ mod tests {
         let (_, reader) = open(&input, &known, home.path()).unwrap();
         let mut reader = reader.expect("an export");
         // What is looked at to recognise it is held anyway; only a small part of it is given out at once.
-        let next = || reader.next_block(size).unwrap();
+        let next = || reader.next_block(size, &mut Vec::new()).unwrap();
         std::iter::from_fn(next).map(|block| block.bytes.len()).collect()
     }
 

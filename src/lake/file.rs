@@ -4,6 +4,7 @@
 //! only, zstd. Ids and times hardly repeat, so a dictionary would only cost time there.
 
 use super::content::Content;
+use super::schema;
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Error, Result};
 use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchReader};
@@ -19,6 +20,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
@@ -26,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-const ROW_GROUP_ROWS: usize = 1 << 20;
+pub const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// A row group is held, encoded, until it is full: one of wide rows has fewer of them.
 pub const ROW_GROUP_BYTES: usize = 32 << 20;
@@ -54,6 +56,20 @@ fn properties(group_bytes: usize) -> Result<WriterProperties> {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
     Ok(properties.build())
+}
+
+/// Whether a dictionary of the column's values is worth trying.
+pub fn has_dictionary(column: &str) -> bool {
+    !DISTINCT_COLUMNS.contains(&column)
+}
+
+/// A writer of a file of lake rows, for whoever encodes columns.
+pub fn lake_writer(disk: &Disk, path: &Path, group_bytes: usize) -> Result<SerializedFileWriter<Hashing>> {
+    let sink = Hashing::new(disk.create(path)?);
+    ArrowWriter::try_new(sink, schema::LAKE.clone(), Some(properties(group_bytes)?))
+        .and_then(ArrowWriter::into_serialized_writer)
+        .map(|(writer, _)| writer)
+        .at_path(path, "cannot be written")
 }
 
 /// What a finished file is known by.

@@ -4,6 +4,7 @@
 
 use super::schema;
 use crate::error::{Error, Result};
+use crate::record::Record;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
@@ -33,6 +34,90 @@ pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Identity>> {
 /// The identity of the row with this id.
 pub fn of_id(environment: &str, audit_id: &str) -> Identity {
     xxh3_128_with_seed(audit_id.as_bytes(), xxh3_64(environment.as_bytes()))
+}
+
+/// What an environment adds to identities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seed(u64);
+
+impl Default for Seed {
+    fn default() -> Seed {
+        Seed::of("")
+    }
+}
+
+impl Seed {
+    pub fn of(environment: &str) -> Seed {
+        Seed(xxh3_64(environment.as_bytes()))
+    }
+}
+
+/// The identity of a record on its way: that of its row.
+pub fn of_record(record: &Record<'_>, seed: Seed) -> Identity {
+    match record.audit_id.as_deref() {
+        Some(id) => xxh3_128_with_seed(id.as_bytes(), seed.0),
+        None => of_record_content(record, seed),
+    }
+}
+
+/// [`of_content`], before the record became columns.
+fn of_record_content(record: &Record<'_>, seed: Seed) -> Identity {
+    let mut hasher = Xxh3::with_seed(seed.0);
+    let hasher = &mut hasher;
+    let (actor_id, actor_name) = record.actor();
+    hash_text(None, hasher);
+    hash_bytes(Some(&record.created_on.to_le_bytes()), hasher);
+    hash_bytes(Some(&record.action.to_le_bytes()), hasher);
+    hash_bytes(record.operation.map(i32::to_le_bytes).as_ref(), hasher);
+    hash_text(record.object_type.as_deref(), hasher);
+    hash_person(record.object_id.as_deref(), record.object_name.as_deref(), hasher);
+    hash_person(record.user_id.as_deref(), record.user_name.as_deref(), hasher);
+    hash_person(actor_id, actor_name, hasher);
+    hash_person(
+        record.calling_user_id.as_deref(),
+        record.calling_user_name.as_deref(),
+        hasher,
+    );
+    for text in [
+        &record.transaction_id,
+        &record.attribute_mask,
+        &record.change_data,
+        &record.additional_info,
+        &record.user_additional_info,
+    ] {
+        hash_text(text.as_deref(), hasher);
+    }
+    let regarding = (
+        record.regarding_object_id.as_deref(),
+        record.regarding_object_name.as_deref(),
+    );
+    hash_person(regarding.0, regarding.1, hasher);
+    hash_bytes(record.version_number.map(i64::to_le_bytes).as_ref(), hasher);
+    hash_bytes(record.time_to_live_s.map(i32::to_le_bytes).as_ref(), hasher);
+    hasher.digest128()
+}
+
+/// A name says no more than its id, and not every route carries it.
+fn hash_person(id: Option<&str>, name: Option<&str>, hasher: &mut Xxh3) {
+    hash_text(id, hasher);
+    if id.is_none() {
+        hash_text(name, hasher);
+    }
+}
+
+fn hash_text(text: Option<&str>, hasher: &mut Xxh3) {
+    hasher.update(&[u8::from(text.is_some())]);
+    if let Some(text) = text {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+}
+
+fn hash_bytes<const N: usize>(bytes: Option<&[u8; N]>, hasher: &mut Xxh3) {
+    hasher.update(&[u8::from(bytes.is_some())]);
+    if let Some(bytes) = bytes {
+        hasher.update(bytes);
+    }
 }
 
 fn of_content(rows: &RecordBatch, row: usize, seed: u64) -> Result<Identity> {

@@ -66,10 +66,21 @@ pub struct InputEntry {
     /// When a side table was exported: of an export of later, the same content says that it still held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exported_on_us: Option<i64>,
+    /// Of its accesses, those that were known already among them. Older versions did not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accesses: Vec<AccessWindow>,
     /// The commit that brought it.
     pub generation: u64,
     #[serde(flatten)]
     pub books: Books,
+}
+
+/// From when to when an input has accesses of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessWindow {
+    pub environment: String,
+    pub first_on_us: i64,
+    pub last_on_us: i64,
 }
 
 /// What inputs held before there were side tables.

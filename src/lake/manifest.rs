@@ -366,6 +366,7 @@ mod tests {
             form: "csv".into(),
             environment: None,
             exported_on_us: None,
+            accesses: Vec::new(),
             table: "audit".into(),
             generation: 1,
             books: books(read),

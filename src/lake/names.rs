@@ -5,9 +5,8 @@
 //! order of files does not matter (L2).
 
 use super::schema;
-use super::side::{Side, SideRow};
+use super::side::Side;
 use crate::error::Result;
-use crate::record::Record;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use std::collections::{BTreeMap, HashMap};
@@ -20,28 +19,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Takes the names a record carries of people: its actor, its user, its calling user.
-    pub fn see(&mut self, environment: &str, record: &Record<'_>) {
-        let (actor, user) = (record.actor(), (record.user_id.as_deref(), record.user_name.as_deref()));
-        let calling = (record.calling_user_id.as_deref(), record.calling_user_name.as_deref());
-        let others = [user, calling].into_iter().filter(|person| *person != actor);
-        for person in others.chain([actor]) {
-            if let (Some(id), Some(name)) = person {
-                self.add(environment, id, name, record.created_on);
-            }
-        }
-    }
-
-    /// Takes the name of a user from a row of that table, seen when it was exported.
-    pub fn see_user(&mut self, row: &SideRow) {
-        if let SideRow::User((environment, id), user) = row
-            && let Some(name) = &user.full_name
-        {
-            self.add(environment, id, name, user.exported_on);
-        }
-    }
-
-    /// It is called for every row, so what is known is found without making a key.
+    /// What is known is found without making a key.
     pub fn add(&mut self, environment: &str, id: &str, name: &str, seen_on: i64) {
         let people = match self.environments.get_mut(environment) {
             Some(people) => people,
@@ -135,7 +113,7 @@ fn add_to(names: &mut Vec<(String, i64)>, name: &str, seen_on: i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::side::User;
+    use super::super::side::{SideRow, User};
     use super::*;
 
     #[test]

@@ -23,7 +23,7 @@ use crate::error::{AtPath, Result};
 use crate::instant;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{interleave_record_batch, or};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::Int64Type;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,16 +45,22 @@ impl Rank {
         written_on: None,
     };
 
-    /// The rank of a staged or lake row; the lake does not keep when a row was written.
+    /// Of a staged row.
+    pub fn new(is_live: bool, version_number: Option<i64>, written_on: i64) -> Rank {
+        Rank {
+            is_live,
+            version_number,
+            written_on: Some(written_on),
+        }
+    }
+
+    /// Of a lake row; the lake does not keep when a row was written.
     pub fn of(rows: &RecordBatch, row: usize) -> Rank {
         let (number, deleted) = (
             rows.column(schema::VERSION_NUMBER),
             rows.column(schema::DELETED_IN_SOURCE),
         );
-        Rank {
-            written_on: written_on(rows, row),
-            ..Rank::from_columns(number, deleted, row)
-        }
+        Rank::from_columns(number, deleted, row)
     }
 
     fn from_columns(version_number: &ArrayRef, deleted: &ArrayRef, row: usize) -> Rank {
@@ -97,22 +103,6 @@ impl Rank {
             written_on: number(4, 9),
         }
     }
-}
-
-/// When Synapse Link wrote a staged row; `None` for rows of other exports, which have no versions.
-fn written_on(rows: &RecordBatch, row: usize) -> Option<i64> {
-    let on = rows.column_by_name("sink_modified_on")?;
-    let on = on.as_primitive::<TimestampMicrosecondType>();
-    on.is_valid(row).then(|| on.value(row))
-}
-
-/// The rank of each staged row that may be one of several versions; `None` where none of the rows is. A version is
-/// found by its id, so a row without one has none.
-pub fn ranks(rows: &RecordBatch) -> Option<Vec<Option<Rank>>> {
-    let on = rows.column_by_name("sink_modified_on")?;
-    let ids = rows.column(schema::AUDIT_ID);
-    let rank = |row: usize| (on.is_valid(row) && ids.is_valid(row)).then(|| Rank::of(rows, row));
-    (on.null_count() < on.len()).then(|| (0..rows.num_rows()).map(rank).collect())
 }
 
 /// A file of the next lake: where its bytes are now, and whether they still have to be put in place.

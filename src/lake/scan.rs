@@ -6,10 +6,10 @@ use super::file::Footer;
 use super::{Lake, file, rejects};
 use crate::error::{AtPath, Result};
 use crate::record::Kind;
-use arrow::array::{Array, ArrayAccessor, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 /// A row of kind `control`. Rows without an id at one instant are told apart by what they do, then by who did it: that is
 /// the order in which gaps are paired.
@@ -56,29 +56,6 @@ impl Lake {
         Ok(found.into_iter().collect())
     }
 
-    /// The inputs that brought the accesses at some instants.
-    pub fn access_sources(
-        &self,
-        environment: &str,
-        instants: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, BTreeSet<String>>> {
-        let mut found: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
-        for audit in self.files(environment, Kind::Access) {
-            let path = self.place(&audit.file.path);
-            let footer = Footer::read(&path)?;
-            for group in (0..footer.row_groups()).filter(|group| footer.rows(*group) > 0) {
-                let (first, last) = footer.range(group, "created_on")?;
-                if instants.range(first..=last).next().is_none() {
-                    continue;
-                }
-                for rows in footer.read_group(group, &["created_on", "source"], "source")? {
-                    take_sources(&rows.at_path(&path, "cannot be read")?, instants, &mut found);
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// The inputs of which records were set aside with one of these codes.
     pub fn rejected_sources(&self, codes: &[&str]) -> Result<BTreeSet<String>> {
         let mut found = BTreeSet::new();
@@ -86,20 +63,6 @@ impl Lake {
             rejects::sources(&self.root, file, codes, &mut found)?;
         }
         Ok(found)
-    }
-}
-
-fn take_sources(rows: &RecordBatch, instants: &BTreeSet<i64>, found: &mut BTreeMap<i64, BTreeSet<String>>) {
-    let (Some(on), Some(source)) = (rows.column_by_name("created_on"), rows.column_by_name("source")) else {
-        return;
-    };
-    let on = on.as_primitive::<TimestampMicrosecondType>().values();
-    let source = source.as_dictionary::<Int32Type>().downcast_dict::<StringArray>();
-    let Some(source) = source else { return };
-    for (row, on) in on.iter().enumerate().filter(|(_, on)| instants.contains(on)) {
-        if source.is_valid(row) {
-            found.entry(*on).or_default().insert(source.value(row).to_owned());
-        }
     }
 }
 

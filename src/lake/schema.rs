@@ -1,16 +1,16 @@
-//! The columns of the lake (contract: design §3), in two widths.
-//!
-//! *Staged* rows carry what the export said, where it was read and the environment; *lake* rows carry the other
-//! partition values too, so that a reader who opens one file alone still knows environment, kind and month.
+//! The columns of the lake (contract: design §3). Rows carry the partition's values too, so that a reader who opens one
+//! file alone still knows environment, kind and month.
 
 use crate::columns::{self, optional, required, timestamp};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use std::sync::LazyLock;
 
-/// Positions of the staged columns that code refers to.
+/// Positions of columns that code refers to.
 pub const AUDIT_ID: usize = 0;
 pub const CREATED_ON: usize = 1;
 pub const ACTION: usize = 2;
+pub const OBJECT_ID: usize = 5;
+pub const USER_ID: usize = 7;
 pub const VERSION_NUMBER: usize = 20;
 pub const DELETED_IN_SOURCE: usize = 22;
 pub const SOURCE: usize = 23;
@@ -21,17 +21,8 @@ pub const CONTENT: usize = 22;
 
 /// Whether a column is the display name of the id in the column before it.
 pub fn names_an_id(column: usize) -> bool {
-    STAGED.field(column).name().ends_with("_name")
+    LAKE.field(column).name().ends_with("_name")
 }
-
-/// Rows on their way into the lake.
-///
-/// The last column says which of two versions of a row is the later one; the lake does not keep it.
-pub static STAGED: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let mut fields = lasting_columns();
-    fields.push(Field::new("sink_modified_on", timestamp(), true));
-    columns::plain(fields)
-});
 
 /// Rows as they stand in `audit/environment=…/kind=…/month=…/*.parquet`.
 pub static LAKE: LazyLock<SchemaRef> = LazyLock::new(|| columns::plain(audit_columns()));
@@ -50,17 +41,40 @@ pub static REJECTS: LazyLock<SchemaRef> = LazyLock::new(|| columns::plain(reject
 
 /// The columns of [`LAKE`] with their meanings.
 pub fn audit_columns() -> Vec<Field> {
-    let mut fields = lasting_columns();
-    fields.push(required(
-        "kind",
-        DataType::Utf8,
-        "`access` (64, 65), `control` (102 to 113) or `change` (all other actions).",
-    ));
-    fields.push(required(
-        "month",
-        DataType::Utf8,
-        "The month of `created_on` in UTC, like `2026-03`.",
-    ));
+    let mut fields = told_columns();
+    fields.extend([
+        optional(
+            "version_number",
+            DataType::Int64,
+            "The version of the row in the source.",
+        ),
+        optional(
+            "time_to_live_s",
+            DataType::Int32,
+            "Seconds after which the source deletes the row; -1 is never.",
+        ),
+        required(
+            "deleted_in_source",
+            DataType::Boolean,
+            "Whether the source has deleted the row since; it did happen.",
+        ),
+        required(
+            "source",
+            DataType::Utf8,
+            "The file the row was read from, as it was named.",
+        ),
+        required("environment", DataType::Utf8, columns::ENVIRONMENT),
+        required(
+            "kind",
+            DataType::Utf8,
+            "`access` (64, 65), `control` (102 to 113) or `change` (all other actions).",
+        ),
+        required(
+            "month",
+            DataType::Utf8,
+            "The month of `created_on` in UTC, like `2026-03`.",
+        ),
+    ]);
     fields
 }
 
@@ -209,35 +223,6 @@ pub fn rejects_columns() -> Vec<Field> {
     ]
 }
 
-/// What both staged and committed rows have.
-fn lasting_columns() -> Vec<Field> {
-    let mut fields = told_columns();
-    fields.extend([
-        optional(
-            "version_number",
-            DataType::Int64,
-            "The version of the row in the source.",
-        ),
-        optional(
-            "time_to_live_s",
-            DataType::Int32,
-            "Seconds after which the source deletes the row; -1 is never.",
-        ),
-        required(
-            "deleted_in_source",
-            DataType::Boolean,
-            "Whether the source has deleted the row since; it did happen.",
-        ),
-        required(
-            "source",
-            DataType::Utf8,
-            "The file the row was read from, as it was named.",
-        ),
-        required("environment", DataType::Utf8, columns::ENVIRONMENT),
-    ]);
-    fields
-}
-
 /// What an export tells of a row, and who it is about.
 fn told_columns() -> Vec<Field> {
     let text = |name, meaning| optional(name, DataType::Utf8, meaning);
@@ -307,15 +292,16 @@ mod tests {
             (AUDIT_ID, "audit_id"),
             (CREATED_ON, "created_on"),
             (ACTION, "action"),
+            (OBJECT_ID, "object_id"),
+            (OBJECT_ID + 1, "object_name"),
+            (USER_ID, "user_id"),
+            (USER_ID + 1, "user_name"),
             (VERSION_NUMBER, "version_number"),
             (DELETED_IN_SOURCE, "deleted_in_source"),
             (SOURCE, "source"),
             (ENVIRONMENT, "environment"),
         ] {
-            assert_eq!(STAGED.field(position).name(), name);
             assert_eq!(LAKE.field(position).name(), name);
         }
-        assert_eq!(STAGED.field(ENVIRONMENT + 1).name(), "sink_modified_on");
-        assert!(LAKE.field_with_name("sink_modified_on").is_err());
     }
 }

@@ -1,21 +1,24 @@
 //! Staged rows → sorted Parquet files, one per partition, in bounded memory.
 //!
-//! Rows are collected until the budget is full, then written as a sorted *run* ([`super::merge`]); at the end the runs
+//! Rows are collected until the budget is full, then written as a sorted *run* ([`super::stretch`]); at the end the runs
 //! are merged, partition by partition, and each row goes where its [`Verdict`] says. When everything fits, there are no
 //! runs. Order: (`created_on`, `audit_id`, null first); rows equal in both keep the order in which they came.
 
 use super::claims::{Verdict, Verdicts};
 use super::file::{self, ParquetFile, Written};
-use super::merge::{self, Merge, RunWriter, StoredRun, with_ordinals, without_ordinals};
+use super::row_file::RowFile;
+use super::rows::{self, Rows};
 use super::schema;
+use super::stretch::{self, RunWriter, Staged, Stretch};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::instant;
 use crate::record::Kind;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
-use arrow::compute::{filter_record_batch, interleave_record_batch, or};
-use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,11 +46,31 @@ pub struct StagedFile {
 
 /// Points at one row of the collected batches.
 #[derive(Clone, Copy)]
-struct Row {
-    partition: u32,
+struct Place {
     created_on: i64,
     batch: u32,
     row: u32,
+}
+
+/// Rows that came together.
+struct Batch {
+    rows: Rows,
+    /// The ordinal of the first one.
+    ordinal: u64,
+    source: u32,
+}
+
+/// What is held of a partition, and what was written.
+struct Part {
+    partition: Partition,
+    held: Vec<Place>,
+    stretches: Vec<Stretch>,
+}
+
+impl Part {
+    fn bytes(&self) -> usize {
+        self.stretches.iter().map(Stretch::bytes).sum()
+    }
 }
 
 /// Collects staged rows; [`Sorter::finish`] gives the files.
@@ -55,12 +78,11 @@ pub struct Sorter {
     disk: Disk,
     staging: PathBuf,
     budget_bytes: usize,
-    /// With the ordinal of their first row.
-    batches: Vec<(RecordBatch, u64)>,
-    rows: Vec<Row>,
+    batches: Vec<Batch>,
     held_bytes: usize,
-    partitions: Vec<Partition>,
-    runs: Vec<StoredRun>,
+    parts: Vec<Part>,
+    sources: Vec<Arc<str>>,
+    runs: usize,
 }
 
 /// What the rows of a run became, in order of partition.
@@ -80,144 +102,189 @@ impl Sorter {
             staging,
             budget_bytes,
             batches: Vec::new(),
-            rows: Vec::new(),
             held_bytes: 0,
-            partitions: Vec::new(),
-            runs: Vec::new(),
+            parts: Vec::new(),
+            sources: Vec::new(),
+            runs: 0,
         }
     }
 
-    /// Takes the rows of a staged batch, the first of which has this ordinal. `partition_of` gets each row's partition
-    /// as it is found.
+    /// Takes rows of a source, the first of which has this ordinal. `see` gets each row's number and its partition.
     pub fn push(
         &mut self,
-        batch: RecordBatch,
+        mut rows: Rows,
         ordinal: u64,
-        mut partition_of: impl FnMut(usize, &Partition) -> Result<()>,
+        source: &Arc<str>,
+        mut see: impl FnMut(&Rows, usize, &Partition) -> Result<()>,
     ) -> Result<()> {
-        let created_on = batch
-            .column(schema::CREATED_ON)
-            .as_primitive::<TimestampMicrosecondType>();
-        let actions = batch.column(schema::ACTION).as_primitive::<Int32Type>();
-        let environments = batch.column(schema::ENVIRONMENT).as_string::<i32>();
-        let mut current: Option<(u32, std::ops::Range<i64>)> = None;
-        for row in 0..batch.num_rows() {
-            let on = created_on.value(row);
-            let kind = Kind::of(actions.value(row));
-            let environment = environments.value(row);
-            let partition = match &current {
-                Some((found, month)) if month.contains(&on) && self.is_of(*found, environment, kind) => *found,
-                _ => {
-                    let month = instant::month_of(on);
-                    let found = self.partition_number(environment, kind, month);
-                    current = Some((found, instant::month_bounds(month)));
-                    found
-                }
-            };
-            partition_of(row, &self.partitions[partition as usize])?;
-            self.rows.push(Row {
-                partition,
-                created_on: on,
-                batch: self.batches.len() as u32,
-                row: row as u32,
-            });
+        let batch = self.batches.len() as u32;
+        for (environment, stretch) in rows.environments() {
+            // The rows of an export mostly go on in the month in which the last one of their kind was.
+            let mut last: [Option<(usize, Range<i64>)>; Kind::ALL.len()] = Default::default();
+            for row in stretch {
+                let bytes = rows.row(row);
+                let (on, kind) = (rows::created_on(bytes), Kind::of(rows::action(bytes)));
+                let part = match &last[kind as usize] {
+                    Some((part, month)) if month.contains(&on) => *part,
+                    _ => {
+                        let month = instant::month_of(on);
+                        let part = self.part_of(environment, kind, month);
+                        last[kind as usize] = Some((part, instant::month_bounds(month)));
+                        part
+                    }
+                };
+                let part = &mut self.parts[part];
+                see(&rows, row, &part.partition)?;
+                part.held.push(Place {
+                    created_on: on,
+                    batch,
+                    row: row as u32,
+                });
+            }
         }
-        self.held_bytes += batch.get_array_memory_size() + batch.num_rows() * size_of::<Row>();
-        self.batches.push((batch, ordinal));
+        rows.settle();
+        self.held_bytes += rows.held_bytes() + rows.len() * size_of::<Place>();
+        let source = self.source(source);
+        self.batches.push(Batch { rows, ordinal, source });
         if self.held_bytes >= self.budget_bytes {
             self.write_run()?;
         }
         Ok(())
     }
 
-    fn is_of(&self, number: u32, environment: &str, kind: Kind) -> bool {
-        let partition = &self.partitions[number as usize];
-        partition.kind == kind && &*partition.environment == environment
-    }
-
-    fn partition_number(&mut self, environment: &str, kind: Kind, month: i32) -> u32 {
-        let wanted = |p: &Partition| p.month == month && p.kind == kind && &*p.environment == environment;
-        let number = self.partitions.iter().position(wanted).unwrap_or_else(|| {
-            self.partitions.push(Partition {
-                environment: environment.into(),
-                kind,
-                month,
+    fn part_of(&mut self, environment: &Arc<str>, kind: Kind, month: i32) -> usize {
+        let wanted = |p: &Partition| p.month == month && p.kind == kind && p.environment == *environment;
+        let found = self.parts.iter().position(|part| wanted(&part.partition));
+        found.unwrap_or_else(|| {
+            self.parts.push(Part {
+                partition: Partition {
+                    environment: environment.clone(),
+                    kind,
+                    month,
+                },
+                held: Vec::new(),
+                stretches: Vec::new(),
             });
-            self.partitions.len() - 1
-        });
-        number as u32
+            self.parts.len() - 1
+        })
     }
 
-    /// Sorts what is held: by partition, key and ordinal.
+    /// The number of a source. Its rows come together.
+    fn source(&mut self, source: &Arc<str>) -> u32 {
+        if self.sources.last() != Some(source) {
+            self.sources.push(source.clone());
+        }
+        self.sources.len() as u32 - 1
+    }
+
+    fn bytes(&self, place: &Place) -> &[u8] {
+        self.batches[place.batch as usize].rows.row(place.row as usize)
+    }
+
+    fn staged(&self, place: &Place) -> Staged<'_> {
+        let batch = &self.batches[place.batch as usize];
+        Staged {
+            ordinal: batch.ordinal + u64::from(place.row),
+            source: batch.source,
+            bytes: batch.rows.row(place.row as usize),
+        }
+    }
+
+    /// Sorts what is held of each partition. Exports are mostly in order already, which a merging sort makes use of.
     fn sort(&mut self) {
-        let ids: Vec<&StringArray> = self
-            .batches
-            .iter()
-            .map(|(batch, _)| batch.column(schema::AUDIT_ID).as_string::<i32>())
+        let mut held: Vec<Vec<Place>> = self
+            .parts
+            .iter_mut()
+            .map(|part| std::mem::take(&mut part.held))
             .collect();
-        let id = |row: &Row| {
-            let column = ids[row.batch as usize];
-            column
-                .is_valid(row.row as usize)
-                .then(|| column.value(row.row as usize))
-        };
-        self.rows.par_sort_unstable_by(|a, b| {
-            (a.partition, a.created_on)
-                .cmp(&(b.partition, b.created_on))
-                .then_with(|| id(a).cmp(&id(b)))
-                .then_with(|| (a.batch, a.row).cmp(&(b.batch, b.row)))
+        held.par_iter_mut().for_each(|held| {
+            held.sort_by(|a, b| {
+                let by_time = a.created_on.cmp(&b.created_on);
+                by_time.then_with(|| stretch::compare(self.bytes(a), self.bytes(b)))
+            });
         });
+        self.parts
+            .iter_mut()
+            .zip(held)
+            .for_each(|(part, held)| part.held = held);
     }
 
     /// Writes what is held as a sorted run, and holds nothing.
     fn write_run(&mut self) -> Result<()> {
         self.sort();
-        let path = self.staging.join(format!("run-{:04}.arrow", self.runs.len()));
-        let average = self.held_bytes / self.rows.len().max(1);
+        let path = self.staging.join(format!("run-{:04}.rows", self.runs));
+        self.runs += 1;
         let mut run = RunWriter::create(&self.disk, &path)?;
-        for rows in self.rows.chunk_by(|a, b| a.partition == b.partition) {
-            run.begin_part(rows[0].partition);
-            let chunks: Vec<&[Row]> = rows.chunks(merge::rows_of_batch(average)).collect();
-            // Some batches are gathered side by side, and then written in order.
-            for chunks in chunks.chunks(2 * rayon::current_num_threads()) {
-                let gathered: Vec<RecordBatch> = chunks
-                    .par_iter()
-                    .map(|rows| with_ordinals(&self.gather(rows)?, self.ordinals(rows)))
-                    .collect::<Result<_>>()?;
-                gathered.iter().try_for_each(|batch| run.write(batch))?;
+        for number in 0..self.parts.len() {
+            let held = std::mem::take(&mut self.parts[number].held);
+            if held.is_empty() {
+                continue;
             }
+            let mut stretch = run.begin();
+            let blocks: Vec<&[Place]> = self.blocks(&held);
+            // Some blocks are packed side by side, and then written in order.
+            for blocks in blocks.chunks(4 * rayon::current_num_threads()) {
+                let packed: Vec<stretch::Packed> = blocks
+                    .par_iter()
+                    .map(|places| self.pack(places))
+                    .collect::<Result<_>>()?;
+                packed.iter().try_for_each(|packed| run.write(&mut stretch, packed))?;
+            }
+            self.parts[number].stretches.push(stretch);
         }
-        self.runs.push(run.finish()?);
-        self.rows.clear();
-        self.batches.clear();
+        self.batches = Vec::new();
         self.held_bytes = 0;
         Ok(())
     }
 
-    fn gather(&self, rows: &[Row]) -> Result<RecordBatch> {
-        let batches: Vec<&RecordBatch> = self.batches.iter().map(|(batch, _)| batch).collect();
-        let places: Vec<(usize, usize)> = rows.iter().map(|r| (r.batch as usize, r.row as usize)).collect();
-        Ok(interleave_record_batch(&batches, &places)?)
+    /// The rows of each block.
+    fn blocks<'p>(&self, mut places: &'p [Place]) -> Vec<&'p [Place]> {
+        let mut blocks = Vec::new();
+        while !places.is_empty() {
+            let mut bytes = 0;
+            let fits = |place: &&Place| {
+                let is_full = bytes >= stretch::BLOCK_BYTES;
+                bytes += self.bytes(place).len();
+                !is_full
+            };
+            let (block, rest) = places.split_at(places.iter().take_while(fits).count());
+            blocks.push(block);
+            places = rest;
+        }
+        blocks
     }
 
-    fn ordinals(&self, rows: &[Row]) -> Vec<u64> {
-        rows.iter().map(|row| self.ordinal(row)).collect()
+    fn pack(&self, places: &[Place]) -> Result<stretch::Packed> {
+        let mut block = Vec::with_capacity(stretch::BLOCK_BYTES + (stretch::BLOCK_BYTES >> 2));
+        places.iter().for_each(|place| self.staged(place).put(&mut block));
+        stretch::pack(&block)
     }
 
-    fn ordinal(&self, row: &Row) -> u64 {
-        self.batches[row.batch as usize].1 + u64::from(row.row)
+    /// No more rows come.
+    pub fn end(&mut self) -> Result<()> {
+        match self.runs {
+            0 => self.sort(),
+            _ => self.write_run()?,
+        }
+        Ok(())
     }
 
-    /// Writes one sorted file per partition and fate; rows that were dropped are gone.
-    pub fn finish(mut self, verdicts: &Verdicts) -> Result<SortedFiles> {
-        let written = if self.runs.is_empty() {
-            self.finish_in_memory(verdicts)?
-        } else {
-            if !self.rows.is_empty() {
-                self.write_run()?;
-            }
-            self.finish_from_runs(verdicts)?
+    /// Writes one sorted file per partition and fate, once all rows are in; rows that were dropped are gone.
+    pub fn finish(self, verdicts: &Verdicts) -> Result<SortedFiles> {
+        let was_spilled = self.runs > 0;
+        // The largest first: the last one to be begun is small, so no core waits long.
+        let size = |part: &Part| (part.bytes(), part.held.len());
+        let mut order: Vec<usize> = (0..self.parts.len()).collect();
+        order.sort_by_key(|&number| Reverse(size(&self.parts[number])));
+        let write = |number: usize| match was_spilled {
+            true => self.write_merged(number, verdicts),
+            false => self.write_held(number, verdicts),
         };
+        let written: Vec<[Option<StagedFile>; 2]> = order
+            .into_par_iter()
+            .with_max_len(1)
+            .map(write)
+            .collect::<Result<_>>()?;
         let mut files = SortedFiles::default();
         for [new, versions] in written {
             files.new.extend(new);
@@ -228,40 +295,22 @@ impl Sorter {
         Ok(files)
     }
 
-    fn finish_in_memory(&mut self, verdicts: &Verdicts) -> Result<Vec<[Option<StagedFile>; 2]>> {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.retain(|row| verdicts.get(self.ordinal(row)) != Verdict::Drop);
-        self.rows = rows;
-        self.sort();
-        let average = self.held_bytes / self.rows.len().max(1);
-        self.rows
-            .par_chunk_by(|a, b| a.partition == b.partition)
-            .map(|rows| {
-                let mut files = self.files(rows[0].partition);
-                for rows in rows.chunks(merge::rows_of_batch(average)) {
-                    files.write(&self.gather(rows)?, &self.ordinals(rows), verdicts)?;
-                }
-                files.finish()
-            })
-            .collect()
+    fn write_held(&self, number: usize, verdicts: &Verdicts) -> Result<[Option<StagedFile>; 2]> {
+        let mut files = self.files(number);
+        for place in &self.parts[number].held {
+            files.take(self.staged(place), verdicts)?;
+        }
+        files.finish()
     }
 
-    fn finish_from_runs(&self, verdicts: &Verdicts) -> Result<Vec<[Option<StagedFile>; 2]>> {
-        (0..self.partitions.len() as u32)
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|partition| {
-                let parts = self.runs.iter().filter_map(|run| run.part(partition)).collect();
-                let scratch = self.staging.join(format!("merging-{partition:05}"));
-                let mut merge = Merge::open(&self.disk, &scratch, parts, self.share())?;
-                let mut files = self.files(partition);
-                while let Some(batch) = merge.next()? {
-                    let (rows, ordinals) = without_ordinals(&batch)?;
-                    files.write(&rows, &ordinals, verdicts)?;
-                }
-                files.finish()
-            })
-            .collect()
+    fn write_merged(&self, number: usize, verdicts: &Verdicts) -> Result<[Option<StagedFile>; 2]> {
+        let mut files = self.files(number);
+        let stretches = self.parts[number].stretches.clone();
+        let scratch = self.staging.join(format!("merging-{number:05}"));
+        stretch::merge(&self.disk, &scratch, stretches, self.share(), |row| {
+            files.take(row, verdicts)
+        })?;
+        files.finish()
     }
 
     /// Of the budget, for each partition that is written at the same time.
@@ -269,12 +318,12 @@ impl Sorter {
         self.budget_bytes / rayon::current_num_threads()
     }
 
-    fn files(&self, partition: u32) -> Files<'_> {
+    fn files(&self, number: usize) -> Files<'_> {
         Files {
-            disk: &self.disk,
-            partition: &self.partitions[partition as usize],
+            sorter: self,
+            partition: &self.parts[number].partition,
             group_bytes: (self.share() / 2).clamp(LEAST_GROUP_BYTES, file::ROW_GROUP_BYTES),
-            stem: self.staging.join(format!("{partition:05}")),
+            stem: self.staging.join(format!("{number:05}")),
             new: None,
             versions: None,
         }
@@ -283,59 +332,41 @@ impl Sorter {
 
 /// The files of one partition while they are written.
 struct Files<'s> {
-    disk: &'s Disk,
+    sorter: &'s Sorter,
     partition: &'s Partition,
     group_bytes: usize,
     stem: PathBuf,
-    new: Option<SortedFile>,
-    versions: Option<SortedFile>,
+    new: Option<RowFile>,
+    versions: Option<RowFile>,
 }
 
 impl Files<'_> {
-    /// Writes each of the sorted rows where its verdict says.
-    fn write(&mut self, rows: &RecordBatch, ordinals: &[u64], verdicts: &Verdicts) -> Result<()> {
-        let verdicts: Vec<Verdict> = ordinals.iter().map(|&ordinal| verdicts.get(ordinal)).collect();
-        let is_new = |verdict: &Verdict| matches!(verdict, Verdict::Keep | Verdict::KeepDeleted);
-        let deleted: BooleanArray = verdicts
-            .iter()
-            .map(|verdict| Some(*verdict == Verdict::KeepDeleted))
-            .collect();
-        let rows = &with_partition(rows, self.partition, &deleted)?;
-        if verdicts.iter().all(is_new) {
-            return self.file(false)?.write(rows);
-        }
-        let new: BooleanArray = verdicts.iter().map(|verdict| Some(is_new(verdict))).collect();
-        if new.true_count() > 0 {
-            self.file(false)?.write(&filter_record_batch(rows, &new)?)?;
-        }
-        let versions: BooleanArray = verdicts
-            .iter()
-            .map(|verdict| Some(*verdict == Verdict::Challenge))
-            .collect();
-        if versions.true_count() > 0 {
-            self.file(true)?.write(&filter_record_batch(rows, &versions)?)?;
-        }
-        Ok(())
-    }
-
-    fn file(&mut self, of_versions: bool) -> Result<&mut SortedFile> {
-        let (file, name) = match of_versions {
-            true => (&mut self.versions, "versions.parquet"),
-            false => (&mut self.new, "parquet"),
+    /// Writes the next row where its verdict says.
+    fn take(&mut self, row: Staged<'_>, verdicts: &Verdicts) -> Result<()> {
+        let verdict = verdicts.get(row.ordinal);
+        let (file, name) = match verdict {
+            Verdict::Drop => return Ok(()),
+            Verdict::Keep | Verdict::KeepDeleted => (&mut self.new, "parquet"),
+            Verdict::Challenge => (&mut self.versions, "versions.parquet"),
         };
-        match file {
-            Some(file) => Ok(file),
-            None => Ok(file.insert(SortedFile::create(
-                self.disk,
-                &self.stem.with_extension(name),
-                self.group_bytes,
-            )?)),
-        }
+        let file = match file {
+            Some(file) => file,
+            None => {
+                let path = self.stem.with_extension(name);
+                file.insert(RowFile::create(
+                    &self.sorter.disk,
+                    &path,
+                    self.partition,
+                    self.group_bytes,
+                )?)
+            }
+        };
+        let source = &self.sorter.sources[row.source as usize];
+        file.take(row.bytes, verdict == Verdict::KeepDeleted, source)
     }
 
     fn finish(self) -> Result<[Option<StagedFile>; 2]> {
-        let partition = self.partition;
-        let finish = |file: Option<SortedFile>| file.map(|file| file.finish(partition.clone())).transpose();
+        let finish = |file: Option<RowFile>| file.map(RowFile::finish).transpose();
         Ok([finish(self.new)?, finish(self.versions)?])
     }
 }
@@ -378,24 +409,6 @@ impl SortedFile {
             max_created_on_us,
         })
     }
-}
-
-/// Adds the partition values that a staged row does not carry yet, and marks what the source has deleted.
-fn with_partition(rows: &RecordBatch, partition: &Partition, deleted: &BooleanArray) -> Result<RecordBatch> {
-    let constant = |value: &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
-            value,
-            rows.num_rows(),
-        )))
-    };
-    let mut columns = rows.columns()[..=schema::ENVIRONMENT].to_vec();
-    if deleted.true_count() > 0 {
-        let marked = or(columns[schema::DELETED_IN_SOURCE].as_boolean(), deleted)?;
-        columns[schema::DELETED_IN_SOURCE] = Arc::new(marked);
-    }
-    columns.push(constant(partition.kind.name()));
-    columns.push(constant(&instant::month_name(partition.month)));
-    Ok(RecordBatch::try_new(schema::LAKE.clone(), columns)?)
 }
 
 /// What rows are sorted by.

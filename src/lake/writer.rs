@@ -19,6 +19,7 @@ use super::months::{self, Month};
 use super::names::Names;
 use super::rejects::{self, RejectSink};
 use super::revise::{self, Placed};
+use super::rows::{Row, Rows};
 use super::runs::Run;
 use super::side::{Side, SideRow};
 use super::sort::Sorter;
@@ -29,6 +30,7 @@ use crate::error::Result;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const REJECTS_FILE: &str = "rejects.parquet";
 const DOUBTFUL_FILE: &str = "doubtful.parquet";
@@ -73,6 +75,24 @@ impl Base {
         let path = self.staging().join(REJECTS_FILE);
         write_group(&self.disk, &mut self.rejects, &path, rows)
     }
+}
+
+/// The verdicts on all claims, and the keys of the new rows.
+fn judge(
+    (disk, root, manifest): (&Disk, &Path, &Manifest),
+    claims: Claims,
+    deleted: &mut Spill<u128>,
+) -> Result<(Verdicts, Option<Written>)> {
+    if claims.count() == 0 {
+        return Ok((Verdicts::default(), None));
+    }
+    let runs = manifest.index.iter();
+    let mut runs = runs
+        .map(|run| IndexRun::open(&root.join(&run.path), run.rows))
+        .collect::<Result<Vec<_>>>()?;
+    let mut new = IndexWriter::create(disk, &root.join(STAGING).join(index::STAGED))?;
+    let verdicts = claims.judge(&mut runs, &mut new, deleted)?;
+    Ok((verdicts, Some(new.finish()?)))
 }
 
 /// Writes rows as a group of a file that is there once there is a row.
@@ -145,15 +165,14 @@ impl Writer {
             .covers(content, state, || Ledger::read(&base.root, &base.manifest))
     }
 
-    /// Stages rows; says which ordinals they have.
-    pub fn stage(&mut self, rows: RecordBatch, identities: &[Identity]) -> Result<Range<u64>> {
+    /// Stages rows of a source; says which ordinals they have.
+    pub fn stage(&mut self, rows: Rows, source: &Arc<str>) -> Result<Range<u64>> {
         let start = self.claims.count();
-        if rows.num_rows() > 0 {
-            let ranks = revise::ranks(&rows);
+        if !rows.is_empty() {
             let claims = &mut self.claims;
-            self.sorter.push(rows, start, |row, partition| {
-                let key = Key::new(identities[row], partition.kind, partition.month);
-                claims.row(key, ranks.as_ref().and_then(|ranks| ranks[row]))
+            self.sorter.push(rows, start, source, |rows, row, partition| {
+                let key = Key::new(rows.identities()[row], partition.kind, partition.month);
+                claims.row(key, Row::read(rows.row(row)).rank())
             })?;
         }
         Ok(start..self.claims.count())
@@ -200,26 +219,18 @@ impl Writer {
     pub fn settle(self) -> Result<Settled> {
         let Writer {
             base,
-            sorter,
+            mut sorter,
             claims,
             doubtful,
             memory_bytes,
             ..
         } = self;
-        let staging = base.staging();
-        let mut deleted = Spill::new(&base.disk, staging.join("deleted"), memory_bytes / 32);
-        let (mut verdicts, mut index) = (Verdicts::default(), None);
-        if claims.count() > 0 {
-            let mut runs = base
-                .manifest
-                .index
-                .iter()
-                .map(|run| IndexRun::open(&base.root.join(&run.path), run.rows))
-                .collect::<Result<Vec<_>>>()?;
-            let mut new = IndexWriter::create(&base.disk, &staging.join(index::STAGED))?;
-            verdicts = claims.judge(&mut runs, &mut new, &mut deleted)?;
-            index = Some(new.finish()?);
-        }
+        let mut deleted = Spill::new(&base.disk, base.staging().join("deleted"), memory_bytes / 32);
+        // Neither needs the other.
+        let lake = (&base.disk, base.root.as_path(), &base.manifest);
+        let (judged, sorted) = rayon::join(|| judge(lake, claims, &mut deleted), || sorter.end());
+        let (verdicts, index) = judged?;
+        sorted?;
         Ok(Settled {
             base,
             sorter,

@@ -47,6 +47,7 @@ mod runs; // what each run leaves behind
 mod sabotage; // what can be wrong with a lake, one thing at a time
 mod side_tables; // users and organizations beside the log
 mod silence_found; // a year with planted holes: how many are found, and what is told besides
+mod silence_holes; // silences that a missing or broken input explains, whatever came first
 mod silence_rules; // rules of silence, on logs whose numbers can be worked out by hand
 mod status; // what is known of each environment, number by number
 mod support; // what the tests share

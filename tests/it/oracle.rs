@@ -3,6 +3,7 @@
 //! `tests/oracle/oracle.py` compares, in a Python that `python.rs` provides.
 
 mod faults; // the comparison itself is tested
+mod lacking; // lakes that have no file of something
 mod silences; // logs of several weeks, in which silence has rows
 
 use crate::cases::Case;

@@ -3,15 +3,13 @@
 
 use crate::logs::{self, Event, Form, HOUR, at};
 use crate::rules::{Reports, SERVICES, WEB, columns, plain, reports, reports_of_texts};
-use crate::support::{self, ENVIRONMENT};
-use gatelog::ingest::Plan;
 use gatelog::report::options::Options;
 
 const DAY: i64 = 24 * HOUR;
 const WEEK: i64 = 7 * DAY;
 const MINUTE: i64 = HOUR / 60;
 
-fn start() -> i64 {
+pub fn start() -> i64 {
     at("2026-01-05T00:00:00Z")
 }
 
@@ -28,8 +26,8 @@ pub fn hourly(days: i64, holes: &[(&str, &str)]) -> Vec<Event> {
 
 /// Of 30 hours, with the last access before at 05:30 and the first after at 12:30: 31 hours.
 pub const HOLE: (&str, &str) = ("2026-01-21T06:00:00Z", "2026-01-22T12:00:00Z");
-const STARTED: &str = "2026-01-21T05:30:00Z";
-const ENDED: &str = "2026-01-22T12:30:00Z";
+pub const STARTED: &str = "2026-01-21T05:30:00Z";
+pub const ENDED: &str = "2026-01-22T12:30:00Z";
 
 fn rows(found: &Reports) -> Vec<String> {
     let rows = columns(found, "silence", ["started_on", "ended_on"]);
@@ -169,47 +167,6 @@ fn silence_before_the_first_access_is_explained_by_any_later_deletion() {
     assert_eq!(explained(events.clone()), [whole]);
     events.push(Event::other(at("2026-02-20T00:00:00Z"), 111, Some(9), None));
     assert_eq!(explained(events), [format!("{whole} 2026-02-20T00:00:00Z log_deleted")]);
-}
-
-/// The log in pages of days, as files of these names.
-fn of_pages(pages: &[(&str, &str)]) -> Vec<String> {
-    let home = support::home();
-    let events = logs::with_ids(hourly(63, &[HOLE]));
-    let mut from = start();
-    for (name, to) in pages {
-        let page: Vec<Event> = events
-            .iter()
-            .filter(|event| from <= event.on && event.on < at(to))
-            .cloned()
-            .collect();
-        let mut text = Form::Page.write(&page);
-        if name.contains("broken") {
-            text.truncate(text.len() - 20);
-        }
-        support::write(&home.path().join("export").join(name), text);
-        from = at(to);
-    }
-    let lake = home.path().join("lake");
-    support::ingest(&Plan {
-        environment: Some(ENVIRONMENT.to_owned()),
-        ..Plan::new(vec![home.path().join("export")], lake.clone())
-    });
-    let table = &support::csvs(&lake, &plain())["silence"];
-    table
-        .lines()
-        .skip(1)
-        .map(|row| row.rsplit(',').next().unwrap_or_default().to_owned())
-        .collect()
-}
-
-#[test]
-fn silence_between_two_pages_of_a_series_that_lacks_one_is_an_ingest_hole() {
-    let (first, second, end) = ("2026-01-14T00:00:00Z", "2026-01-22T00:00:00Z", "2027-01-01T00:00:00Z");
-    let of = |names: [&str; 3]| of_pages(&[(names[0], first), (names[1], second), (names[2], end)]);
-    assert_eq!(of(["p-1.json", "p-2.json", "p-4.json"]), ["ingest_hole"]);
-    assert_eq!(of(["p-1.json", "p-2.json", "p-3.json"]), [""]);
-    assert_eq!(of(["p-0.json", "p-5000.json", "p-15000.json"]), [""]);
-    assert_eq!(of(["p-1.json", "p-2.broken.json", "p-3.json"]), ["ingest_hole"]);
 }
 
 #[test]

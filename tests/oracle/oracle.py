@@ -8,11 +8,9 @@ engine wrote them; `params` are the queries' named parameters, times as RFC 3339
 one is null. Rows must agree in content, number and order, columns in name, type and order; doubles must be equal.
 """
 
-import glob
 import json
 import re
 import sys
-import tempfile
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,44 +22,15 @@ REPORTS = ["sessions", "clients", "gaps", "coverage", "users", "activity", "cont
 TIMES = {"as_of", "from_on", "to_on"}
 SHOWN_ROWS = 5
 
-# What an empty lake's views look like, by their files in the lake. Columns no report reads are left out.
-EMPTY = {
-    "audit/**/*.parquet": {
-        "environment": "VARCHAR", "kind": "VARCHAR", "created_on": "TIMESTAMPTZ", "audit_id": "VARCHAR",
-        "action": "INTEGER", "object_id": "VARCHAR", "user_id": "VARCHAR", "actor_id": "VARCHAR", "source": "VARCHAR",
-    },
-    "names/*.parquet": {"environment": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "seen_on": "TIMESTAMPTZ"},
-    "users/*.parquet": {
-        "environment": "VARCHAR", "user_id": "VARCHAR", "full_name": "VARCHAR", "exported_on": "TIMESTAMPTZ",
-        "is_disabled": "BOOLEAN", "access_mode": "INTEGER", "application_id": "VARCHAR", "deleted_in_source": "BOOLEAN",
-    },
-    "rejects/*.parquet": {"source": "VARCHAR", "code": "VARCHAR"},
-    "organizations/*.parquet": {
-        "environment": "VARCHAR", "organization_id": "VARCHAR", "name": "VARCHAR", "is_audit_enabled": "BOOLEAN",
-        "is_user_access_audit_enabled": "BOOLEAN", "user_access_auditing_interval_h": "INTEGER",
-        "modified_on": "TIMESTAMPTZ", "version_number": "BIGINT", "exported_on": "TIMESTAMPTZ",
-    },
-}
-
-
 def text(value):
     """A SQL string literal."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def open_lake(lake, scratch):
-    """A connection with the prelude's macros and views. Files that the lake does not have are read as empty ones."""
+def open_lake(lake):
+    """A connection with the prelude's macros and views."""
     db = duckdb.connect()
     prelude = (QUERIES / "prelude.duckdb.sql").read_text(encoding="utf-8")
-    for files, columns in EMPTY.items():
-        folder = Path(lake)
-        if not glob.glob(f"{glob.escape(str(folder))}/{files}", recursive=True):
-            folder = Path(scratch)
-            file = folder / files.replace("**/*", "empty").replace("*", "empty")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            nulls = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in columns.items())
-            db.execute(f"COPY (SELECT {nulls} WHERE false) TO {text(file)} (FORMAT parquet)")
-        prelude = prelude.replace(f"'{{lake}}/{files}'", text(folder / files))
     db.execute(prelude.replace("{lake}", str(lake).replace("'", "''")))
     return db
 
@@ -137,35 +106,33 @@ def check(cases):
     failed = 0
     for case in cases:
         counts = []
-        with tempfile.TemporaryDirectory() as scratch:
-            db = open_lake(case["lake"], scratch)
-            for report in case.get("tables", REPORTS):
-                file = Path(case["reports"]) / f"{report}.parquet"
-                try:
-                    rows, difference = compare(db, report, case.get("params", {}), file)
-                except duckdb.Error as error:
-                    rows, difference = 0, f"cannot compare: {error}"
-                if difference:
-                    failed += 1
-                    print(f"DIFFERENT {case['name']} {report}: {difference}")
-                counts.append(f"{report} {'differs' if difference else rows}")
-            db.close()
+        db = open_lake(case["lake"])
+        for report in case.get("tables", REPORTS):
+            file = Path(case["reports"]) / f"{report}.parquet"
+            try:
+                rows, difference = compare(db, report, case.get("params", {}), file)
+            except duckdb.Error as error:
+                rows, difference = 0, f"cannot compare: {error}"
+            if difference:
+                failed += 1
+                print(f"DIFFERENT {case['name']} {report}: {difference}")
+            counts.append(f"{report} {'differs' if difference else rows}")
+        db.close()
         print(f"{case['name']}: {', '.join(counts)}", flush=True)
     return failed
 
 
 def write(out, lake, params):
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        db = open_lake(lake, scratch)
-        for report in REPORTS:
-            start = time.monotonic()
-            answer(db, report, params)
-            seconds = time.monotonic() - start
-            db.execute(f"COPY expected TO {text(out / f'{report}.parquet')} (FORMAT parquet)")
-            db.execute(f"COPY expected TO {text(out / f'{report}.csv')} (FORMAT csv, HEADER)")
-            rows = db.execute("SELECT count(*) FROM expected").fetchone()[0]
-            print(f"{report}: {rows} rows, {seconds:.2f} s")
+    db = open_lake(lake)
+    for report in REPORTS:
+        start = time.monotonic()
+        answer(db, report, params)
+        seconds = time.monotonic() - start
+        db.execute(f"COPY expected TO {text(out / f'{report}.parquet')} (FORMAT parquet)")
+        db.execute(f"COPY expected TO {text(out / f'{report}.csv')} (FORMAT csv, HEADER)")
+        rows = db.execute("SELECT count(*) FROM expected").fetchone()[0]
+        print(f"{report}: {rows} rows, {seconds:.2f} s")
 
 
 def main(arguments):

@@ -15,7 +15,7 @@ mod one;
 use super::block::Parsed;
 use super::head::{Head, Table};
 use super::reject::{Doubts, Reject, Rejects};
-use super::run::{union, window};
+use super::run::union;
 use super::{Fate, Outcome, Report, Tally, mib, settings};
 use crate::disk::Disk;
 use crate::error::Result;
@@ -24,9 +24,9 @@ use crate::lake::ledger::ReplayEntry;
 use crate::lake::lock::Owner;
 use crate::lake::names::Names;
 use crate::lake::rejects::{self, RejectRow};
+use crate::lake::rows::Rows;
 use crate::lake::{Lake, Writer, runs};
 use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
 use chrono_tz::Tz;
 use one::{Again, has_same_head, head_of, lacks_environment, looks_like_json, read_one};
 use rayon::prelude::*;
@@ -236,10 +236,10 @@ impl Run<'_> {
                 };
                 return self.rejects.push(&row, &mut self.writer);
             }
-            Again::Understood(parsed) => parsed,
+            Again::Understood(parsed) => *parsed,
         };
         let deletions = std::mem::take(&mut parsed.deletions);
-        let found = parsed.rows.num_rows() + parsed.side.len();
+        let found = parsed.rows.len() + parsed.side.len();
         if found + deletions.len() == 0 {
             source.tally.add(&Tally::of_rejected(1));
             return self.rejects.push(row, &mut self.writer);
@@ -294,20 +294,15 @@ impl Run<'_> {
 
     /// What it holds is new or known at the end.
     fn stage(&mut self, (source, understood): &mut (usize, Vec<Parsed>)) -> Result<()> {
-        let parts = std::mem::take(understood);
-        let Some(first) = parts.first() else {
-            return Ok(());
-        };
-        let rows = concat_batches(&first.rows.schema(), parts.iter().map(|part| &part.rows))?;
-        let mut identities = Vec::with_capacity(rows.num_rows());
-        for part in parts {
-            identities.extend(part.identities);
-            self.names.merge(part.names);
+        let mut rows = Rows::default();
+        for part in std::mem::take(understood) {
+            rows.append(part.rows);
+            part.people.tell(&mut self.names);
         }
         let number = *source;
         let source = &mut self.sources[number];
-        source.window = union(source.window, window(&rows));
-        let ordinals = self.writer.stage(rows, &identities)?;
+        source.window = union(source.window, rows.window());
+        let ordinals = self.writer.stage(rows, &source.name.as_str().into())?;
         self.stretches.push((number, ordinals));
         Ok(())
     }

@@ -21,7 +21,7 @@ pub enum Again {
     Same,
     /// Still rejected, for another reason.
     Other(Arc<Reason>),
-    Understood(Parsed),
+    Understood(Box<Parsed>),
 }
 
 /// Whether it is not known whose it is.
@@ -108,8 +108,8 @@ pub fn read_one(row: &RejectRow<'_>, head: Option<&Arc<Head>>) -> Result<Again> 
             loss: None,
             start,
         })?;
-        if parsed.rows.num_rows() > 0 || !parsed.side.is_empty() || !parsed.deletions.is_empty() {
-            return Ok(Again::Understood(parsed));
+        if !parsed.rows.is_empty() || !parsed.side.is_empty() || !parsed.deletions.is_empty() {
+            return Ok(Again::Understood(Box::new(parsed)));
         }
         reasons.extend(parsed.rejects.into_iter().next().map(|reject| reject.reason));
     }

@@ -147,9 +147,9 @@ impl<'b> Walk<'b> {
     fn step(&mut self, begin: usize, sink: &mut Sink<'_>) -> Result<(), Stuck> {
         let bytes = self.window();
         if let Some(dialect) = begins_record(bytes, begin) {
-            let (raw, end) = record::read(&self.block.bytes, begin, bytes.len(), dialect, &mut self.tokens)
+            let (mut raw, end) = record::read(&self.block.bytes, begin, bytes.len(), dialect, &mut self.tokens)
                 .map_err(|(at, halt)| Stuck { begin, at, halt })?;
-            sink.record(raw, &self.block.head.environment, begin..end);
+            sink.record(&mut raw, &self.block.head.environment, begin..end);
             self.finish(end);
             return Ok(());
         }

@@ -8,7 +8,8 @@
 use super::Dialect;
 use super::token::{Halt, Tokens, broken, local_name};
 use crate::ingest::fields::{Field, field_of};
-use crate::ingest::normalize::{Raw, fault};
+use crate::ingest::normalize::fault;
+use crate::ingest::raw::Raw;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Error, Reader, XmlVersion};

@@ -84,18 +84,14 @@ fn any_text_is_read_or_rejected_once_wherever_a_block_ends_l1_l2() {
     for seed in 0..800 {
         let text = scrambled(seed).into_bytes();
         let whole = parsed(&text);
-        rows += whole.rows.num_rows();
+        rows += whole.rows.len();
         for cut in 0..text.len() {
             let first = block(&text[..cut], 0, false);
             let done = first.stop.consumed;
             let second = block(&text[done..], done, true);
             assert_eq!(second.stop.consumed, text.len() - done);
             let shown = String::from_utf8_lossy(&text);
-            assert_eq!(
-                first.rows.num_rows() + second.rows.num_rows(),
-                whole.rows.num_rows(),
-                "{cut}: {shown}"
-            );
+            assert_eq!(first.rows.len() + second.rows.len(), whole.rows.len(), "{cut}: {shown}");
             assert_eq!(
                 [told(&first, 0), told(&second, done)].concat(),
                 told(&whole, 0),
@@ -119,7 +115,7 @@ fn what_is_never_closed_costs_one_pass() {
         "<result><action>",
     ] {
         let parsed = parsed(format!("{PLAIN}{}", broken.repeat(100_000)).as_bytes());
-        assert_eq!(parsed.rows.num_rows(), 1, "{broken}");
+        assert_eq!(parsed.rows.len(), 1, "{broken}");
         assert!(!parsed.rejects.is_empty(), "{broken}");
     }
 }

@@ -4,7 +4,8 @@ use super::token::MAX_SECTION_BYTES;
 use super::*;
 use crate::ingest::block::{self, Parsed};
 use crate::ingest::head::{Form, Found, Head, Known};
-use crate::ingest::normalize::{Raw, normalize};
+use crate::ingest::normalize::normalize;
+use crate::ingest::raw::Raw;
 use crate::ingest::reject::Reject;
 use crate::record::Record;
 use chrono_tz::Tz;
@@ -38,9 +39,9 @@ fn read(text: &[u8], dialect: Dialect) -> Result<(Raw<'_>, usize), Halt> {
 /// The record of a text, all of which must be read.
 fn record(text: &str) -> Record<'_> {
     let dialect = begins_record(text.as_bytes(), 0).expect("a record begins");
-    let (raw, length) = read(text.as_bytes(), dialect).unwrap_or_else(|halt| panic!("{halt:?}: {text}"));
+    let (mut raw, length) = read(text.as_bytes(), dialect).unwrap_or_else(|halt| panic!("{halt:?}: {text}"));
     assert_eq!(length, text.len());
-    normalize(raw, Tz::UTC, None).unwrap_or_else(|fault| panic!("{fault:?}: {text}"))
+    normalize(&mut raw, Tz::UTC, None).unwrap_or_else(|fault| panic!("{fault:?}: {text}"))
 }
 
 /// A record of SOAP, from its pairs and what stands beside them.
@@ -93,7 +94,7 @@ fn outcome(text: impl AsRef<[u8]>) -> (usize, Vec<(&'static str, String)>) {
     let parsed = parsed(text.as_ref());
     let raw = |reject: &Reject| String::from_utf8_lossy(&text.as_ref()[reject.span.clone()]).into_owned();
     let told = |reject: Reject| (reject.reason.code, raw(&reject));
-    (parsed.rows.num_rows(), parsed.rejects.into_iter().map(told).collect())
+    (parsed.rows.len(), parsed.rejects.into_iter().map(told).collect())
 }
 
 fn resultset(results: &str) -> String {
@@ -198,8 +199,8 @@ fn formatted_values_give_names_and_labels_but_no_time() {
     let without_action = entity("", &texts)
         .replace(">64<", " i:nil=\"true\"><")
         .replace("b:key>createdon<", "b:key>modifiedon<");
-    let (raw, _) = read(without_action.as_bytes(), Dialect::Soap).expect("a record");
-    let fault = normalize(raw, Tz::UTC, None).expect_err("a formatted time is no time");
+    let (mut raw, _) = read(without_action.as_bytes(), Dialect::Soap).expect("a record");
+    let fault = normalize(&mut raw, Tz::UTC, None).expect_err("a formatted time is no time");
     assert_eq!(fault.code, "created-on-missing");
 }
 
@@ -438,10 +439,7 @@ fn records_without_an_envelope_need_nothing_after_them() {
         start: State::Begin,
     };
     let parsed = block::parse(&block).expect("rows");
-    assert_eq!(
-        (parsed.rows.num_rows(), parsed.rejects.len(), parsed.numbers),
-        (3, 0, 3)
-    );
+    assert_eq!((parsed.rows.len(), parsed.rejects.len(), parsed.numbers), (3, 0, 3));
 }
 
 #[test]

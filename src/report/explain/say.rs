@@ -47,6 +47,18 @@ pub fn counted(count: i64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// A share with three digits that count, and more where it would read like the threshold, or like all, and is not.
+pub fn share(share: f64, threshold: f64) -> String {
+    let rounded = |digits: usize| format!("{share:.0$e}", digits - 1).parse::<f64>().ok();
+    let is_told = |rounded: &f64| {
+        [threshold, 1.0]
+            .iter()
+            .all(|of| rounded.partial_cmp(of) == share.partial_cmp(of))
+    };
+    let shortest = (3..=17).filter_map(rounded).find(is_told);
+    shortest.unwrap_or(share).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +77,19 @@ mod tests {
         let hour = 3_600_000_000;
         let spelled = [0, 3 * hour / 2, 47 * hour, 48 * hour, 50 * hour + 1].map(duration);
         assert_eq!(spelled, ["0:00:00", "1:30:00", "47:00:00", "2 d", "2 d 2:00:00.000001"]);
+    }
+
+    #[test]
+    fn shares_have_three_digits_or_as_many_as_tell_them_from_the_threshold() {
+        let of = |of: f64| share(of, 0.9);
+        assert_eq!(of(0.019_444_444_444_444_445), "0.0194");
+        assert_eq!([0.0, 0.5, 0.9, 1.0].map(of), ["0", "0.5", "0.9", "1"]);
+        assert_eq!(of(0.899_8), "0.8998");
+        assert_eq!(of(0.899_999_96), "0.89999996");
+        assert_eq!(of(0.900_000_000_000_1), "0.9000000000001");
+        assert_eq!(of(0.999_95), "0.99995", "not all of it");
+        assert_eq!(of(1.0 / 3_000_000.0), "0.000000333");
+        assert_eq!(share(0.123_456, 0.123_4), "0.1235");
+        assert_eq!(share(0.123_456, 0.123), "0.1235");
     }
 }

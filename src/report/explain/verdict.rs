@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::record::Record;
-use super::say::{counted, duration};
+use super::say::{counted, duration, share};
 use crate::instant::to_text;
 use serde::Serialize;
 
@@ -79,7 +79,7 @@ fn accesses(case: &Case<'_>, user: &Record) -> String {
 }
 
 fn coverage(case: &Case<'_>) -> String {
-    let Some(share) = case.verdict.share else {
+    let Some(audited) = case.verdict.share else {
         return "That time has no length, so no share of it was audited.".to_owned();
     };
     let (log_start, log_end) = (case.facts.log_start, case.facts.log_end);
@@ -97,8 +97,9 @@ fn coverage(case: &Case<'_>) -> String {
         off => format!(" Within the log, auditing was off for {} of it.", duration(off)),
     };
     format!(
-        "{} of it were audited, a share of {share}, which is {} the {} that silence needs to prove something.{before}{off_told}",
+        "{} of it were audited, a share of {}, which is {} the {} that silence needs to prove something.{before}{off_told}",
         duration((log_end - from).max(0) - off),
+        share(audited, case.options.min_coverage),
         if case.verdict.is_covered {
             "at least"
         } else {

@@ -19,6 +19,7 @@
 //! [`cause`]. A hole that looks like days off is not found where nobody comes on weekends, nor what nobody would have noticed.
 
 mod cause;
+mod holes;
 mod model;
 mod seen;
 
@@ -108,7 +109,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         columns::optional(
             "explained_by",
             DataType::Utf8,
-            "`ingest_hole` (an input is missing or broke off just there) or `log_deleted`; null where nothing known explains it.",
+            "`ingest_hole` (an input is missing or broke off just there, and none reaches over it) or `log_deleted`; else null.",
         ),
     ]))
 });

@@ -66,19 +66,32 @@ fn disturb(chance: &mut Chance, events: &mut Vec<Event>, start: i64) {
     events.sort_by_key(|event| event.on);
 }
 
-/// As pages of a series; some are missing, some break off.
+/// As pages of a series, oldest or newest first; some are missing, some break off, some begin with rows of the one before.
+/// Another export may hold a part of the log again.
 fn pages(chance: &mut Chance, events: Vec<Event>, folder: &Path) {
+    let events = with_ids(events);
     let rows = chance.pick(&[40, 150, 1000]);
-    let step = chance.pick(&[1, 1, 1, 10]);
-    for (number, page) in with_ids(events).chunks(rows).enumerate() {
-        let mut text = Form::Page.write(page);
+    let (step, is_newest_first) = (chance.pick(&[1, 1, 1, 10]), chance.in_hundred(30));
+    for (number, begin) in (0..events.len()).step_by(rows).enumerate() {
+        let again = if chance.in_hundred(20) { begin.min(rows / 3) } else { 0 };
+        let mut text = Form::Page.write(&events[begin - again..events.len().min(begin + rows)]);
         if chance.in_hundred(6) {
             text.truncate(text.len() / 2);
         }
         if !chance.in_hundred(8) || number == 0 {
-            let name = format!("page-{}.json", 7 + number * step);
-            support::write(&folder.join(name), text);
+            let number = if is_newest_first {
+                7_000 - number * step
+            } else {
+                7 + number * step
+            };
+            support::write(&folder.join(format!("page-{number}.json")), text);
         }
+    }
+    if chance.in_hundred(40) {
+        let (one, other) = (chance.below(events.len()), chance.below(events.len()));
+        let part = &events[one.min(other)..=one.max(other)];
+        let name = chance.pick(&["again.json", "zagain.json"]);
+        support::write(&folder.join(name), Form::Page.write(part));
     }
 }
 
@@ -110,15 +123,16 @@ fn lake(home: &Path, seed: u64) -> Vec<Compared> {
         "Pacific/Apia",
         "Australia/Lord_Howe",
     ];
-    let mut time = |share: usize| {
-        let time = start + chance.below(70 * 24) as i64 * HOUR;
-        chance.in_hundred(share).then_some(time)
+    // Most of the log is left over: a silence needs weeks to be compared with.
+    let mut time = |share: usize, days: std::ops::Range<usize>| {
+        let hours = days.start * 24 + chance.below(days.len() * 24);
+        chance.in_hundred(share).then_some(start + hours as i64 * HOUR)
     };
-    let (as_of, from, to) = (time(30), time(20), time(20));
+    let (as_of, from, to) = (time(30, 35..80), time(20, 0..30), time(20, 30..80));
     let options = Options {
         as_of,
         from,
-        to: to.filter(|to| from.is_none_or(|from| from < *to)),
+        to,
         tz: chance.pick(&zones).parse().expect("a zone"),
         silence_threshold: 1e12,
         ..Options::default()
@@ -132,6 +146,15 @@ fn lake(home: &Path, seed: u64) -> Vec<Compared> {
         .into()
 }
 
+/// How many rows of all have this in `explained_by`.
+fn explained(compared: &[Compared], by: &str) -> usize {
+    let rows = compared
+        .iter()
+        .flat_map(|compared| support::parquet_rows(&compared.reports.join("silence.parquet")));
+    rows.filter(|row| row.get("explained_by").is_some_and(|cause| cause == by))
+        .count()
+}
+
 #[test]
 fn l8_silences_equal_their_sql() {
     let home = support::home();
@@ -140,5 +163,9 @@ fn l8_silences_equal_their_sql() {
         .flat_map(|seed| lake(home.path(), seed))
         .collect();
     let rows = assert_equal(home.path(), &compared);
-    assert!(rows["silence"] > 1000, "{rows:?}");
+    // Of 5,200 windows of five minutes or more, not half have a row, whatever the threshold: in logs as thin as these the
+    // lower median of the weeks compared is often zero, and where nothing is usual, there is no silence.
+    assert!(rows["silence"] > 2000, "{rows:?}");
+    let causes = ["ingest_hole", "log_deleted"].map(|by| explained(&compared, by));
+    assert!(causes[0] > 10 && causes[1] > 0, "{causes:?}");
 }

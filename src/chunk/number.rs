@@ -1,0 +1,178 @@
+//! Columns of whole numbers: 32 or 64 bits, dates and instants too.
+
+use super::by_number::ByNumber;
+use super::hybrid;
+use super::is_worthwhile;
+use super::pages::{Finished, Pages};
+use parquet::basic::{BoundaryOrder, Encoding, Type};
+use parquet::errors::Result;
+use parquet::file::metadata::ColumnIndexBuilder;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::schema::types::ColumnDescPtr;
+
+/// A column chunk of whole numbers.
+pub struct NumberChunk {
+    pages: Pages,
+    is_long: bool,
+    /// Codes of the page under way, or its values.
+    codes: Vec<u32>,
+    plain: Vec<u8>,
+    /// The codes of values while values become codes.
+    codes_of: Option<ByNumber<i64>>,
+    /// The dictionary's values in PLAIN encoding.
+    dictionary: Vec<u8>,
+    last: Option<(i64, u32)>,
+    page_range: Option<(i64, i64)>,
+    range: Option<(i64, i64)>,
+    index: ColumnIndexBuilder,
+    is_ascending: bool,
+}
+
+impl NumberChunk {
+    /// With a dictionary unless values hardly repeat.
+    pub fn new(column: ColumnDescPtr, has_dictionary: bool) -> Result<NumberChunk> {
+        let kind = column.physical_type();
+        Ok(NumberChunk {
+            is_long: kind == Type::INT64,
+            pages: Pages::new(column)?,
+            codes: Vec::new(),
+            plain: Vec::new(),
+            codes_of: has_dictionary.then(ByNumber::default),
+            dictionary: Vec::new(),
+            last: None,
+            page_range: None,
+            range: None,
+            index: ColumnIndexBuilder::new(kind),
+            is_ascending: true,
+        })
+    }
+
+    pub fn push(&mut self, value: Option<i64>) -> Result<()> {
+        let Some(value) = value else {
+            self.pages.null();
+            return self.end_full_page();
+        };
+        self.pages.value();
+        self.page_range = Some(
+            self.page_range
+                .map_or((value, value), |(least, most)| (least.min(value), most.max(value))),
+        );
+        match self.code_of(value) {
+            Some(code) => self.codes.push(code),
+            None => put(value, self.is_long, &mut self.plain),
+        }
+        self.end_full_page()
+    }
+
+    fn code_of(&mut self, value: i64) -> Option<u32> {
+        let codes = self.codes_of.as_mut()?;
+        if let Some((last, code)) = self.last
+            && last == value
+        {
+            return Some(code);
+        }
+        let next = codes.len() as u32;
+        let code = *codes.entry(value).or_insert_with(|| {
+            put(value, self.is_long, &mut self.dictionary);
+            next
+        });
+        self.last = Some((value, code));
+        Some(code)
+    }
+
+    fn end_full_page(&mut self) -> Result<()> {
+        match self.pages.is_full(self.plain.len()) {
+            true => self.end_page(),
+            false => Ok(()),
+        }
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        if self.pages.rows() == 0 {
+            return Ok(());
+        }
+        self.note_range();
+        let Some(codes_of) = &self.codes_of else {
+            let plain = &self.plain;
+            self.pages
+                .end_page(Encoding::PLAIN, |body| body.extend_from_slice(plain))?;
+            self.plain.clear();
+            return Ok(());
+        };
+        let (count, codes) = (codes_of.len(), &self.codes);
+        self.pages
+            .end_page(Encoding::RLE_DICTIONARY, |body| put_codes(codes, count, body))?;
+        self.codes.clear();
+        if !is_worthwhile(self.dictionary.len(), count, self.pages.total_values()) {
+            self.codes_of = None;
+        }
+        Ok(())
+    }
+
+    /// What a page holds, for readers that skip pages.
+    fn note_range(&mut self) {
+        let nulls = self.pages.nulls() as i64;
+        let Some((least, most)) = self.page_range.take() else {
+            return self.index.append(true, Vec::new(), Vec::new(), nulls, None);
+        };
+        let bytes = |value| {
+            let mut bytes = Vec::with_capacity(8);
+            put(value, self.is_long, &mut bytes);
+            bytes
+        };
+        self.index.append(false, bytes(least), bytes(most), nulls, None);
+        self.is_ascending &= self.range.is_none_or(|(_, before)| before <= least);
+        self.range = Some(
+            self.range
+                .map_or((least, most), |range| (range.0.min(least), range.1.max(most))),
+        );
+    }
+
+    /// What the chunk takes of a file so far, about.
+    pub fn written_bytes(&self) -> usize {
+        self.pages.written_bytes() + self.dictionary.len()
+    }
+
+    pub fn finish(mut self) -> Result<Finished> {
+        self.end_page()?;
+        let NumberChunk { range, is_long, .. } = self;
+        if self.is_ascending {
+            self.index.set_boundary_order(BoundaryOrder::ASCENDING);
+        }
+        let width = if is_long { 8 } else { 4 };
+        let values = self.dictionary.as_slice();
+        let dictionary = (values, values.len() / width);
+        self.pages
+            .finish(dictionary, |nulls| statistics(range, is_long, nulls), Some(self.index))
+    }
+}
+
+fn statistics(range: Option<(i64, i64)>, is_long: bool, nulls: u64) -> Statistics {
+    let (least, most) = range.unzip();
+    match is_long {
+        true => ValueStatistics::new(least, most, None, Some(nulls), false)
+            .with_backwards_compatible_min_max(true)
+            .into(),
+        false => {
+            let short = |value: i64| value as i32;
+            ValueStatistics::new(least.map(short), most.map(short), None, Some(nulls), false)
+                .with_backwards_compatible_min_max(true)
+                .into()
+        }
+    }
+}
+
+/// A value in PLAIN encoding; a column of 32 bits holds only values that fit.
+fn put(value: i64, is_long: bool, bytes: &mut Vec<u8>) {
+    match is_long {
+        true => bytes.extend_from_slice(&value.to_le_bytes()),
+        false => bytes.extend_from_slice(&(value as i32).to_le_bytes()),
+    }
+}
+
+/// Codes into a dictionary of so many values, behind their width.
+pub fn put_codes(codes: &[u32], count: usize, body: &mut Vec<u8>) {
+    let width = hybrid::width_of(count.saturating_sub(1) as u32);
+    body.push(width as u8);
+    hybrid::encode(codes, width, body);
+}

@@ -1,0 +1,221 @@
+//! Columns of texts.
+
+use super::dictionary::Dictionary;
+use super::number::put_codes;
+use super::pages::{Finished, Pages};
+use super::{Value, is_worthwhile};
+use parquet::basic::Encoding;
+use parquet::data_type::ByteArray;
+use parquet::errors::Result;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::schema::types::ColumnDescPtr;
+
+/// Longer texts are cut in statistics.
+const STATISTICS_BYTES: usize = 64;
+
+/// A column chunk of texts.
+pub struct TextChunk {
+    pages: Pages,
+    dictionary: Dictionary,
+    /// Whether values become codes into the dictionary, those of the page under way and all before.
+    is_coding: bool,
+    /// Of the page under way.
+    codes: Vec<u32>,
+    /// How long the dictionary was where it begins.
+    dictionary_before: usize,
+    plain: Vec<u8>,
+    /// Of what went into PLAIN pages.
+    range: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl TextChunk {
+    /// With a dictionary unless values hardly repeat. `spell` gives the text of a number.
+    pub fn new(column: ColumnDescPtr, has_dictionary: bool, spell: super::Spell) -> Result<TextChunk> {
+        Ok(TextChunk {
+            pages: Pages::new(column)?,
+            dictionary: Dictionary::new(spell),
+            is_coding: has_dictionary,
+            codes: Vec::new(),
+            dictionary_before: 0,
+            plain: Vec::new(),
+            range: None,
+        })
+    }
+
+    /// Takes the next row's value; gives its code while values become codes.
+    pub fn push(&mut self, value: Option<Value<'_>>) -> Result<Option<u32>> {
+        let mut code = None;
+        match value {
+            None => self.pages.null(),
+            Some(value) => {
+                self.pages.value();
+                match self.is_coding {
+                    true => {
+                        let found = self.dictionary.code_of(value);
+                        self.codes.push(found);
+                        code = Some(found);
+                    }
+                    false => self.push_plain(value),
+                }
+            }
+        }
+        self.end_full_page()?;
+        Ok(code)
+    }
+
+    /// Takes a value by its code, where values still become codes; else the row is still to be taken.
+    pub fn push_code(&mut self, code: u32) -> Result<bool> {
+        if self.is_coding {
+            self.pages.value();
+            self.codes.push(code);
+            self.end_full_page()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether a code is that of a text.
+    pub fn is_code_of(&self, code: u32, text: &[u8]) -> bool {
+        self.dictionary.text(code) == text
+    }
+
+    fn end_full_page(&mut self) -> Result<()> {
+        let new_bytes = self.dictionary.plain().len() - self.dictionary_before;
+        match self.pages.is_full(self.plain.len() + new_bytes) {
+            true => self.end_page(),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the same value for many rows.
+    pub fn repeat(&mut self, value: Value<'_>, mut times: usize) -> Result<()> {
+        while times > 0 && self.is_coding {
+            let rows = times.min(self.pages.room());
+            let code = self.dictionary.code_of(value);
+            self.codes.resize(self.codes.len() + rows, code);
+            self.pages.values(rows);
+            times -= rows;
+            if self.pages.is_full(0) {
+                self.end_page()?;
+            }
+        }
+        (0..times).try_for_each(|_| self.push(Some(value)).map(drop))
+    }
+
+    fn push_plain(&mut self, value: Value<'_>) {
+        let start = self.plain.len();
+        self.plain.extend_from_slice(&[0; 4]);
+        match value {
+            Value::Bytes(text) => self.plain.extend_from_slice(text),
+            Value::Number(number) => self.plain.extend_from_slice(&self.dictionary.spell(number)),
+        }
+        let text = start + 4;
+        let length = (self.plain.len() - text) as u32;
+        self.plain[start..text].copy_from_slice(&length.to_le_bytes());
+        widen(&mut self.range, &self.plain[text..]);
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        if !self.is_coding {
+            let plain = &self.plain;
+            self.pages
+                .end_page(Encoding::PLAIN, |body| body.extend_from_slice(plain))?;
+            self.plain.clear();
+            return Ok(());
+        }
+        let (count, codes) = (self.dictionary.len(), &self.codes);
+        self.pages
+            .end_page(Encoding::RLE_DICTIONARY, |body| put_codes(codes, count, body))?;
+        self.codes.clear();
+        self.dictionary_before = self.dictionary.plain().len();
+        self.is_coding = is_worthwhile(self.dictionary.plain().len(), count, self.pages.total_values());
+        if !self.is_coding {
+            self.dictionary.forget_codes();
+        }
+        Ok(())
+    }
+
+    /// What the chunk takes of a file so far, about.
+    pub fn written_bytes(&self) -> usize {
+        self.pages.written_bytes() + self.dictionary.plain().len()
+    }
+
+    pub fn finish(mut self) -> Result<Finished> {
+        self.end_page()?;
+        let mut range = self.range;
+        self.dictionary.texts().for_each(|text| widen(&mut range, text));
+        let dictionary = (self.dictionary.plain(), self.dictionary.len());
+        self.pages.finish(dictionary, |nulls| statistics(range, nulls), None)
+    }
+}
+
+/// Makes a range hold a text.
+fn widen(range: &mut Option<(Vec<u8>, Vec<u8>)>, text: &[u8]) {
+    match range {
+        None => *range = Some((text.to_vec(), text.to_vec())),
+        Some((least, _)) if text < least.as_slice() => text.clone_into(least),
+        Some((_, most)) if text > most.as_slice() => text.clone_into(most),
+        Some(_) => {}
+    }
+}
+
+fn statistics(range: Option<(Vec<u8>, Vec<u8>)>, nulls: u64) -> Statistics {
+    let bounds =
+        range.and_then(|(least, most)| Some((cut(&least).to_vec(), cut_above(&most)?, least.len(), most.len())));
+    let (least, most, least_bytes, most_bytes) = match bounds {
+        Some((least, most, least_bytes, most_bytes)) => (Some(least), Some(most), least_bytes, most_bytes),
+        None => (None, None, 0, 0),
+    };
+    ValueStatistics::new(
+        least.map(ByteArray::from),
+        most.map(ByteArray::from),
+        None,
+        Some(nulls),
+        false,
+    )
+    .with_min_is_exact(least_bytes <= STATISTICS_BYTES)
+    .with_max_is_exact(most_bytes <= STATISTICS_BYTES)
+    .into()
+}
+
+/// The first bytes of a text, whole characters only: nothing that begins so comes before them.
+fn cut(text: &[u8]) -> &[u8] {
+    if text.len() <= STATISTICS_BYTES {
+        return text;
+    }
+    let is_begin = |&place: &usize| text[place] & 0xC0 != 0x80;
+    let end = (0..=STATISTICS_BYTES).rev().find(is_begin).unwrap_or(0);
+    &text[..end]
+}
+
+/// A short text that comes behind every text that begins as this one; `None` where there is no simple one.
+fn cut_above(text: &[u8]) -> Option<Vec<u8>> {
+    if text.len() <= STATISTICS_BYTES {
+        return Some(text.to_vec());
+    }
+    let first = cut(text);
+    let last = first.iter().rposition(|&byte| byte < 0x7F)?;
+    let mut above = first[..=last].to_vec();
+    above[last] += 1;
+    Some(above)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_to_bounds_that_hold_them() {
+        let long = "abc".repeat(40);
+        assert_eq!(cut(long.as_bytes()), &long.as_bytes()[..64]);
+        let above = cut_above(long.as_bytes()).unwrap();
+        assert!(above.as_slice() > long.as_bytes() && above.len() == 64);
+        let letters = "é".repeat(40);
+        assert_eq!(cut(letters.as_bytes()).len(), 64);
+        assert_eq!(cut_above(letters.as_bytes()), None);
+        let mixed = format!("ab{}", "\u{1F426}".repeat(40));
+        assert_eq!(cut(mixed.as_bytes()).len(), 62);
+        assert_eq!(cut_above(mixed.as_bytes()), Some(b"ac".to_vec()));
+        assert_eq!(cut_above(b"short"), Some(b"short".to_vec()));
+    }
+}

@@ -1,0 +1,414 @@
+//! Staged rows, each a few bytes in a row of bytes: what parsing makes and sorting moves.
+//!
+//! A row is moved, compared and spilled often before it becomes columns, and most of its columns are null or say again
+//! what another says. So a row is one stretch of bytes, an access some 120 of them:
+//!
+//! ```text
+//! created_on · flags · action · [operation] [version_number] [time_to_live_s] [sink_modified_on] · texts
+//! ```
+//!
+//! The flags say for each [`TextColumn`] in two bits how its text is held: not at all (null), as a [`Guid`], as bytes
+//! behind their length, or *implied* ([`implied`]). The actor is told from object and user when columns are made.
+
+use super::guid::Guid;
+use super::identity::{self, Identity, Seed};
+use super::revise::Rank;
+use super::spill::array;
+use crate::record::{Kind, Record};
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The columns that hold texts, in the order of the lake's schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextColumn {
+    AuditId,
+    ObjectType,
+    ObjectId,
+    ObjectName,
+    UserId,
+    UserName,
+    CallingUserId,
+    CallingUserName,
+    TransactionId,
+    AttributeMask,
+    ChangeData,
+    AdditionalInfo,
+    UserAdditionalInfo,
+    RegardingObjectId,
+    RegardingObjectName,
+}
+
+pub const TEXT_COLUMNS: usize = TextColumn::RegardingObjectName as usize + 1;
+
+/// A value of a text column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Text<'a> {
+    #[default]
+    Null,
+    Guid(Guid),
+    /// UTF-8.
+    Bytes(&'a [u8]),
+}
+
+impl Text<'_> {
+    pub fn is_null(&self) -> bool {
+        *self == Text::Null
+    }
+
+    /// The order of the texts as bytes, null first.
+    pub fn order(&self, other: &Text<'_>) -> Ordering {
+        match (self, other) {
+            (Text::Guid(a), Text::Guid(b)) => a.cmp(b),
+            (Text::Bytes(a), Text::Bytes(b)) => a.cmp(b),
+            (Text::Guid(a), Text::Bytes(b)) => a.text().as_slice().cmp(b),
+            (Text::Bytes(a), Text::Guid(b)) => (*a).cmp(b.text().as_slice()),
+            (a, b) => b.is_null().cmp(&a.is_null()),
+        }
+    }
+}
+
+/// How a text is held, as two bits say it.
+const NULL: u64 = 0;
+const GUID: u64 = 1;
+const BYTES: u64 = 2;
+const IMPLIED: u64 = 3;
+
+/// The text that a column most often has when it is not null, given the texts of the columns before it.
+fn implied<'a>(column: usize, texts: &[Text<'a>; TEXT_COLUMNS]) -> Text<'a> {
+    const OBJECT_TYPE: usize = TextColumn::ObjectType as usize;
+    const USER_ID: usize = TextColumn::UserId as usize;
+    const USER_NAME: usize = TextColumn::UserName as usize;
+    const CALLING_USER_ID: usize = TextColumn::CallingUserId as usize;
+    const CALLING_USER_NAME: usize = TextColumn::CallingUserName as usize;
+    const TRANSACTION_ID: usize = TextColumn::TransactionId as usize;
+    match column {
+        OBJECT_TYPE => Text::Bytes(b"systemuser"),
+        USER_ID => texts[TextColumn::ObjectId as usize],
+        USER_NAME => texts[TextColumn::ObjectName as usize],
+        CALLING_USER_ID => texts[USER_ID],
+        CALLING_USER_NAME => texts[USER_NAME],
+        TRANSACTION_ID => Text::Guid(Guid::ZERO),
+        _ => Text::Null,
+    }
+}
+
+/// Flags behind those of the texts.
+const FLAGS: u32 = 2 * TEXT_COLUMNS as u32;
+const HAS_OPERATION: u64 = 1 << FLAGS;
+const HAS_VERSION: u64 = 2 << FLAGS;
+const HAS_TIME_TO_LIVE: u64 = 4 << FLAGS;
+const HAS_SINK_TIME: u64 = 8 << FLAGS;
+const IS_DELETED: u64 = 16 << FLAGS;
+
+/// `created_on`, flags and action.
+const HEAD_BYTES: usize = 20;
+
+/// A row, as far as it is of fixed size; its texts are read by [`Row::texts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    pub created_on: i64,
+    pub action: i32,
+    pub operation: Option<i32>,
+    pub version_number: Option<i64>,
+    pub time_to_live_s: Option<i32>,
+    pub sink_modified_on: Option<i64>,
+    pub is_deleted: bool,
+    flags: u64,
+    texts: &'a [u8],
+}
+
+impl<'a> Row<'a> {
+    /// Reads what [`Rows::push`] wrote.
+    pub fn read(bytes: &'a [u8]) -> Row<'a> {
+        let flags = u64::from_le_bytes(array(&bytes[8..]));
+        let mut rest = &bytes[HEAD_BYTES..];
+        let operation = (flags & HAS_OPERATION != 0).then(|| i32::from_le_bytes(taken(&mut rest)));
+        let version_number = (flags & HAS_VERSION != 0).then(|| i64::from_le_bytes(taken(&mut rest)));
+        let time_to_live_s = (flags & HAS_TIME_TO_LIVE != 0).then(|| i32::from_le_bytes(taken(&mut rest)));
+        let sink_modified_on = (flags & HAS_SINK_TIME != 0).then(|| i64::from_le_bytes(taken(&mut rest)));
+        Row {
+            created_on: created_on(bytes),
+            action: action(bytes),
+            operation,
+            version_number,
+            time_to_live_s,
+            sink_modified_on,
+            is_deleted: flags & IS_DELETED != 0,
+            flags,
+            texts: rest,
+        }
+    }
+
+    /// The text of every column.
+    pub fn texts(&self) -> [Text<'a>; TEXT_COLUMNS] {
+        let mut texts = [Text::Null; TEXT_COLUMNS];
+        let mut rest = self.texts;
+        let mut flags = self.flags;
+        for column in 0..TEXT_COLUMNS {
+            texts[column] = match flags & 3 {
+                NULL => Text::Null,
+                GUID => Text::Guid(Guid(taken(&mut rest))),
+                BYTES => Text::Bytes(taken_bytes(&mut rest)),
+                _ => implied(column, &texts),
+            };
+            flags >>= 2;
+        }
+        texts
+    }
+
+    /// Whether a column says the same as the one that [`implied`] names.
+    pub fn is_implied(&self, column: TextColumn) -> bool {
+        self.flags >> (2 * column as u32) & 3 == IMPLIED
+    }
+
+    /// What rows of equal time are ordered by.
+    pub fn audit_id(&self) -> Text<'a> {
+        let mut rest = self.texts;
+        match self.flags & 3 {
+            GUID => Text::Guid(Guid(taken(&mut rest))),
+            BYTES => Text::Bytes(taken_bytes(&mut rest)),
+            _ => Text::Null,
+        }
+    }
+
+    /// Of a row that may be one of several versions. A version is found by its id, so a row without one has none.
+    pub fn rank(&self) -> Option<Rank> {
+        let written_on = self.sink_modified_on.filter(|_| self.flags & 3 != NULL)?;
+        Some(Rank::new(!self.is_deleted, self.version_number, written_on))
+    }
+}
+
+pub fn created_on(row: &[u8]) -> i64 {
+    i64::from_le_bytes(array(row))
+}
+
+pub fn action(row: &[u8]) -> i32 {
+    i32::from_le_bytes(array(&row[16..]))
+}
+
+fn taken<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let (bytes, behind) = rest.split_at(N);
+    *rest = behind;
+    array(bytes)
+}
+
+fn taken_bytes<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    // Most texts are short: their length is one byte, and 255 says that four more follow.
+    let length = match taken(rest) {
+        [u8::MAX] => u32::from_le_bytes(taken(rest)) as usize,
+        [short] => usize::from(short),
+    };
+    let (bytes, behind) = rest.split_at(length);
+    *rest = behind;
+    bytes
+}
+
+fn put_bytes(bytes: &mut Vec<u8>, text: &[u8]) {
+    match u8::try_from(text.len()) {
+        Ok(short) if short < u8::MAX => bytes.push(short),
+        _ => {
+            bytes.push(u8::MAX);
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        }
+    }
+    bytes.extend_from_slice(text);
+}
+
+/// Rows in the order in which they came.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rows {
+    bytes: Vec<u8>,
+    /// Where each row ends.
+    ends: Vec<usize>,
+    identities: Vec<Identity>,
+    /// Environments, each from this row on.
+    environments: Vec<(usize, Arc<str>)>,
+    seed: Seed,
+    /// First and last `created_on`.
+    window: Option<(i64, i64)>,
+}
+
+impl Rows {
+    /// Room for rows of so many bytes.
+    pub fn with_capacity(bytes: usize) -> Rows {
+        Rows {
+            bytes: Vec::with_capacity(bytes),
+            ..Rows::default()
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// First and last `created_on`.
+    pub fn window(&self) -> Option<(i64, i64)> {
+        self.window
+    }
+
+    pub fn identities(&self) -> &[Identity] {
+        &self.identities
+    }
+
+    /// How much memory the rows take.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.ends.capacity() * size_of::<usize>()
+            + self.identities.capacity() * size_of::<Identity>()
+    }
+
+    /// The bytes of a row, for [`Row::read`].
+    pub fn row(&self, row: usize) -> &[u8] {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[row]]
+    }
+
+    /// The rows of each environment, as they follow each other.
+    pub fn environments(&self) -> impl Iterator<Item = (&Arc<str>, Range<usize>)> {
+        self.environments
+            .iter()
+            .enumerate()
+            .map(|(number, (from, environment))| {
+                let end = self.environments.get(number + 1).map_or(self.len(), |next| next.0);
+                (environment, *from..end)
+            })
+    }
+
+    /// What is not needed once identities are claimed and the rows wait to be sorted.
+    pub fn settle(&mut self) {
+        self.identities = Vec::new();
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    pub fn append(&mut self, other: Rows) {
+        let (rows, bytes) = (self.len(), self.bytes.len());
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| bytes + end));
+        self.identities.extend(other.identities);
+        for (from, environment) in other.environments {
+            self.enter(&environment, rows + from);
+        }
+        self.window = match (self.window, other.window) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+    }
+
+    fn enter(&mut self, environment: &str, row: usize) {
+        if self.environments.last().is_none_or(|(_, last)| **last != *environment) {
+            self.environments.push((row, environment.into()));
+            self.seed = Seed::of(environment);
+        }
+    }
+
+    pub fn push(&mut self, record: &Record<'_>, environment: &str) {
+        self.enter(environment, self.len());
+        let on = record.created_on;
+        self.window = Some(
+            self.window
+                .map_or((on, on), |(first, last)| (first.min(on), last.max(on))),
+        );
+        self.identities.push(identity::of_record(record, self.seed));
+        let head = self.bytes.len();
+        self.bytes.extend_from_slice(&on.to_le_bytes());
+        self.bytes.extend_from_slice(&[0; 8]);
+        self.bytes.extend_from_slice(&record.action.to_le_bytes());
+        let mut flags = self.put_numbers(record);
+        let mut texts = [Text::Null; TEXT_COLUMNS];
+        for (column, value) in texts_of(record).into_iter().enumerate() {
+            let Some(value) = value else { continue };
+            let text = Guid::of(value.as_bytes()).map_or(Text::Bytes(value.as_bytes()), Text::Guid);
+            let held = match text {
+                _ if text == implied(column, &texts) => IMPLIED,
+                Text::Guid(guid) => {
+                    self.bytes.extend_from_slice(&guid.0);
+                    GUID
+                }
+                _ => {
+                    put_bytes(&mut self.bytes, value.as_bytes());
+                    BYTES
+                }
+            };
+            texts[column] = text;
+            flags |= held << (2 * column);
+        }
+        self.bytes[head + 8..head + 16].copy_from_slice(&flags.to_le_bytes());
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Puts the numbers that are known; says which.
+    fn put_numbers(&mut self, record: &Record<'_>) -> u64 {
+        let mut flags = if record.deleted_in_source { IS_DELETED } else { 0 };
+        let mut put = |flag, number: Option<&[u8]>| {
+            if let Some(number) = number {
+                self.bytes.extend_from_slice(number);
+                flags |= flag;
+            }
+        };
+        put(
+            HAS_OPERATION,
+            record.operation.map(i32::to_le_bytes).as_ref().map(<[u8; 4]>::as_slice),
+        );
+        put(
+            HAS_VERSION,
+            record
+                .version_number
+                .map(i64::to_le_bytes)
+                .as_ref()
+                .map(<[u8; 8]>::as_slice),
+        );
+        put(
+            HAS_TIME_TO_LIVE,
+            record
+                .time_to_live_s
+                .map(i32::to_le_bytes)
+                .as_ref()
+                .map(<[u8; 4]>::as_slice),
+        );
+        put(
+            HAS_SINK_TIME,
+            record
+                .sink_modified_on
+                .map(i64::to_le_bytes)
+                .as_ref()
+                .map(<[u8; 8]>::as_slice),
+        );
+        flags
+    }
+}
+
+/// In the order of [`TextColumn`].
+fn texts_of<'r>(record: &'r Record<'_>) -> [Option<&'r str>; TEXT_COLUMNS] {
+    [
+        record.audit_id.as_deref(),
+        record.object_type.as_deref(),
+        record.object_id.as_deref(),
+        record.object_name.as_deref(),
+        record.user_id.as_deref(),
+        record.user_name.as_deref(),
+        record.calling_user_id.as_deref(),
+        record.calling_user_name.as_deref(),
+        record.transaction_id.as_deref(),
+        record.attribute_mask.as_deref(),
+        record.change_data.as_deref(),
+        record.additional_info.as_deref(),
+        record.user_additional_info.as_deref(),
+        record.regarding_object_id.as_deref(),
+        record.regarding_object_name.as_deref(),
+    ]
+}
+
+/// Whether the actor is the object and not the user: on an access, if the object is a user ([`Record::actor`]).
+pub fn actor_is_object(action: i32, texts: &[Text<'_>; TEXT_COLUMNS]) -> bool {
+    let is_user = match texts[TextColumn::ObjectType as usize] {
+        Text::Null => true,
+        table => table == Text::Bytes(b"systemuser"),
+    };
+    Kind::of(action) == Kind::Access && is_user && !texts[TextColumn::ObjectId as usize].is_null()
+}
