@@ -11,7 +11,8 @@ use gatelog::generate::{self, Form, generate};
 use gatelog::ingest::probe::{Probe, count_rows};
 use gatelog::ingest::{self, Plan};
 use gatelog::instant;
-use gatelog::lake::{By, Lake, Sightings};
+use gatelog::lake::{By, Lake, Sightings, Timeline};
+use gatelog::record::Kind;
 use gatelog::report::kernel::{Running, Window, overlap_us};
 use gatelog::report::options::Options;
 use gatelog::report::{self, Report, Scratch};
@@ -106,7 +107,8 @@ fn bench_reports(c: &mut Criterion) {
     let mut group = group(c, "reports");
     group.bench_function("decode accesses in order of time", |b| {
         b.iter(|| {
-            let log = lake.access_log(ENVIRONMENT, i64::MAX).expect("a log");
+            let timeline = lake.timeline(ENVIRONMENT, &[Kind::Access], i64::MAX);
+            let log = timeline.and_then(Timeline::log).expect("a log");
             let mut seen = 0;
             log.read(|accesses| {
                 seen += accesses.len();

@@ -15,90 +15,42 @@
 //!
 //! Among rows of one instant no order is promised: sessions and counts are the same in any.
 
-use super::file::Footer;
-use super::manifest::AuditFile;
+use super::content::Content;
+use super::file;
+use super::pages::Column;
 use super::sightings::{By, NOBODY, Sightings};
+use super::timeline::{Group, Keys, Timeline};
 use super::waiting::Waiting;
-use super::{Lake, file};
 use crate::error::{AtPath, Result};
-use crate::record::Kind;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use rayon::prelude::*;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::ops::Range;
 
-/// Rows that are decoded ahead, 13 bytes each: enough to keep many cores busy, little enough for any machine.
+/// Rows that are decoded ahead, 13 bytes each: a row group for each core, but little enough for any machine.
 const WAVE_ROWS: u64 = 4 << 20;
 
 /// An environment's sightings up to an instant, ready to be read.
 pub struct AccessLog {
+    timeline: Timeline,
     /// Ids in byte order.
     actors: Vec<String>,
-    as_of: i64,
-    /// By their first instant.
-    groups: Vec<Group>,
+    /// For each row group, the actors that the keys of its dictionary stand for, if it has one of all.
+    keys: Vec<Option<Keys>>,
     wave_rows: u64,
 }
 
-/// A row group and where it lies in time.
-#[derive(Debug, Clone)]
-struct Group {
-    path: PathBuf,
-    group: usize,
-    rows: u64,
-    first: i64,
-    last: i64,
-    is_access: bool,
-}
-
-impl Lake {
-    /// The accesses of an environment up to `as_of`.
-    pub fn access_log(&self, environment: &str, as_of: i64) -> Result<AccessLog> {
-        self.sightings(environment, &[Kind::Access], as_of)
-    }
-
-    /// The rows of some kinds of an environment up to `as_of`, as far as they name an actor.
-    pub fn sightings(&self, environment: &str, kinds: &[Kind], as_of: i64) -> Result<AccessLog> {
-        let files: Vec<&AuditFile> = kinds.iter().flat_map(|kind| self.files(environment, *kind)).collect();
-        let surveyed = files
-            .into_par_iter()
-            .filter(|audit| audit.min_created_on_us <= as_of)
-            .map(|audit| self.survey(audit, as_of));
-        let (mut groups, actors) = surveyed.try_reduce(Default::default, |mut left, mut right| {
-            left.0.append(&mut right.0);
-            Ok((left.0, union(left.1, right.1)))
-        })?;
-        groups.sort_by(|a, b| (a.first, &a.path, a.group).cmp(&(b.first, &b.path, b.group)));
-        let mut actors: Vec<String> = actors.into_iter().collect();
-        actors.par_sort_unstable();
+impl Timeline {
+    /// The rows, as far as they name an actor.
+    pub fn log(self) -> Result<AccessLog> {
+        let (actors, keys) = self.actors()?;
         Ok(AccessLog {
+            timeline: self,
             actors,
-            as_of,
-            groups,
-            wave_rows: WAVE_ROWS,
+            keys,
+            wave_rows: WAVE_ROWS.min((rayon::current_num_threads() as u64) << 20),
         })
-    }
-
-    fn survey(&self, audit: &AuditFile, as_of: i64) -> Result<(Vec<Group>, HashSet<String>)> {
-        let path = self.place(&audit.file.path);
-        let footer = Footer::read(&path)?;
-        let (mut groups, mut actors) = (Vec::new(), HashSet::new());
-        for group in (0..footer.row_groups()).filter(|group| footer.rows(*group) > 0) {
-            let (first, last) = footer.range(group, "created_on")?;
-            if first <= as_of {
-                actors.extend(footer.distinct(group, "actor_id")?);
-                groups.push(Group {
-                    path: path.clone(),
-                    group,
-                    rows: footer.rows(group),
-                    first,
-                    last,
-                    is_access: audit.kind == Kind::Access,
-                });
-            }
-        }
-        Ok((groups, actors))
     }
 }
 
@@ -123,93 +75,78 @@ impl AccessLog {
         self.actors
     }
 
-    /// The last access at or before each of the instants, if there is one.
-    ///
-    /// Where a row group lies tells it, but for the few that an instant falls into.
-    pub fn last_up_to(&self, instants: &[i64]) -> Result<Vec<Option<i64>>> {
-        let of_group = |group: &Group| {
-            let falls_into = |&at: &i64| group.first <= at && at < group.last;
-            if instants.iter().any(falls_into) {
-                return group.last_up_to(instants);
-            }
-            Ok(instants
-                .iter()
-                .map(|&at| (group.last <= at).then_some(group.last))
-                .collect())
-        };
-        let none = || vec![None; instants.len()];
-        let latest = |left: Vec<Option<i64>>, right: Vec<Option<i64>>| {
-            Ok(left
-                .into_iter()
-                .zip(right)
-                .map(|(left, right)| left.max(right))
-                .collect())
-        };
-        let of_accesses = self.groups.par_iter().filter(|group| group.is_access);
-        of_accesses.map(of_group).try_reduce(none, latest)
-    }
-
     /// Gives all rows to `take`, in order of time, decoding the next of them meanwhile.
     pub fn read(&self, mut take: impl FnMut(Sightings<'_>) -> Result<()> + Send) -> Result<()> {
-        let mut rest = self.groups.as_slice();
+        let groups = &self.timeline.groups;
         let mut waiting = Waiting::default();
-        let mut decoded = self.decode(self.next_wave(&mut rest));
+        let mut wave = self.wave(0);
+        let mut decoded = self.decode(wave.clone());
         loop {
             waiting.add(decoded?);
-            let Some(until) = rest.first().map(|group| group.first) else {
+            let Some(until) = groups.get(wave.end).map(|group| group.first) else {
                 return waiting.give(i64::MAX, &mut take);
             };
-            let wave = self.next_wave(&mut rest);
-            let (given, ahead) = rayon::join(|| waiting.give(until, &mut take), || self.decode(wave));
+            wave = self.wave(wave.end);
+            let (given, ahead) = rayon::join(|| waiting.give(until, &mut take), || self.decode(wave.clone()));
             given?;
             decoded = ahead;
         }
     }
 
-    /// As many row groups as there is room for, at least one.
-    fn next_wave<'g>(&self, rest: &mut &'g [Group]) -> &'g [Group] {
+    /// As many row groups from `start` on as there is room for, at least one.
+    fn wave(&self, start: usize) -> Range<usize> {
         let mut rows = 0;
         let fits = |group: &&Group| {
-            rows += group.rows;
+            rows += group.rows.len() as u64;
             rows <= self.wave_rows
         };
+        let rest = &self.timeline.groups[start..];
         let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
-        let (wave, later) = rest.split_at(count);
-        *rest = later;
-        wave
+        start..start + count
     }
 
-    fn decode(&self, wave: &[Group]) -> Result<Vec<Columns>> {
-        let decode = |group: &Group| {
-            let mut found = Columns::with_capacity(group.rows as usize);
-            let mut numbers = Numbers::default();
-            for rows in file::read_row_group(
-                &group.path,
-                group.group,
-                &["created_on", "action", "actor_id"],
-                "actor_id",
-            )? {
-                let rows = rows.at_path(&group.path, "cannot be read")?;
-                found.take(&rows, numbers.of(&self.actors, &rows), self.as_of);
-            }
-            Ok(found.in_order())
+    fn decode(&self, wave: Range<usize>) -> Result<Vec<Columns>> {
+        let decode = |place: usize| {
+            let group = &self.timeline.groups[place];
+            let known = match &self.keys[place] {
+                Some(keys) => group.decode(keys)?,
+                None => None,
+            };
+            let columns = match known {
+                Some(columns) => columns,
+                None => group.decode_by_arrow(&self.actors)?,
+            };
+            Ok(columns.in_order().up_to(self.timeline.as_of))
         };
         // Row groups differ in size: no thread may take several at once.
-        wave.par_iter().with_max_len(1).map(decode).collect()
+        wave.into_par_iter().with_max_len(1).map(decode).collect()
     }
 }
 
 impl Group {
-    fn last_up_to(&self, instants: &[i64]) -> Result<Vec<Option<i64>>> {
-        let mut found = vec![None; instants.len()];
-        for rows in file::read_row_group(&self.path, self.group, &["created_on"], "")? {
+    /// Its rows, straight from pages, if they are of the forms that the lake writes.
+    fn decode(&self, keys: &[u32]) -> Result<Option<Columns>> {
+        let content = Content::open(&self.path)?;
+        let read = || -> parquet::errors::Result<_> {
+            let created_on = Column::of(&content, &self.created_on, &self.rows)?.numbers(|on: i64| on)?;
+            let by = Column::of(&content, &self.action, &self.rows)?.numbers(By::of)?;
+            let actor = Column::of(&content, &self.actor, &self.rows)?.keyed(keys, NOBODY)?;
+            let columns = created_on.zip(by).zip(actor);
+            Ok(columns.map(|((created_on, by), actor)| Columns { created_on, actor, by }))
+        };
+        read().at_path(&self.path, "cannot be read")
+    }
+
+    /// Its rows, whatever the forms of its pages.
+    fn decode_by_arrow(&self, actors: &[String]) -> Result<Columns> {
+        let mut found = Columns::default();
+        let mut numbers = Numbers::default();
+        let columns = ["created_on", "action", "actor_id"];
+        for rows in file::read_row_group(&self.path, self.group, &columns, "actor_id")? {
             let rows = rows.at_path(&self.path, "cannot be read")?;
-            let on = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
-            for (&at, found) in instants.iter().zip(&mut found) {
-                let count = on.partition_point(|&on| on <= at);
-                *found = on[..count].last().copied().max(*found);
-            }
+            found.take(&rows, numbers.of(actors, &rows));
         }
+        found.keep(self.rows.clone());
         Ok(found)
     }
 }
@@ -244,23 +181,14 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    fn with_capacity(rows: usize) -> Columns {
-        Columns {
-            created_on: Vec::with_capacity(rows),
-            actor: Vec::with_capacity(rows),
-            by: Vec::with_capacity(rows),
-        }
-    }
-
-    fn take(&mut self, rows: &RecordBatch, numbers: &[u32], as_of: i64) {
+    fn take(&mut self, rows: &RecordBatch, numbers: &[u32]) {
         let on = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
         let actions = rows.column(1).as_primitive::<Int32Type>().values();
         let actors = rows.column(2).as_dictionary::<Int32Type>().keys();
-        let count = on.partition_point(|&on| on <= as_of);
-        self.created_on.extend_from_slice(&on[..count]);
-        self.by.extend(actions[..count].iter().map(|&action| By::of(action)));
+        self.created_on.extend_from_slice(on);
+        self.by.extend(actions.iter().map(|&action| By::of(action)));
         let number = |key: Option<i32>| key.map_or(NOBODY, |key| numbers[key as usize]);
-        self.actor.extend(actors.iter().take(count).map(number));
+        self.actor.extend(actors.iter().map(number));
     }
 
     pub(super) fn push(&mut self, piece: Sightings<'_>) {
@@ -295,6 +223,21 @@ impl Columns {
             actor: order.iter().map(|&row| self.actor[row]).collect(),
             by: order.iter().map(|&row| self.by[row]).collect(),
         }
+    }
+
+    fn up_to(mut self, as_of: i64) -> Columns {
+        self.keep(0..self.created_on.partition_point(|&on| on <= as_of));
+        self
+    }
+
+    fn keep(&mut self, rows: Range<usize>) {
+        fn keep<T>(values: &mut Vec<T>, rows: &Range<usize>) {
+            values.truncate(rows.end);
+            values.drain(..rows.start.min(values.len()));
+        }
+        keep(&mut self.created_on, &rows);
+        keep(&mut self.actor, &rows);
+        keep(&mut self.by, &rows);
     }
 }
 

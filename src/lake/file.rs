@@ -50,6 +50,8 @@ fn properties(group_bytes: usize) -> Result<WriterProperties> {
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(group_bytes));
+    // Reports read keys of actors many times faster than texts.
+    properties = properties.set_column_dictionary_page_size_limit(ColumnPath::from("actor_id"), 16 << 20);
     for column in DISTINCT_COLUMNS {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
@@ -224,7 +226,7 @@ impl Footer {
         self.metadata.metadata().row_group(group).num_rows() as u64
     }
 
-    fn column(&self, group: usize, name: &str) -> Option<&ColumnChunkMetaData> {
+    pub(super) fn column(&self, group: usize, name: &str) -> Option<&ColumnChunkMetaData> {
         let columns = self.metadata.metadata().row_group(group).columns().iter();
         columns.into_iter().find(|column| column.column_descr().name() == name)
     }

@@ -23,6 +23,7 @@ mod entry_per_line;
 mod file;
 mod guid;
 pub mod identity;
+mod ids;
 mod index;
 pub mod ledger;
 pub mod lock;
@@ -30,6 +31,7 @@ pub mod manifest;
 mod merge;
 mod months;
 pub mod names;
+mod pages;
 mod rebuild;
 pub mod rejects;
 mod revise;
@@ -43,6 +45,7 @@ mod sightings;
 mod sort;
 mod spill;
 mod stretch;
+mod timeline;
 pub mod verify;
 mod waiting;
 mod writer;
@@ -50,6 +53,7 @@ mod writer;
 pub use accesses::AccessLog;
 pub use scan::Control;
 pub use sightings::{Accesses, By, NOBODY, Sieve, Sightings};
+pub use timeline::Timeline;
 pub use writer::{Settled, Writer};
 
 use crate::error::{AtPath, Error, Result};
@@ -182,6 +186,11 @@ impl Lake {
         read_side(&self.root, &self.manifest)
     }
 
+    /// The same of organizations alone.
+    pub fn organizations(&self) -> Result<Side> {
+        read_organizations(&self.root, &self.manifest, Side::default())
+    }
+
     pub fn names(&self) -> Result<Names> {
         read_names(&self.root, &self.manifest)
     }
@@ -218,6 +227,10 @@ fn read_side(root: &Path, manifest: &Manifest) -> Result<Side> {
     for rows in batches(root, manifest.users.as_ref())? {
         side.take_users(&rows);
     }
+    read_organizations(root, manifest, side)
+}
+
+fn read_organizations(root: &Path, manifest: &Manifest, mut side: Side) -> Result<Side> {
     for rows in batches(root, manifest.organizations.as_ref())? {
         side.take_organizations(&rows);
     }

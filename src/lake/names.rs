@@ -61,9 +61,9 @@ impl Names {
     /// else the last in byte order.
     pub fn newest<'a>(&'a self, environment: &str, side: &'a Side) -> HashMap<&'a str, &'a str> {
         let mut newest: HashMap<&str, (i64, &str)> = HashMap::new();
-        for (_, id, name, seen_on) in self.iter().filter(|entry| entry.0 == environment) {
-            let best = newest.entry(id).or_insert((seen_on, name));
-            *best = (*best).max((seen_on, name));
+        for (id, names) in self.environments.get(environment).into_iter().flatten() {
+            let best = names.iter().map(|(name, seen_on)| (*seen_on, name.as_str())).max();
+            newest.extend(best.map(|best| (id.as_str(), best)));
         }
         for ((_, id), user) in side.users.iter().filter(|((of, _), _)| of == environment) {
             let state = user.full_name.as_deref().map(|name| (user.exported_on, name));

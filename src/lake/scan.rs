@@ -1,9 +1,8 @@
-//! Small questions to committed rows: control rows, who occurs, how many changes lie in a window, what brought a row. Files are asked in
+//! Small questions to committed rows: control rows, who occurs, what brought a row. Files are asked in
 //! parallel, only for the columns needed; what the manifest or a dictionary page tells is not read at all.
 
 use super::accesses::union;
 use super::file::Footer;
-use super::manifest::AuditFile;
 use super::{Lake, file, rejects};
 use crate::error::{AtPath, Result};
 use crate::record::Kind;
@@ -64,46 +63,6 @@ impl Lake {
             rejects::sources(&self.root, file, codes, &mut found)?;
         }
         Ok(found)
-    }
-
-    /// How many change rows lie strictly inside each of the windows `(start, end)`.
-    pub fn changes_inside(&self, environment: &str, windows: &[(i64, i64)]) -> Result<Vec<i64>> {
-        let per_file: Vec<Vec<i64>> = self
-            .files(environment, Kind::Change)
-            .into_par_iter()
-            .map(|audit| self.count_inside(audit, windows))
-            .collect::<Result<_>>()?;
-        Ok((0..windows.len())
-            .map(|window| per_file.iter().map(|counts| counts[window]).sum())
-            .collect())
-    }
-
-    fn count_inside(&self, audit: &AuditFile, windows: &[(i64, i64)]) -> Result<Vec<i64>> {
-        let (first, last) = (audit.min_created_on_us, audit.max_created_on_us);
-        let holds_all = |&(start, end): &(i64, i64)| start < first && last < end;
-        let holds_none = |&(start, end): &(i64, i64)| end <= first || last <= start;
-        let mut counts: Vec<i64> = windows
-            .iter()
-            .map(|window| if holds_all(window) { audit.file.rows as i64 } else { 0 })
-            .collect();
-        if windows.iter().all(|window| holds_all(window) || holds_none(window)) {
-            return Ok(counts);
-        }
-        let path = self.place(&audit.file.path);
-        for rows in file::read(&path, &["created_on"], 1 << 16)? {
-            let rows = rows.at_path(&path, "cannot be read")?;
-            let on = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
-            for (count, window) in counts.iter_mut().zip(windows) {
-                if !holds_all(window) {
-                    let (start, end) = *window;
-                    let inside = on
-                        .partition_point(|&on| on < end)
-                        .saturating_sub(on.partition_point(|&on| on <= start));
-                    *count += inside as i64;
-                }
-            }
-        }
-        Ok(counts)
     }
 }
 

@@ -54,21 +54,32 @@ impl<'a> Sightings<'a> {
     }
 }
 
-/// The accesses of a piece of the log.
+/// The accesses of a piece of the log: no [`By`] is that of a change.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Accesses<'a> {
     pub created_on: &'a [i64],
     pub actor: &'a [u32],
-    pub is_web: &'a [bool],
+    pub by: &'a [By],
 }
 
-impl Accesses<'_> {
+impl<'a> Accesses<'a> {
     pub fn len(&self) -> usize {
         self.created_on.len()
     }
 
     pub fn is_empty(&self) -> bool {
         self.created_on.is_empty()
+    }
+
+    pub fn split_at(self, rows: usize) -> (Accesses<'a>, Accesses<'a>) {
+        let Accesses { created_on, actor, by } = self;
+        let (first, second) = Sightings { created_on, actor, by }.split_at(rows);
+        let accesses = |of: Sightings<'a>| Accesses {
+            created_on: of.created_on,
+            actor: of.actor,
+            by: of.by,
+        };
+        (accesses(first), accesses(second))
     }
 }
 
@@ -77,34 +88,28 @@ impl Accesses<'_> {
 pub struct Sieve {
     created_on: Vec<i64>,
     actor: Vec<u32>,
-    is_web: Vec<bool>,
+    by: Vec<By>,
 }
 
 impl Sieve {
     pub fn accesses<'a>(&'a mut self, piece: Sightings<'a>) -> Accesses<'a> {
-        let is_access = |by: &By| *by != By::Change;
-        self.is_web.clear();
-        let web = piece.by.iter().map(|by| *by == By::Web);
-        if piece.by.iter().all(is_access) {
-            self.is_web.extend(web);
-            return Accesses {
-                created_on: piece.created_on,
-                actor: piece.actor,
-                is_web: &self.is_web,
-            };
+        if piece.by.iter().all(|by| *by != By::Change) {
+            let Sightings { created_on, actor, by } = piece;
+            return Accesses { created_on, actor, by };
         }
         self.created_on.clear();
         self.actor.clear();
+        self.by.clear();
         let rows = piece.created_on.iter().zip(piece.actor).zip(piece.by);
-        for ((on, actor), by) in rows.filter(|(_, by)| is_access(by)) {
+        for ((on, actor), by) in rows.filter(|(_, by)| **by != By::Change) {
             self.created_on.push(*on);
             self.actor.push(*actor);
-            self.is_web.push(*by == By::Web);
+            self.by.push(*by);
         }
         Accesses {
             created_on: &self.created_on,
             actor: &self.actor,
-            is_web: &self.is_web,
+            by: &self.by,
         }
     }
 }
@@ -124,12 +129,12 @@ mod tests {
                 actor: &actor,
                 by,
             });
-            let rows = found.created_on.iter().zip(found.actor).zip(found.is_web);
-            rows.map(|((on, actor), web)| (*on, *actor, *web)).collect::<Vec<_>>()
+            let rows = found.created_on.iter().zip(found.actor).zip(found.by);
+            rows.map(|((on, actor), by)| (*on, *actor, *by)).collect::<Vec<_>>()
         };
         use By::{Change, Web, WebServices};
-        assert_eq!(sift(&[Web, Change, WebServices]), [(0, 0, true), (2, 20, false)]);
-        assert_eq!(sift(&[WebServices, Web]), [(0, 0, false), (1, 10, true)]);
+        assert_eq!(sift(&[Web, Change, WebServices]), [(0, 0, Web), (2, 20, WebServices)]);
+        assert_eq!(sift(&[WebServices, Web]), [(0, 0, WebServices), (1, 10, Web)]);
         assert_eq!(sift(&[Change, Change]), []);
         assert_eq!(sift(&[]), []);
     }

@@ -4,13 +4,14 @@
 //! It is counted over the whole log: a weekday and hour is no stretch of time that `--from` and `--to` could choose, and
 //! to count other accesses would change values. A cell without accesses has no row.
 
+use super::bits::Bits;
 use super::clock::LocalDates;
 use super::daily::CLIENTS;
 use super::facts::Facts;
 use super::table::Table;
 use crate::columns;
 use crate::error::Result;
-use crate::lake::{Accesses, NOBODY};
+use crate::lake::Accesses;
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use chrono_tz::Tz;
@@ -51,8 +52,8 @@ pub struct Rhythm {
     dates: LocalDates,
     accesses: [i64; CELLS],
     actors: [i64; CELLS],
-    /// A bit for each cell in which an actor was seen.
-    seen: Vec<[u64; CELLS.div_ceil(64)]>,
+    /// Who was seen, for each cell.
+    seen: Vec<Bits>,
 }
 
 impl Rhythm {
@@ -61,22 +62,20 @@ impl Rhythm {
             dates: LocalDates::new(tz),
             accesses: [0; CELLS],
             actors: [0; CELLS],
-            seen: vec![Default::default(); actor_count],
+            seen: vec![Bits::new(actor_count); CELLS],
         }
     }
 
-    pub fn take(&mut self, accesses: Accesses<'_>) {
-        let rows = accesses.created_on.iter().zip(accesses.actor).zip(accesses.is_web);
-        for ((&on, &actor), &web) in rows {
+    pub fn take(&mut self, mut accesses: Accesses<'_>) {
+        while let Some(&on) = accesses.created_on.first() {
             let hour = (self.dates.hour(on) + FIRST_HOUR).rem_euclid(HOURS_A_WEEK as i64) as usize;
-            let cell = hour * CLIENTS.len() + usize::from(!web);
-            self.accesses[cell] += 1;
-            if actor != NOBODY {
-                let word = &mut self.seen[actor as usize][cell / 64];
-                let bit = 1 << (cell % 64);
-                self.actors[cell] += i64::from(*word & bit == 0);
-                *word |= bit;
+            let (run, later) = accesses.split_at(self.dates.run(accesses.created_on));
+            for (&actor, &by) in run.actor.iter().zip(run.by) {
+                let cell = hour * CLIENTS.len() + by as usize;
+                self.accesses[cell] += 1;
+                self.actors[cell] += i64::from(self.seen[cell].insert(actor));
             }
+            accesses = later;
         }
     }
 

@@ -61,6 +61,17 @@ impl LocalDates {
         self.ahead_us.map_or_else(|| local_us(on, self.tz), |ahead| on + ahead)
     }
 
+    /// How many of the first instants, which are in order, surely share local date and hour: at least one.
+    pub fn run(&mut self, ordered: &[i64]) -> usize {
+        let Some(&first) = ordered.first() else { return 0 };
+        self.turn_to(first);
+        if !self.is_one_hour {
+            return 1;
+        }
+        let end = (self.quarter + 1).saturating_mul(QUARTER_US);
+        ordered.iter().position(|&on| on >= end).unwrap_or(ordered.len())
+    }
+
     fn turn_to(&mut self, on: i64) {
         let quarter = on.div_euclid(QUARTER_US);
         if quarter != self.quarter {
@@ -250,6 +261,14 @@ mod tests {
                 prop_assert_eq!(dates.day(on), local_day(on, tz), "{}", tz);
                 prop_assert_eq!(dates.hour(on), local_hour(on, tz), "{}", tz);
                 prop_assert_eq!(dates.local_us(on + 1), local_us(on + 1, tz), "{}", tz);
+            }
+            let ordered: Vec<i64> = (0..2_000).map(|step| (start + step * 17) * 1_000_000).collect();
+            let mut rest = ordered.as_slice();
+            while !rest.is_empty() {
+                let (run, later) = rest.split_at(dates.run(rest));
+                let day_and_hour = |on: &i64| (local_day(*on, tz), local_hour(*on, tz));
+                prop_assert!(run.iter().all(|on| day_and_hour(on) == day_and_hour(&run[0])), "{}", tz);
+                rest = later;
             }
         }
 

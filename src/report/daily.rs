@@ -6,9 +6,10 @@
 //!
 //! Example: an actor seen on Sunday, Monday and, the clock put back, Sunday again is two days old: Sunday is known.
 
+use super::bits::Bits;
 use super::clock::{LocalDates, month_end, month_start, week_start};
 use super::kernel::Session;
-use crate::lake::{Accesses, NOBODY};
+use crate::lake::Accesses;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 
@@ -34,6 +35,8 @@ pub struct Daily {
     whole: (i32, i32),
     /// Per actor and client; the later seen day first.
     last_days: Vec<[[i32; 2]; CLIENTS.len()]>,
+    /// Who needs no second look today, by client.
+    met_today: [Bits; CLIENTS.len()],
     /// What the running day adds to the counts below.
     today: Today,
     counts: Counts,
@@ -66,26 +69,30 @@ impl Daily {
             dates,
             whole,
             last_days: vec![[[NEVER; 2]; CLIENTS.len()]; actor_count],
+            met_today: [(); CLIENTS.len()].map(|()| Bits::new(actor_count)),
             today: Today::new(NEVER, whole),
             counts: Counts::default(),
         }
     }
 
-    pub fn take(&mut self, accesses: Accesses<'_>) {
-        let rows = accesses.created_on.iter().zip(accesses.actor).zip(accesses.is_web);
-        for ((&on, &actor), &web) in rows {
+    pub fn take(&mut self, mut accesses: Accesses<'_>) {
+        while let Some(&on) = accesses.created_on.first() {
             let day = self.dates.day(on);
             if day != self.today.day {
                 self.turn_to(day);
             }
-            let client = usize::from(!web);
-            self.today.accesses[client] += 1;
-            if actor != NOBODY {
-                let days = &mut self.last_days[actor as usize][client];
-                if days[0] != day {
-                    self.today.meet(days, client);
+            let (run, later) = accesses.split_at(self.dates.run(accesses.created_on));
+            for (&actor, &by) in run.actor.iter().zip(run.by) {
+                let client = by as usize;
+                self.today.accesses[client] += 1;
+                if self.met_today[client].insert(actor) {
+                    let days = &mut self.last_days[actor as usize][client];
+                    if days[0] != day {
+                        self.today.meet(days, client);
+                    }
                 }
             }
+            accesses = later;
         }
     }
 
@@ -102,6 +109,7 @@ impl Daily {
 
     fn turn_to(&mut self, day: i32) {
         let past = std::mem::replace(&mut self.today, Today::new(day, self.whole));
+        self.met_today.iter_mut().for_each(Bits::clear);
         if past.day == NEVER {
             return;
         }
@@ -151,6 +159,7 @@ impl Today {
 mod tests {
     use super::*;
     use crate::instant;
+    use crate::lake::{By, NOBODY};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -167,7 +176,10 @@ mod tests {
         daily.take(Accesses {
             created_on: &on,
             actor: &rows.iter().map(|row| row.1).collect::<Vec<_>>(),
-            is_web: &rows.iter().map(|row| row.2).collect::<Vec<_>>(),
+            by: &rows
+                .iter()
+                .map(|row| if row.2 { By::Web } else { By::WebServices })
+                .collect::<Vec<_>>(),
         });
         daily.finish()
     }

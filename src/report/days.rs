@@ -1,9 +1,10 @@
 //! Accesses and different actors per local day, and the different days of each actor, counted while the accesses pass.
 //!
-//! Two remembered days per actor suffice, as in [`super::daily`]: a local date steps back once and by one day at most.
+//! Who was seen is remembered of two days, as in [`super::daily`]: a local date steps back once and by one day at most.
 
+use super::bits::Bits;
 use super::clock::LocalDates;
-use crate::lake::{Accesses, NOBODY};
+use crate::lake::Accesses;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 
@@ -20,56 +21,67 @@ pub struct Used {
 
 pub struct Days {
     dates: LocalDates,
-    /// Per actor; the later seen day first.
-    last_days: Vec<[i32; 2]>,
     active_days: Vec<u32>,
-    today: i32,
-    used_today: Used,
+    today: Today,
+    /// The day that was counted before today.
+    before: Today,
     used: BTreeMap<i32, Used>,
+}
+
+struct Today {
+    day: i32,
+    used: Used,
+    seen: Bits,
 }
 
 impl Days {
     pub fn new(actor_count: usize, tz: Tz) -> Days {
+        let never = || Today {
+            day: NEVER,
+            used: Used::default(),
+            seen: Bits::new(actor_count),
+        };
         Days {
             dates: LocalDates::new(tz),
-            last_days: vec![[NEVER; 2]; actor_count],
             active_days: vec![0; actor_count],
-            today: NEVER,
-            used_today: Used::default(),
+            today: never(),
+            before: never(),
             used: BTreeMap::new(),
         }
     }
 
-    pub fn take(&mut self, accesses: Accesses<'_>) {
-        for (&on, &actor) in accesses.created_on.iter().zip(accesses.actor) {
+    pub fn take(&mut self, mut accesses: Accesses<'_>) {
+        while let Some(&on) = accesses.created_on.first() {
             let day = self.dates.day(on);
-            if day != self.today {
-                self.turn_to(day);
-            }
-            self.used_today.accesses += 1;
-            if actor == NOBODY {
-                continue;
-            }
-            let place = actor as usize;
-            let days = &mut self.last_days[place];
-            if days[0] != day {
-                if days[1] != day {
-                    self.active_days[place] += 1;
-                    self.used_today.actors += 1;
+            self.turn_to(day);
+            let (run, later) = accesses.split_at(self.dates.run(accesses.created_on));
+            self.today.used.accesses += run.len() as i64;
+            for &actor in run.actor {
+                if self.today.seen.insert(actor) {
+                    self.active_days[actor as usize] += 1;
+                    self.today.used.actors += 1;
                 }
-                *days = [day, days[0]];
             }
+            accesses = later;
         }
     }
 
     fn turn_to(&mut self, day: i32) {
-        let past = std::mem::take(&mut self.used_today);
-        if self.today != NEVER {
-            let used = self.used.entry(self.today).or_default();
-            used.accesses += past.accesses;
-            used.actors += past.actors;
+        if self.today.day == day {
+            return;
         }
-        self.today = day;
+        let used = std::mem::take(&mut self.today.used);
+        if self.today.day != NEVER {
+            let all = self.used.entry(self.today.day).or_default();
+            all.accesses += used.accesses;
+            all.actors += used.actors;
+        }
+        // Of a day that comes again, it is known who was seen.
+        std::mem::swap(&mut self.today, &mut self.before);
+        if self.today.day != day {
+            self.today.day = day;
+            self.today.seen.clear();
+        }
     }
 
     /// What happened by day, and on how many days each actor was seen.
@@ -83,6 +95,7 @@ impl Days {
 mod tests {
     use super::*;
     use crate::instant;
+    use crate::lake::{By, NOBODY};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -107,7 +120,7 @@ mod tests {
             };
             let mut days = Days::new(2, tz);
             let (on, actor): (Vec<i64>, Vec<u32>) = rows.iter().copied().unzip();
-            days.take(Accesses { created_on: &on, actor: &actor, is_web: &vec![true; on.len()] });
+            days.take(Accesses { created_on: &on, actor: &actor, by: &vec![By::Web; on.len()] });
             let (found, active_days) = days.finish();
             prop_assert_eq!(found, dated.iter().map(|row| (row.0, used(row.0))).collect());
             let expected = [0, 1].map(|actor| seen.iter().filter(|row| row.1 == actor).count() as u32);

@@ -1,19 +1,22 @@
 //! What the log says about windows in which it may have been silent, counted while the accesses pass.
 //!
-//! Words: a *mark* is an instant at which the pass stops to look around, when all earlier rows have been seen and no
-//! other: at a window's start, who came within the audit interval before it; at its two edges, how many rows there were.
+//! Words: a *start* is that of a window; who came within the audit interval before it is a set while the pass is there.
 //! A session's end is counted into the stretch between two *bounds* in which it lies, whenever the session ends.
 //!
-//! Example: a window [10:00, 12:00) and an interval of 4 h. At 10:00 three actors were seen since 06:00; 500 rows came
-//! up to 10:00 and 502 before 12:00, so two lie strictly inside; sessions last seen in (06:00, 10:00] were cut.
+//! So little more than what lies [`near`](Witness::near) the starts need pass: an access within the session gap after a
+//! start tells that a session goes on, and what comes later changes nothing.
+//!
+//! Example: a window [10:00, 12:00), an interval of 4 h, a session gap of 6 h. At 10:00 three actors were seen since
+//! 06:00; of sessions last seen in (06:00, 10:00], which were cut, all that comes until 16:00 must be known.
 
-use super::kernel::{Running, Window};
+use super::bits::Bits;
+use super::kernel::Window;
+use crate::lake::Accesses;
+use std::collections::VecDeque;
 
 /// What is known of one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
-    /// Accesses strictly inside.
-    pub accesses_inside: i64,
     /// Different actors with an access in [start − interval, start).
     pub actors_before: i64,
     /// Sessions last seen in (start − interval, start].
@@ -23,95 +26,101 @@ pub struct Evidence {
 pub struct Witness {
     interval_us: i64,
     windows: Vec<Window>,
+    actor_count: usize,
     /// Different instants, in order.
-    marks: Vec<Mark>,
-    passed: usize,
-    rows: i64,
+    starts: Vec<i64>,
+    /// By start, up to those that are open or yet to come.
+    actors_before: Vec<i64>,
+    /// The next starts: who was seen in the interval before each.
+    open: VecDeque<Bits>,
     ends: Ends,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    on: i64,
-    is_start: bool,
-    rows_before: i64,
-    actors_before: i64,
 }
 
 impl Witness {
     pub fn new(windows: Vec<Window>, interval_us: i64) -> Witness {
-        let starts = || windows.iter().map(|window| window.start);
-        let edges = windows.iter().flat_map(|window| [after(window.start), window.end]);
-        let mut instants: Vec<(i64, bool)> = starts()
-            .map(|on| (on, true))
-            .chain(edges.map(|on| (on, false)))
-            .collect();
-        // Of one instant, what is a start comes first and stays.
-        instants.sort_unstable_by_key(|&(on, is_start)| (on, !is_start));
-        instants.dedup_by_key(|(on, _)| *on);
-        let mark = |(on, is_start)| Mark {
-            on,
-            is_start,
-            rows_before: 0,
-            actors_before: 0,
-        };
-        Witness {
-            interval_us,
-            marks: instants.into_iter().map(mark).collect(),
-            passed: 0,
-            rows: 0,
-            ends: Ends::new(starts().flat_map(|start| [start.saturating_sub(interval_us), start])),
-            windows,
-        }
-    }
-
-    /// The instant before which the pass has to stop next.
-    pub fn next_mark(&self) -> Option<i64> {
-        self.marks.get(self.passed).map(|mark| mark.on)
-    }
-
-    /// The pass has reached the next mark: `running` has seen all rows before it and no other.
-    pub fn look_around(&mut self, running: &Running) {
-        if let Some(mark) = self.marks.get_mut(self.passed) {
-            mark.rows_before = self.rows;
-            if mark.is_start {
-                mark.actors_before = running.seen_since(mark.on.saturating_sub(self.interval_us));
-            }
-            self.passed += 1;
-        }
-    }
-
-    pub fn saw(&mut self, rows: usize) {
-        self.rows += rows as i64;
-    }
-
-    pub fn session_ended(&mut self, last_seen_on: i64) {
-        self.ends.count(last_seen_on);
-    }
-
-    /// The evidence for each window, in their order.
-    pub fn evidence(&self) -> Vec<Evidence> {
-        let mark = |on: i64| {
-            let place = self.marks.partition_point(|mark| mark.on < on);
-            self.marks.get(place).copied()
-        };
-        let rows = |on: i64| mark(on).map_or(self.rows, |mark| mark.rows_before);
-        let up_to = self.ends.up_to_each_bound();
-        let cut = |start: i64| up_to(start) - up_to(start.saturating_sub(self.interval_us));
-        self.windows
+        let mut starts: Vec<i64> = windows.iter().map(|window| window.start).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let bounds = starts
             .iter()
-            .map(|window| Evidence {
-                accesses_inside: (rows(window.end) - rows(after(window.start))).max(0),
-                actors_before: mark(window.start).map_or(0, |mark| mark.actors_before),
-                sessions_cut: cut(window.start),
-            })
-            .collect()
+            .flat_map(|start| [start.saturating_sub(interval_us), *start]);
+        Witness {
+            ends: Ends::new(bounds),
+            interval_us,
+            windows,
+            actor_count: 0,
+            starts,
+            actors_before: Vec::new(),
+            open: VecDeque::new(),
+        }
     }
-}
 
-/// Rows before this instant are those up to `on`.
-fn after(on: i64) -> i64 {
-    on.saturating_add(1)
+    /// Of how many actors the pass will tell.
+    pub fn of_actors(self, actor_count: usize) -> Witness {
+        Witness { actor_count, ..self }
+    }
+
+    /// Stretches of time, both ends included, in order: what lies outside of them need not pass.
+    pub fn near(&self, session_gap_us: i64) -> Vec<(i64, i64)> {
+        let near = |start: &i64| {
+            (
+                start.saturating_sub(self.interval_us),
+                start.saturating_add(session_gap_us),
+            )
+        };
+        self.starts.iter().map(near).collect()
+    }
+
+    /// Takes the next accesses, in order of time.
+    pub fn saw(&mut self, accesses: Accesses<'_>) {
+        let (Some(first), Some(last)) = (accesses.created_on.first(), accesses.created_on.last()) else {
+            return;
+        };
+        self.close_up_to(*first);
+        let next = self.actors_before.len();
+        for (place, start) in self.starts[next..].iter().enumerate() {
+            let from = start.saturating_sub(self.interval_us);
+            if from > *last {
+                break;
+            }
+            if place == self.open.len() {
+                self.open.push_back(Bits::new(self.actor_count));
+            }
+            let count = |before: i64| accesses.created_on.partition_point(|&on| on < before);
+            let (from, to) = (count(from), count(*start));
+            for &actor in &accesses.actor[from.min(to)..to] {
+                self.open[place].insert(actor);
+            }
+        }
+    }
+
+    /// No access before this instant is still to come.
+    fn close_up_to(&mut self, on: i64) {
+        while self
+            .starts
+            .get(self.actors_before.len())
+            .is_some_and(|start| *start <= on)
+        {
+            let seen = self.open.pop_front();
+            self.actors_before.push(seen.map_or(0, |seen| seen.len() as i64));
+        }
+    }
+
+    pub fn sessions_ended(&mut self, last_seen_on: impl Iterator<Item = i64>) {
+        last_seen_on.for_each(|on| self.ends.count(on));
+    }
+
+    /// The evidence for each window, in their order, when all has passed.
+    pub fn evidence(mut self) -> Vec<Evidence> {
+        self.close_up_to(i64::MAX);
+        let up_to = self.ends.up_to_each_bound();
+        let actors_before = |start: i64| self.actors_before[self.starts.partition_point(|known| *known < start)];
+        let of_window = |Window { start, .. }: &Window| Evidence {
+            actors_before: actors_before(*start),
+            sessions_cut: up_to(*start) - up_to(start.saturating_sub(self.interval_us)),
+        };
+        self.windows.iter().map(of_window).collect()
+    }
 }
 
 /// Ends of sessions, counted between bounds.
@@ -161,55 +170,39 @@ impl Ends {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kernel::Running;
     use super::*;
     use crate::lake::{By, NOBODY, Sightings};
     use chrono_tz::Tz;
     use proptest::prelude::*;
 
-    /// The evidence for windows from rows (instant, actor), all of which are seen before or after each mark.
-    fn evidence(rows: &[(i64, u32)], windows: &[Window], interval_us: i64, gap_us: i64) -> Vec<Evidence> {
+    /// The evidence for windows from rows (instant, actor) that pass so many at a time.
+    fn evidence(
+        rows: &[(i64, u32)],
+        windows: &[Window],
+        (interval_us, gap_us): (i64, i64),
+        at_a_time: usize,
+    ) -> Vec<Evidence> {
         let mut running = Running::new(0, 3, gap_us, Tz::UTC);
-        let mut witness = Witness::new(windows.to_vec(), interval_us);
+        let mut witness = Witness::new(windows.to_vec(), interval_us).of_actors(3);
         let mut ended = Vec::new();
-        for &(on, actor) in rows {
-            while witness.next_mark().is_some_and(|mark| mark <= on) {
-                witness.look_around(&running);
-            }
-            let access = Sightings {
-                created_on: &[on],
-                actor: &[actor],
-                by: &[By::Web],
-            };
-            running.take(access, &mut ended);
-            witness.saw(1);
-        }
-        while witness.next_mark().is_some() {
-            witness.look_around(&running);
+        for rows in rows.chunks(at_a_time) {
+            let (created_on, actor): (Vec<i64>, Vec<u32>) = rows.iter().copied().unzip();
+            let by = vec![By::Web; rows.len()];
+            let (created_on, actor, by) = (&created_on, &actor, &by);
+            running.take(Sightings { created_on, actor, by }, &mut ended);
+            witness.saw(Accesses { created_on, actor, by });
         }
         running.finish(&mut ended);
-        ended
-            .iter()
-            .for_each(|session| witness.session_ended(session.last_seen_on));
+        witness.sessions_ended(ended.iter().map(|session| session.last_seen_on));
         witness.evidence()
-    }
-
-    fn inside(on: &[i64], start: i64, end: i64) -> i64 {
-        let rows: Vec<(i64, u32)> = on.iter().map(|&on| (on, 0)).collect();
-        evidence(&rows, &[Window { start, end }], 5, 5)[0].accesses_inside
-    }
-
-    #[test]
-    fn inside_means_strictly_inside() {
-        assert_eq!(inside(&[10, 11, 19, 20], 10, 20), 2);
-        assert_eq!(inside(&[10, 10], 10, 10), 0);
-        assert_eq!(inside(&[11, 30, 40], 10, 50), 3);
     }
 
     #[test]
     fn actors_before_are_distinct_and_half_open() {
         let before = |rows: &[(i64, u32)], start| {
             let window = Window { start, end: start + 9 };
-            evidence(rows, &[window], 2, 5)[0].actors_before
+            evidence(rows, &[window], (2, 5), 1)[0].actors_before
         };
         assert_eq!(before(&[(0, 0), (1, 1), (1, 1), (2, 2)], 2), 2);
         assert_eq!(before(&[(0, 0), (1, 1)], 3), 1);
@@ -221,14 +214,14 @@ mod tests {
     fn sessions_are_cut_when_last_seen_after_start_minus_interval_and_up_to_the_start() {
         let cut = |last| {
             let window = Window { start: 20, end: 30 };
-            evidence(&[(last, 0)], &[window], 4, 5)[0].sessions_cut
+            evidence(&[(last, 0)], &[window], (4, 5), 1)[0].sessions_cut
         };
         assert_eq!([16, 17, 20, 21].map(cut), [0, 1, 1, 0]);
     }
 
     /// The rules, word by word.
     fn plainly(rows: &[(i64, u32)], window: Window, interval: i64, gap: i64) -> Evidence {
-        let Window { start, end } = window;
+        let start = window.start;
         let actors = 0..3u32;
         let of = |actor: u32| rows.iter().filter(move |row| row.1 == actor).map(|row| row.0);
         // A session is last seen where no further access of its actor follows within the gap.
@@ -238,7 +231,6 @@ mod tests {
             ends.map(|row| on[row]).collect::<Vec<_>>()
         });
         Evidence {
-            accesses_inside: rows.iter().filter(|(on, _)| start < *on && *on < end).count() as i64,
             actors_before: actors
                 .filter(|&actor| of(actor).any(|on| start - interval <= on && on < start))
                 .count() as i64,
@@ -253,6 +245,7 @@ mod tests {
             windows in prop::collection::vec((0i64..100, 0i64..40), 0..6),
             interval in 0i64..30,
             gap in 0i64..30,
+            at_a_time in 1usize..20,
         ) {
             rows.sort_unstable();
             let windows: Vec<Window> = windows
@@ -261,7 +254,10 @@ mod tests {
                 .collect();
             let expected: Vec<Evidence> =
                 windows.iter().map(|window| plainly(&rows, *window, interval, gap)).collect();
-            prop_assert_eq!(evidence(&rows, &windows, interval, gap), expected);
+            prop_assert_eq!(evidence(&rows, &windows, (interval, gap), at_a_time), &*expected);
+            let near = Witness::new(windows.clone(), interval).near(gap);
+            rows.retain(|(on, _)| near.iter().any(|(from, to)| from <= on && on <= to));
+            prop_assert_eq!(evidence(&rows, &windows, (interval, gap), at_a_time), expected, "of what is near");
         }
     }
 }

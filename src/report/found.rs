@@ -7,17 +7,18 @@ use super::evidence::Witness;
 use super::facts::Facts;
 use super::gaps::{self, Switched};
 use super::kernel::Running;
-use super::options::Options;
+use super::limits::Limits;
+use super::options::{Evidence, Intervals, Options};
 use super::pass::{Counters, Pass};
 use super::people::People;
-use super::sessions::{self, Limits, Part};
+use super::sessions::{self, Part};
 use super::store::{Scratch, Store};
 use super::table::Table;
 use super::{Report, activity, clients, control, coverage, gap_table, silence, users};
 use crate::error::Result;
 use crate::lake::names::Names;
 use crate::lake::side::Side;
-use crate::lake::{AccessLog, Lake, Sieve};
+use crate::lake::{AccessLog, Lake, Sieve, Timeline};
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 
@@ -25,6 +26,25 @@ use std::collections::BTreeMap;
 pub struct Known {
     pub names: Names,
     pub side: Side,
+}
+
+impl Known {
+    /// What these reports need of it: only some speak of people.
+    pub fn of(lake: &Lake, reports: &[Report]) -> Result<Known> {
+        let speaks_of_people = |report: &Report| match report {
+            Report::Sessions | Report::Gaps | Report::Users | Report::Control => true,
+            Report::Clients | Report::Coverage | Report::Activity | Report::Silence => false,
+        };
+        if !reports.iter().any(speaks_of_people) {
+            let (names, side) = (Names::default(), lake.organizations()?);
+            return Ok(Known { names, side });
+        }
+        let (names, side) = rayon::join(|| lake.names(), || lake.side());
+        Ok(Known {
+            names: names?,
+            side: side?,
+        })
+    }
 }
 
 pub struct Found<'a> {
@@ -72,26 +92,26 @@ impl<'a> Found<'a> {
     fn take_log(&mut self, mut facts: Facts, known: &Known) -> Result<()> {
         let (lake, options) = (self.lake, self.options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
-        let log = lake.sightings(&facts.environment, options.evidence.kinds(), as_of)?;
+        let timeline = lake.timeline(&facts.environment, options.evidence.kinds(), as_of)?;
         let control = lake.control_rows(&facts.environment, as_of)?;
         let switched = Switched {
             log_start: facts.log_start,
             log_end: facts.log_end,
             control: &control,
         };
-        let gaps = gaps::find(&switched, |instants| log.last_up_to(instants))?;
+        let gaps = gaps::find(&switched, |instants| timeline.last_up_to(instants))?;
         let chosen = match self.asks(Report::Gaps) {
             true => gap_table::chosen(&facts, &gaps, options),
             false => Vec::new(),
         };
         let before = self.store.len();
         let windows = chosen.iter().map(|gap| gap.window).collect();
-        let (mut counters, witness) =
-            self.pass(&log, &facts, Witness::new(windows, facts.intervals.audit_interval_us))?;
+        let witness = Witness::new(windows, facts.intervals.audit_interval_us);
+        let log = self.log(timeline, &witness, facts.intervals)?;
+        let (mut counters, witness) = self.pass(&log, &facts, witness)?;
         facts.actors = log.into_actors();
         if self.asks(Report::Gaps) {
-            let evidence = witness.evidence();
-            self.add(Report::Gaps, gap_table::rows(lake, &facts, chosen, evidence)?);
+            self.add(Report::Gaps, gap_table::rows(lake, &facts, chosen, witness.evidence())?);
         }
         if self.asks(Report::Control) {
             self.add(Report::Control, control::rows(&facts, &control, options)?);
@@ -109,6 +129,20 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
+    /// What somebody has to see of the log.
+    fn log(&self, timeline: Timeline, witness: &Witness, intervals: Intervals) -> Result<AccessLog> {
+        // Changes extend sessions, but make none: how far back the access is that makes one, only the whole log tells.
+        let counts_all = |report: &Report| match report {
+            Report::Control => false,
+            Report::Gaps => self.options.evidence == Evidence::All,
+            _ => true,
+        };
+        match self.reports.iter().any(counts_all) {
+            true => timeline.log(),
+            false => timeline.near(&witness.near(intervals.session_gap_us))?.log(),
+        }
+    }
+
     /// Lets all who count see the accesses.
     fn pass(&mut self, log: &AccessLog, facts: &Facts, witness: Witness) -> Result<(Counters, Witness)> {
         let (tz, actors) = (self.options.tz, log.actors().len());
@@ -122,19 +156,18 @@ impl<'a> Found<'a> {
             seen: (self.asks(Report::Silence)).then(|| silence::Seen::new((facts.log_start, facts.log_end), tz)),
             watch: None,
         };
+        let cuts_sessions = [Report::Sessions, Report::Clients, Report::Gaps, Report::Users];
+        let running = || Running::new(facts.first_actor, actors, facts.intervals.session_gap_us, tz);
         let mut pass = Pass {
-            running: Running::new(facts.first_actor, actors, facts.intervals.session_gap_us, tz),
-            witness,
+            running: cuts_sessions.iter().any(|report| self.asks(*report)).then(running),
+            witness: witness.of_actors(actors),
             counters,
             store: self.reports.contains(&Report::Sessions).then_some(&mut self.store),
             options: self.options,
             ended: Vec::new(),
             sieve: Sieve::default(),
         };
-        // Control rows are all that the timeline of them needs.
-        if self.reports.iter().any(|report| *report != Report::Control) {
-            log.read(|sightings| pass.take(sightings))?;
-        }
+        log.read(|sightings| pass.take(sightings))?;
         pass.finish()
     }
 

@@ -10,6 +10,7 @@ use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use crate::lake::Lake;
+use crate::record::Kind;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::sync::{Arc, LazyLock};
@@ -102,6 +103,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 struct Row<'a> {
     gap: &'a Gap,
     evidence: Evidence,
+    accesses_inside: i64,
     changes_inside: i64,
 }
 
@@ -115,14 +117,17 @@ pub fn chosen<'g>(facts: &Facts, gaps: &'g [Gap], options: &Options) -> Vec<&'g 
 /// The rows of one environment, with the evidence for each gap.
 pub fn rows(lake: &Lake, facts: &Facts, gaps: Vec<&Gap>, evidence: Vec<Evidence>) -> Result<RecordBatch> {
     let windows: Vec<(i64, i64)> = gaps.iter().map(|gap| (gap.window.start, gap.window.end)).collect();
-    let changes = lake.changes_inside(&facts.environment, &windows)?;
+    let inside = |kind: Kind| lake.rows_inside(&facts.environment, kind, &windows);
+    let (accesses, changes) = rayon::join(|| inside(Kind::Access), || inside(Kind::Change));
+    let counted = accesses?.into_iter().zip(changes?);
     let rows: Vec<Row<'_>> = gaps
         .into_iter()
         .zip(evidence)
-        .zip(changes)
-        .map(|((gap, evidence), changes_inside)| Row {
+        .zip(counted)
+        .map(|((gap, evidence), (accesses_inside, changes_inside))| Row {
             gap,
             evidence,
+            accesses_inside,
             changes_inside,
         })
         .collect();
@@ -190,7 +195,7 @@ fn to_batch(facts: &Facts, rows: &[Row<'_>]) -> Result<RecordBatch> {
         text(&|row| name(&row.gap.started_by)),
         text(&|row| Some(row.gap.causes.clone())),
         number(&|row| row.gap.repeated_stops),
-        number(&|row| Some(row.evidence.accesses_inside)),
+        number(&|row| Some(row.accesses_inside)),
         number(&|row| Some(row.changes_inside)),
         number(&|row| Some(row.evidence.actors_before)),
         number(&|row| Some(row.evidence.sessions_cut)),

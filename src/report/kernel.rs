@@ -5,7 +5,7 @@
 //! the name of people who are not there, so where nobody came, changes alone are no session.
 
 use super::clock::LocalDates;
-use crate::lake::{By, NOBODY, Sightings};
+use crate::lake::{By, Sightings};
 use chrono_tz::Tz;
 
 /// Sightings of one actor with no pause longer than the session gap, at least one of them an access.
@@ -27,51 +27,56 @@ pub struct Session {
 /// No sighting has this instant.
 const NEVER: i64 = i64::MIN;
 
-/// The session each actor is in, or was in last.
-pub struct Running {
-    first_actor: u32,
-    gap_us: i64,
-    dates: LocalDates,
-    /// [`NEVER`] before the first sighting.
-    last_seen_on: Vec<i64>,
-    begun: Vec<Begun>,
-}
+impl Session {
+    /// Before anything is seen of an actor.
+    fn none(actor: u32) -> Session {
+        Session {
+            actor,
+            started_date: 0,
+            started_on: NEVER,
+            last_seen_on: NEVER,
+            web: 0,
+            web_services: 0,
+            changes: 0,
+            starts_with_change: true,
+            ends_with_change: true,
+        }
+    }
 
-#[derive(Clone, Copy)]
-struct Begun {
-    on: i64,
-    /// Of this session, once there was one.
-    first_access_on: i64,
-    /// Of all sessions; [`NEVER`] before the first.
-    last_access_on: i64,
-    date: i32,
-    /// In the order of [`By`].
-    sightings: [u32; 3],
-}
+    fn see(&mut self, on: i64, by: By) {
+        self.web += u32::from(by == By::Web);
+        self.web_services += u32::from(by == By::WebServices);
+        if by == By::Change {
+            self.changes += 1;
+            self.ends_with_change |= on > self.last_seen_on;
+        } else {
+            self.starts_with_change &= on > self.started_on;
+            self.ends_with_change = false;
+        }
+        self.last_seen_on = on;
+    }
 
-impl Begun {
-    fn accesses(&self) -> u32 {
-        self.sightings[By::Web as usize] + self.sightings[By::WebServices as usize]
+    /// Changes alone are no session.
+    fn has_access(&self) -> bool {
+        self.web > 0 || self.web_services > 0
     }
 }
 
-const NOT_BEGUN: Begun = Begun {
-    on: NEVER,
-    first_access_on: NEVER,
-    last_access_on: NEVER,
-    date: 0,
-    sightings: [0; 3],
-};
+/// The session each actor is in, or was in last.
+pub struct Running {
+    gap_us: i64,
+    dates: LocalDates,
+    sessions: Vec<Session>,
+}
 
 impl Running {
     /// Sessions bear the actors' numbers plus `first_actor`, so that actors of several environments stay apart.
     pub fn new(first_actor: u32, actor_count: usize, gap_us: i64, tz: Tz) -> Running {
+        let actors = first_actor..first_actor + actor_count as u32;
         Running {
-            first_actor,
             gap_us,
             dates: LocalDates::new(tz),
-            last_seen_on: vec![NEVER; actor_count],
-            begun: vec![NOT_BEGUN; actor_count],
+            sessions: actors.map(Session::none).collect(),
         }
     }
 
@@ -83,58 +88,27 @@ impl Running {
     pub fn take(&mut self, sightings: Sightings<'_>, ended: &mut Vec<Session>) {
         let rows = sightings.created_on.iter().zip(sightings.actor).zip(sightings.by);
         for ((&on, &actor), &by) in rows {
-            if actor == NOBODY {
+            // Nobody has no place.
+            let Some(session) = self.sessions.get_mut(actor as usize) else {
                 continue;
-            }
-            let place = actor as usize;
-            let last = std::mem::replace(&mut self.last_seen_on[place], on);
-            if on.saturating_sub(last) > self.gap_us {
-                ended.extend(self.session(place, last));
-                self.begun[place] = Begun {
-                    on,
-                    date: self.dates.day(on),
-                    last_access_on: self.begun[place].last_access_on,
-                    ..NOT_BEGUN
+            };
+            if on.saturating_sub(session.last_seen_on) > self.gap_us {
+                if session.has_access() {
+                    ended.push(*session);
+                }
+                *session = Session {
+                    started_on: on,
+                    started_date: self.dates.day(on),
+                    ..Session::none(session.actor)
                 };
             }
-            let begun = &mut self.begun[place];
-            if by != By::Change {
-                if begun.accesses() == 0 {
-                    begun.first_access_on = on;
-                }
-                begun.last_access_on = on;
-            }
-            begun.sightings[by as usize] += 1;
+            session.see(on, by);
         }
     }
 
     /// Ends the sessions that still run.
     pub fn finish(&self, ended: &mut Vec<Session>) {
-        let last_seen_on = self.last_seen_on.iter().enumerate();
-        ended.extend(last_seen_on.filter_map(|(place, &last)| self.session(place, last)));
-    }
-
-    /// How many different actors had an access at `from` or later.
-    pub fn seen_since(&self, from: i64) -> i64 {
-        let from = from.max(NEVER + 1);
-        self.begun.iter().filter(|begun| begun.last_access_on >= from).count() as i64
-    }
-
-    /// What has begun at an actor's place and was last seen then; changes alone are no session.
-    fn session(&self, place: usize, last_seen_on: i64) -> Option<Session> {
-        let begun = self.begun[place];
-        let [web, web_services, changes] = begun.sightings;
-        (begun.accesses() > 0).then(|| Session {
-            actor: self.first_actor + place as u32,
-            started_date: begun.date,
-            started_on: begun.on,
-            last_seen_on,
-            web,
-            web_services,
-            changes,
-            starts_with_change: begun.first_access_on != begun.on,
-            ends_with_change: begun.last_access_on != last_seen_on,
-        })
+        ended.extend(self.sessions.iter().filter(|session| session.has_access()));
     }
 }
 
@@ -158,6 +132,7 @@ pub fn overlap_us(windows: &[Window], from: i64, to: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::NOBODY;
     use proptest::prelude::*;
 
     /// All sessions, by actor and start, of accesses that come in pieces of at most `rows`.
@@ -257,18 +232,6 @@ mod tests {
         assert_eq!(overlap_us(&windows, 10, 20), 0);
         assert_eq!(overlap_us(&windows, 22, 22), 0);
         assert_eq!(overlap_us(&windows, -5, 50), 20);
-    }
-
-    #[test]
-    fn seen_since_counts_actors_once_and_never_nobody_or_who_has_not_come() {
-        let mut running = Running::new(0, 4, 5, Tz::UTC);
-        let sightings = Sightings {
-            created_on: &[0, 1, 1, 1, 1, 9],
-            actor: &[0, 1, 1, NOBODY, 2, 0],
-            by: &[By::Web, By::Web, By::WebServices, By::Web, By::Change, By::Change],
-        };
-        running.take(sightings, &mut Vec::new());
-        assert_eq!([i64::MIN, 0, 1, 2].map(|from| running.seen_since(from)), [2, 2, 1, 0]);
     }
 
     /// The rule, word by word, for one actor at a time.

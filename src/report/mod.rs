@@ -20,6 +20,7 @@
 
 mod activity;
 mod audited;
+mod bits;
 mod clients;
 pub mod clock;
 mod control;
@@ -33,6 +34,7 @@ mod found;
 mod gap_table;
 mod gaps;
 pub mod kernel;
+mod limits;
 pub mod model;
 pub mod options;
 mod pass;
@@ -127,10 +129,7 @@ impl Report {
 
 /// Computes the reports asked for, in that order. What has no room in memory goes to `scratch`.
 pub fn compute(lake: &Lake, reports: &[Report], options: &Options, scratch: &Scratch) -> Result<Vec<Table>> {
-    let known = Known {
-        names: lake.names()?,
-        side: lake.side()?,
-    };
+    let known = Known::of(lake, reports)?;
     let mut found = Found::new(lake, reports, options, scratch);
     let asked = |environment: &&String| options.environment.as_ref().is_none_or(|asked| asked == *environment);
     // Those that have users but no rows, too: their users are known, if nothing of them.

@@ -19,7 +19,8 @@ use crate::lake::{Accesses, Sieve, Sightings};
 const PIECE_ROWS: usize = 1 << 14;
 
 pub struct Pass<'s> {
-    pub running: Running,
+    /// Where somebody asks for sessions.
+    pub running: Option<Running>,
     pub witness: Witness,
     pub counters: Counters,
     /// Where a report asks for sessions.
@@ -63,70 +64,55 @@ impl Counters {
         }
     }
 
-    fn session_ended(&mut self, session: &Session) {
+    fn sessions_ended(&mut self, ended: &[Session]) {
         if let Some(daily) = &mut self.daily {
-            daily.session_ended(session);
+            ended.iter().for_each(|session| daily.session_ended(session));
         }
         if let Some(people) = &mut self.people {
-            people.session_ended(session.actor);
+            ended.iter().for_each(|session| people.session_ended(session.actor));
         }
         if let Some(watch) = &mut self.watch {
-            watch.session_ended(session);
+            ended.iter().for_each(|session| watch.session_ended(session));
         }
     }
 }
 
 impl Pass<'_> {
-    /// Takes the next sightings, stopping at each mark of the witness.
+    /// Takes the next sightings, piece by piece while they are near.
     pub fn take(&mut self, mut sightings: Sightings<'_>) -> Result<()> {
-        while let Some(&last) = sightings.created_on.last() {
-            let mark = self.witness.next_mark().filter(|mark| *mark <= last);
-            let rows = mark.map_or(sightings.len(), |mark| {
-                sightings.created_on.partition_point(|&on| on < mark)
-            });
-            let (mut before, rest) = sightings.split_at(rows);
-            while !before.is_empty() {
-                let (piece, later) = before.split_at(before.len().min(PIECE_ROWS));
-                self.see(piece)?;
-                before = later;
+        while !sightings.is_empty() {
+            let (piece, rest) = sightings.split_at(sightings.len().min(PIECE_ROWS));
+            if let Some(running) = &mut self.running {
+                running.take(piece, &mut self.ended);
             }
-            if mark.is_some() {
-                self.witness.look_around(&self.running);
-            }
+            let accesses = self.sieve.accesses(piece);
+            self.counters.take(accesses);
+            self.witness.saw(accesses);
+            self.tell_ended()?;
             sightings = rest;
         }
         Ok(())
     }
 
-    fn see(&mut self, piece: Sightings<'_>) -> Result<()> {
-        self.running.take(piece, &mut self.ended);
-        let accesses = self.sieve.accesses(piece);
-        self.counters.take(accesses);
-        self.witness.saw(accesses.len());
-        self.tell_ended()
-    }
-
     /// Ends the sessions that still run.
     pub fn finish(mut self) -> Result<(Counters, Witness)> {
-        while self.witness.next_mark().is_some() {
-            self.witness.look_around(&self.running);
+        if let Some(running) = &self.running {
+            running.finish(&mut self.ended);
         }
-        self.running.finish(&mut self.ended);
         self.tell_ended()?;
         Ok((self.counters, self.witness))
     }
 
     /// Tells everyone of the sessions that have ended.
     fn tell_ended(&mut self) -> Result<()> {
-        for session in self.ended.drain(..) {
-            self.witness.session_ended(session.last_seen_on);
-            self.counters.session_ended(&session);
-            if let Some(store) = &mut self.store
-                && is_chosen(&session, self.options)
-            {
-                store.add(session)?;
-            }
+        self.witness
+            .sessions_ended(self.ended.iter().map(|session| session.last_seen_on));
+        self.counters.sessions_ended(&self.ended);
+        if let Some(store) = &mut self.store {
+            let chosen = self.ended.iter().filter(|session| is_chosen(session, self.options));
+            chosen.into_iter().try_for_each(|session| store.add(*session))?;
         }
+        self.ended.clear();
         Ok(())
     }
 }

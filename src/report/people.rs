@@ -1,7 +1,7 @@
 //! What is counted of each actor while the accesses pass: when first and last seen, how often, by which client, in how
 //! many sessions.
 
-use crate::lake::{Accesses, NOBODY};
+use crate::lake::Accesses;
 
 /// What was seen of one actor; `None` is never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,37 +25,65 @@ impl Seen {
 
 pub struct People {
     first_actor: u32,
-    seen: Vec<Seen>,
+    seen: Vec<Counted>,
+    sessions: Vec<i64>,
 }
+
+/// What is touched by every access; [`NEVER`] before the first.
+#[derive(Clone, Copy)]
+struct Counted {
+    first_on: i64,
+    /// By client.
+    last_on: [i64; 2],
+    accesses: [i64; 2],
+}
+
+/// No access has this instant.
+const NEVER: i64 = i64::MIN;
 
 impl People {
     /// Sessions bear the actors' numbers plus `first_actor`.
     pub fn new(first_actor: u32, actor_count: usize) -> People {
+        let nothing = Counted {
+            first_on: NEVER,
+            last_on: [NEVER; 2],
+            accesses: [0; 2],
+        };
         People {
             first_actor,
-            seen: vec![Seen::default(); actor_count],
+            seen: vec![nothing; actor_count],
+            sessions: vec![0; actor_count],
         }
     }
 
     pub fn take(&mut self, accesses: Accesses<'_>) {
-        let rows = accesses.created_on.iter().zip(accesses.actor).zip(accesses.is_web);
-        for ((&on, &actor), &web) in rows {
-            if actor != NOBODY {
-                let client = usize::from(!web);
-                let seen = &mut self.seen[actor as usize];
-                seen.first_on.get_or_insert(on);
-                seen.last_on[client] = Some(on);
-                seen.accesses[client] += 1;
+        let rows = accesses.created_on.iter().zip(accesses.actor).zip(accesses.by);
+        for ((&on, &actor), &by) in rows {
+            // Nobody has no place.
+            let Some(seen) = self.seen.get_mut(actor as usize) else {
+                continue;
+            };
+            if seen.first_on == NEVER {
+                seen.first_on = on;
             }
+            seen.last_on[by as usize] = on;
+            seen.accesses[by as usize] += 1;
         }
     }
 
     pub fn session_ended(&mut self, actor: u32) {
-        self.seen[(actor - self.first_actor) as usize].sessions += 1;
+        self.sessions[(actor - self.first_actor) as usize] += 1;
     }
 
     /// By the place of the actor.
     pub fn finish(self) -> Vec<Seen> {
-        self.seen
+        let ever = |on: i64| (on != NEVER).then_some(on);
+        let seen = |(seen, sessions): (Counted, i64)| Seen {
+            first_on: ever(seen.first_on),
+            last_on: seen.last_on.map(ever),
+            accesses: seen.accesses,
+            sessions,
+        };
+        self.seen.into_iter().zip(self.sessions).map(seen).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! Sessions on their way from the order in which they end to the order of the report: by actor, then start.
 //!
-//! They are held in memory; when that is full, they are sorted and written, as a *run*, behind those that already are
-//! in one file without a name. An actor's sessions end in order of time, so those of an earlier run stand before those
-//! of a later one, and merging the runs needs no comparison but of actors.
+//! They are held in memory; when that is full, they are written in order, as a *run*, behind those that already are
+//! in one file without a name. An actor's sessions end in order of time, so nothing is compared but actors: sessions of a
+//! few actors are held together and counted into their places, and those of an earlier run stand before later ones.
 //!
 //! Example: with room for three, sessions that end in the order a1 b1 a2 | b2 a3 make the runs [a1 a2 b1] [a3 b2], and
 //! a1 a2 a3 b1 b2 come out.
@@ -10,7 +10,6 @@
 use super::kernel::Session;
 use crate::disk;
 use crate::error::{AtPath, Result};
-use rayon::prelude::*;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -36,7 +35,7 @@ impl Scratch {
     pub fn new(dir: impl Into<PathBuf>) -> Scratch {
         Scratch {
             dir: dir.into(),
-            memory_bytes: 96 << 20,
+            memory_bytes: 256 << 20,
         }
     }
 }
@@ -44,9 +43,54 @@ impl Scratch {
 /// Takes sessions, those of one actor in order of time.
 pub struct Store {
     scratch: Scratch,
-    held: Vec<Session>,
+    held: Vec<Few>,
+    count: usize,
     file: Option<File>,
     runs: Vec<Range<u64>>,
+}
+
+/// Actors whose sessions are held together: so few that these are put in order where they are near.
+const FEW_ACTORS: usize = 64;
+
+/// Sessions of a few actors, as they came, in pieces: what grows is never moved.
+#[derive(Default)]
+struct Few(Vec<Vec<Session>>);
+
+/// Sessions in a piece.
+const PIECE_SESSIONS: usize = 128;
+
+impl Few {
+    fn add(&mut self, session: Session) {
+        match self.0.last_mut() {
+            Some(piece) if piece.len() < PIECE_SESSIONS => piece.push(session),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE_SESSIONS);
+                piece.push(session);
+                self.0.push(piece);
+            }
+        }
+    }
+
+    /// By actor; those of one stay in their order.
+    fn in_order(&self) -> Vec<Session> {
+        let place = |session: &Session| session.actor as usize % FEW_ACTORS;
+        let mut places = [0; FEW_ACTORS];
+        self.0.iter().flatten().for_each(|session| places[place(session)] += 1);
+        let mut before = 0;
+        for place in &mut places {
+            before += std::mem::replace(place, before);
+        }
+        let mut found = Vec::new();
+        if let Some(any) = self.0.first().and_then(|piece| piece.first()) {
+            found.resize(before, *any);
+        }
+        for session in self.0.iter().flatten() {
+            let next = &mut places[place(session)];
+            found[*next] = *session;
+            *next += 1;
+        }
+        found
+    }
 }
 
 impl Store {
@@ -54,13 +98,14 @@ impl Store {
         Store {
             scratch: scratch.clone(),
             held: Vec::new(),
+            count: 0,
             file: None,
             runs: Vec::new(),
         }
     }
 
     pub fn len(&self) -> usize {
-        self.written() as usize + self.held.len()
+        self.written() as usize + self.count
     }
 
     fn written(&self) -> u64 {
@@ -68,19 +113,15 @@ impl Store {
     }
 
     pub fn add(&mut self, session: Session) -> Result<()> {
-        if self.held.len() == self.room() {
+        if self.count == self.room() {
             self.write_run()?;
         }
-        if self.held.len() == self.held.capacity() {
-            // Doubling, but never beyond the room.
-            let more = self
-                .held
-                .len()
-                .clamp(1 << 10, 1 << 30)
-                .min(self.room() - self.held.len());
-            self.held.reserve_exact(more);
+        let few = session.actor as usize / FEW_ACTORS;
+        if few >= self.held.len() {
+            self.held.resize_with(few + 1, Few::default);
         }
-        self.held.push(session);
+        self.held[few].add(session);
+        self.count += 1;
         Ok(())
     }
 
@@ -88,36 +129,26 @@ impl Store {
         (self.scratch.memory_bytes / RECORD).max(1)
     }
 
-    fn sort(&mut self) {
-        // No two sessions are equal in both.
-        self.held
-            .par_sort_unstable_by_key(|session| (session.actor, session.started_on));
-    }
-
     fn write_run(&mut self) -> Result<()> {
-        self.sort();
         let file = match self.file.take() {
             Some(file) => file,
             None => disk::unnamed(&self.scratch.dir)?,
         };
         let start = self.written();
         let mut sink = BufWriter::with_capacity(1 << 20, &file);
-        let written = self
-            .held
-            .iter()
-            .try_for_each(|session| sink.write_all(&to_bytes(session)));
+        let mut held = self.held.drain(..).flat_map(|few| few.in_order());
+        let written = held.try_for_each(|session| sink.write_all(&to_bytes(&session)));
+        drop(held);
         let flushed = written.and_then(|()| sink.flush());
         flushed.at_path(&self.scratch.dir, "sessions cannot be written to a temporary file")?;
         drop(sink);
-        self.runs.push(start..start + self.held.len() as u64);
-        self.held.clear();
+        self.runs.push(start..start + self.count as u64);
+        self.count = 0;
         self.file = Some(file);
         Ok(())
     }
 
-    pub fn finish(mut self) -> Stored {
-        self.sort();
-        self.held.shrink_to_fit();
+    pub fn finish(self) -> Stored {
         Stored {
             dir: self.scratch.dir,
             held: self.held,
@@ -130,7 +161,7 @@ impl Store {
 /// All sessions, to be read in order, as often as needed.
 pub struct Stored {
     dir: PathBuf,
-    held: Vec<Session>,
+    held: Vec<Few>,
     file: Option<Mutex<File>>,
     runs: Vec<Range<u64>>,
 }
@@ -146,7 +177,9 @@ impl Stored {
         InOrder {
             stored: self,
             cursors: written.collect(),
-            held: &self.held,
+            unordered: &self.held,
+            held: Vec::new(),
+            place: 0,
         }
     }
 
@@ -190,7 +223,10 @@ impl Cursor {
 pub struct InOrder<'s> {
     stored: &'s Stored,
     cursors: Vec<Cursor>,
-    held: &'s [Session],
+    /// Held sessions still to be put in order; those that are, and how many of them are gone.
+    unordered: &'s [Few],
+    held: Vec<Session>,
+    place: usize,
 }
 
 impl InOrder<'_> {
@@ -200,9 +236,10 @@ impl InOrder<'_> {
         for cursor in &mut self.cursors {
             cursor.fill(self.stored)?;
         }
+        self.fill();
         while found.len() < count {
-            let rests = self.cursors.iter().map(Cursor::rest).chain([self.held]);
-            let actors = rests.filter_map(|rest| rest.first()).map(|session| session.actor);
+            let read = self.cursors.iter().filter_map(|cursor| cursor.rest().first());
+            let actors = read.chain(self.rest().first()).map(|session| session.actor);
             let Some(actor) = actors.min().filter(|actor| *actor < actors_end) else {
                 break;
             };
@@ -216,10 +253,23 @@ impl InOrder<'_> {
                     }
                 }
             }
-            let taken = take_of(self.held, actor, count, &mut found);
-            self.held = &self.held[taken..];
+            self.place += take_of(&self.held[self.place..], actor, count, &mut found);
+            self.fill();
         }
         Ok(found)
+    }
+
+    fn rest(&self) -> &[Session] {
+        &self.held[self.place..]
+    }
+
+    /// Puts the next held ones in order when the last are gone. An actor's are together.
+    fn fill(&mut self) {
+        while self.rest().is_empty()
+            && let Some((few, others)) = self.unordered.split_first()
+        {
+            (self.held, self.place, self.unordered) = (few.in_order(), 0, others);
+        }
     }
 }
 

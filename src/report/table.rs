@@ -30,6 +30,11 @@ pub trait Rows: Send + Sync {
 
     fn batches(&self) -> Batches<'_>;
 
+    /// The same rows, but texts may come as keys into a list of texts.
+    fn keyed(&self) -> Batches<'_> {
+        self.batches()
+    }
+
     /// The environment of all rows, if there is just one.
     fn only_environment(&self) -> Option<String>;
 }
@@ -105,6 +110,15 @@ impl Table {
     pub fn chunks(&self, rows: usize) -> impl Iterator<Item = error::Result<Vec<RecordBatch>>> + Send {
         Chunks {
             batches: self.batches(),
+            rest: None,
+            rows: rows.max(1),
+        }
+    }
+
+    /// The same, but texts may come as keys into a list of texts.
+    pub fn keyed_chunks(&self, rows: usize) -> impl Iterator<Item = error::Result<Vec<RecordBatch>>> + Send {
+        Chunks {
+            batches: self.rows.keyed(),
             rest: None,
             rows: rows.max(1),
         }

@@ -8,10 +8,12 @@
 //! `sessions.parquet`, `sessions.csv`, `clients.parquet` and so on.
 
 pub mod csv;
+mod encode;
 pub mod json;
 mod layout;
 pub mod parquet;
 pub mod publish;
+mod runs;
 mod spell;
 pub mod text;
 

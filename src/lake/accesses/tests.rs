@@ -3,9 +3,11 @@
 use super::*;
 use crate::columns;
 use crate::disk::Disk;
+use crate::lake::Lake;
 use crate::lake::around::{Asked, AuditRow};
-use crate::lake::file::ParquetFile;
-use crate::lake::manifest::{DataFile, Manifest};
+use crate::lake::file::{Footer, ParquetFile};
+use crate::lake::manifest::{AuditFile, DataFile, Manifest};
+use crate::record::Kind;
 use arrow::array::{Int32Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use proptest::prelude::*;
@@ -59,6 +61,12 @@ fn lake(home: &TempDir, files: &[Vec<Vec<Row>>]) -> Lake {
     }
 }
 
+/// The accesses of an environment.
+fn log_of(lake: &Lake, environment: &str) -> AccessLog {
+    let timeline = lake.timeline(environment, &[Kind::Access], i64::MAX);
+    timeline.and_then(Timeline::log).expect("a lake")
+}
+
 fn read(log: &AccessLog) -> Vec<(i64, By, Option<String>)> {
     let mut found = Vec::new();
     log.read(|piece| {
@@ -80,7 +88,7 @@ fn actors_are_numbers_in_byte_order_whatever_row_group_names_them_and_nobody_is_
     let home = tempfile::tempdir().expect("a temporary folder");
     let groups = vec![vec![row(1, 64, 2), row(2, 65, 0)], vec![row(3, 64, 1), row(3, 65, 2)]];
     let lake = lake(&home, &[groups]);
-    let log = lake.access_log("e", i64::MAX).expect("a lake");
+    let log = log_of(&lake, "e");
     assert_eq!(log.actors(), ["actor 1", "actor 2"]);
     let mut numbers = Vec::new();
     let taken = log.read(|piece| {
@@ -91,14 +99,14 @@ fn actors_are_numbers_in_byte_order_whatever_row_group_names_them_and_nobody_is_
     assert_eq!(numbers, [1, NOBODY, 0, 1]);
     let actors: Vec<String> = lake.actors("e").expect("a lake").into_iter().collect();
     assert_eq!(actors, log.actors());
-    assert!(lake.access_log("other", i64::MAX).expect("none").actors().is_empty());
+    assert!(log_of(&lake, "other").actors().is_empty());
 }
 
-/// A dictionary has room for 1 MiB: here the first pages point into it and the later ones hold their texts themselves.
+/// A dictionary of actors has room for 16 MiB: here the first pages point into it and the later ones hold their texts themselves.
 #[test]
 fn actors_that_have_no_room_in_a_dictionary_are_found_and_numbered_too() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let name = |number: usize| format!("actor {number:060}");
+    let name = |number: usize| format!("actor {number:0500}");
     let rows: Vec<Row> = (0..40_000)
         .map(|number| (number as i64, 64, Some(name(number))))
         .collect();
@@ -111,7 +119,7 @@ fn actors_that_have_no_room_in_a_dictionary_are_found_and_numbered_too() {
     assert_eq!(footers.each_ref().map(is_whole), [false, true]);
     assert_eq!(footers[0].distinct(0, "actor_id").expect("texts").len(), 40_000);
     assert_eq!(footers[1].distinct(0, "actor_id").expect("texts").len(), 7);
-    let log = lake.access_log("e", i64::MAX).expect("a lake");
+    let log = log_of(&lake, "e");
     assert_eq!(log.actors().len(), 40_000);
     let mut found = read(&log);
     found.sort();
@@ -126,7 +134,7 @@ fn actors_that_have_no_room_in_a_dictionary_are_found_and_numbered_too() {
 fn a_file_that_is_not_sorted_is_read_in_order_all_the_same() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let lake = lake(&home, &[vec![vec![row(5, 64, 1), row(1, 65, 2), row(3, 64, 0)]]]);
-    let found = read(&lake.access_log("e", i64::MAX).expect("a lake"));
+    let found = read(&log_of(&lake, "e"));
     assert_eq!(found.iter().map(|row| row.0).collect::<Vec<_>>(), [1, 3, 5]);
     assert_eq!(found[0], (1, By::WebServices, Some("actor 2".to_owned())));
 }
@@ -135,7 +143,7 @@ fn a_file_that_is_not_sorted_is_read_in_order_all_the_same() {
 fn the_reader_s_failure_ends_the_stream() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let lake = lake(&home, &[vec![vec![row(1, 64, 1)], vec![row(2, 64, 1)]]]);
-    let mut log = lake.access_log("e", i64::MAX).expect("a lake");
+    let mut log = log_of(&lake, "e");
     log.wave_rows = 1;
     let mut calls = 0;
     let failed = log.read(|_| {
@@ -173,7 +181,8 @@ proptest! {
         let home = tempfile::tempdir().expect("a temporary folder");
         let lake = lake(&home, &files);
         let kinds: &[Kind] = if with_changes { &[Kind::Access, Kind::Change] } else { &[Kind::Access] };
-        let mut log = lake.sightings("e", kinds, as_of).expect("a lake");
+        let timeline = lake.timeline("e", kinds, as_of).expect("a lake");
+        let mut log = timeline.log().expect("a disk");
         log.wave_rows = wave_rows;
         let mut found = read(&log);
         prop_assert!(found.is_sorted_by_key(|row| row.0));
@@ -188,11 +197,11 @@ proptest! {
     #[test]
     fn the_last_access_up_to_an_instant_is_that_of_all_rows(files in files(), instants in prop::collection::vec(-1i64..42, 0..5)) {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let log = lake(&home, &files).sightings("e", &Kind::ALL, i64::MAX).expect("a lake");
+        let timeline = lake(&home, &files).timeline("e", &Kind::ALL, i64::MAX).expect("a lake");
         let accesses = || files.iter().flatten().flatten().filter(|row| row.1 != 2);
         let rows = || accesses().map(|row| row.0);
         let expected: Vec<Option<i64>> = instants.iter().map(|at| rows().filter(|on| on <= at).max()).collect();
-        prop_assert_eq!(log.last_up_to(&instants).expect("a disk"), expected);
+        prop_assert_eq!(timeline.last_up_to(&instants).expect("a disk"), expected);
     }
 
     #[test]

@@ -8,10 +8,11 @@ use super::super::found::Known;
 use super::super::gap_table;
 use super::super::gaps::{self, Gap, Scope, Switched};
 use super::super::kernel::{Running, Session, Window};
+use super::super::limits::Limits;
 use super::super::options::{Evidence, Options};
 use super::super::pass::{Counters, Pass};
 use super::super::people::People;
-use super::super::sessions::{self, Limits};
+use super::super::sessions;
 use super::super::users::{self, Verdict};
 use super::record::Record;
 use super::say::Clock;
@@ -52,7 +53,7 @@ impl<'a> Case<'a> {
     ) -> Result<Case<'a>> {
         let mut facts = Facts::of(lake, environment, &known.names, &known.side, options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
-        let log = lake.sightings(environment, options.evidence.kinds(), as_of)?;
+        let timeline = lake.timeline(environment, options.evidence.kinds(), as_of)?;
         let control = match facts.has_log {
             true => lake.control_rows(environment, as_of)?,
             false => Vec::new(),
@@ -62,7 +63,8 @@ impl<'a> Case<'a> {
             log_end: facts.log_end,
             control: &control,
         };
-        let gaps = gaps::find(&switched, |instants| log.last_up_to(instants))?;
+        let gaps = gaps::find(&switched, |instants| timeline.last_up_to(instants))?;
+        let log = timeline.log()?;
         let (audited, limits) = (Audited::new(&facts, &gaps), Limits::new(&facts, &gaps));
         let verdict = Verdict::new(&audited, options);
         let chosen = gap_table::chosen(&facts, &gaps, options);
@@ -77,8 +79,8 @@ impl<'a> Case<'a> {
             ..Counters::default()
         };
         let mut pass = Pass {
-            running: Running::new(0, actors, facts.intervals.session_gap_us, options.tz),
-            witness: Witness::new(windows, facts.intervals.audit_interval_us),
+            running: Some(Running::new(0, actors, facts.intervals.session_gap_us, options.tz)),
+            witness: Witness::new(windows, facts.intervals.audit_interval_us).of_actors(actors),
             counters,
             store: None,
             options,

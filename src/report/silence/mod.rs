@@ -36,7 +36,7 @@ use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
 use crate::lake::{Control, Lake};
-use crate::record::ACTION_LOG_DELETION;
+use crate::record::{ACTION_LOG_DELETION, Kind};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use cause::Cause;
@@ -144,7 +144,7 @@ pub fn rows(
         .collect();
     let windows: Vec<Window> = judged.iter().map(|row| row.silence.window).collect();
     let pairs: Vec<(i64, i64)> = windows.iter().map(|window| (window.start, window.end)).collect();
-    let changes = lake.changes_inside(&facts.environment, &pairs)?;
+    let changes = lake.rows_inside(&facts.environment, Kind::Change, &pairs)?;
     let causes = cause::of(lake, &facts.environment, &judged, &deletions)?;
     to_batch(facts, &judged, (changes, causes))
 }

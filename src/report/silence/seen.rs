@@ -186,6 +186,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::By;
 
     const MINUTE: i64 = 60_000_000;
 
@@ -194,7 +195,7 @@ mod tests {
         seen.take(Accesses {
             created_on: on,
             actor: &vec![0; on.len()],
-            is_web: &vec![true; on.len()],
+            by: &vec![By::Web; on.len()],
         });
         seen
     }

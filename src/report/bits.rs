@@ -1,0 +1,48 @@
+//! A set of actors, a bit for the place of each: so little that what is asked for every access stays near.
+
+/// A set of places below a count.
+#[derive(Debug, Clone)]
+pub struct Bits(Vec<u64>);
+
+impl Bits {
+    pub fn new(count: usize) -> Bits {
+        Bits(vec![0; count.div_ceil(64)])
+    }
+
+    /// Whether the place was not in the set. One beyond the count, as that of nobody, never is.
+    pub fn insert(&mut self, place: u32) -> bool {
+        let Some(word) = self.0.get_mut(place as usize / 64) else {
+            return false;
+        };
+        let bit = 1 << (place % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    pub fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::NOBODY;
+
+    #[test]
+    fn a_place_is_new_once_and_nobody_never() {
+        let mut bits = Bits::new(65);
+        assert_eq!(
+            [0, 64, 64, 0, 63, NOBODY].map(|place| bits.insert(place)),
+            [true, true, false, false, true, false]
+        );
+        assert_eq!(bits.len(), 3);
+        bits.clear();
+        assert!(bits.len() == 0 && bits.insert(64));
+    }
+}
