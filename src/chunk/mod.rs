@@ -1,5 +1,5 @@
-//! Parquet column chunks, encoded by us: values come one at a time, are kept as codes into a dictionary or PLAIN, and
-//! leave as compressed pages.
+//! Parquet column chunks, encoded by us: values come one at a time ([`TextChunk`] and its like) or as a page's worth
+//! ([`Pages`]), are kept as codes into a dictionary or PLAIN, and leave as compressed pages.
 //!
 //! ```text
 //! value ─▶ codes, or PLAIN bytes ──20 000 rows──▶ page ─zstd─▶ pages … ──▶ [dictionary page] pages ─▶ row group
@@ -19,8 +19,8 @@ mod pages;
 mod text;
 
 pub use bits::BitChunk;
-pub use number::NumberChunk;
-pub use pages::Finished;
+pub use number::{NumberChunk, put_codes};
+pub use pages::{Finished, Pages};
 pub use text::TextChunk;
 
 /// A text, known by a number where it has one: equal numbers are equal texts, and no text comes both ways.
@@ -36,6 +36,9 @@ pub const SPELLED_BYTES: usize = 36;
 
 /// The text of a number.
 pub type Spell = fn(u128) -> [u8; SPELLED_BYTES];
+
+/// The level of all files. Level 3 made a file of 3 M sessions 10 % smaller (50.9 MB) and took half again as long (0.46 s).
+pub const ZSTD_LEVEL: i32 = 1;
 
 /// The most rows of a page.
 const PAGE_ROWS: usize = 20_000;

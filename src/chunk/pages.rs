@@ -1,7 +1,7 @@
 //! What all columns have in common: nulls, full pages, where they lie, and the chunk's metadata.
 
 use super::hybrid;
-use super::{PAGE_BYTES, PAGE_ROWS};
+use super::{PAGE_BYTES, PAGE_ROWS, ZSTD_LEVEL};
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
@@ -13,9 +13,6 @@ use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, Trac
 use parquet::schema::types::ColumnDescPtr;
 use std::io::Write;
 use zstd::bulk::Compressor;
-
-/// The level of all files: see the properties of the lake's files and of reports.
-const ZSTD_LEVEL: i32 = 1;
 
 /// Levels, sizes and places of a chunk's pages.
 pub struct Pages {
@@ -87,6 +84,24 @@ impl Pages {
         if self.nulls > 0 {
             self.levels.resize(self.rows, 1);
         }
+    }
+
+    /// Notes rows, each of which has a value (1) or none (0).
+    pub fn levels(&mut self, levels: &[u8]) {
+        let nulls = levels.iter().filter(|&&level| level == 0).count();
+        if self.nulls == 0 && nulls > 0 {
+            self.levels.resize(self.rows, 1);
+        }
+        if self.nulls + nulls > 0 {
+            self.levels.extend_from_slice(levels);
+        }
+        self.nulls += nulls;
+        self.rows += levels.len();
+    }
+
+    /// How many rows of the page under way have a value.
+    pub fn present(&self) -> usize {
+        self.rows - self.nulls
     }
 
     /// How many more rows the page under way takes.

@@ -5,6 +5,7 @@
 
 use super::content::Content;
 use super::schema;
+use crate::chunk::ZSTD_LEVEL;
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Error, Result};
 use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchReader};
@@ -44,7 +45,7 @@ const DISTINCT_COLUMNS: [&str; 6] = [
 ];
 
 fn properties(group_bytes: usize) -> Result<WriterProperties> {
-    let level = ZstdLevel::try_new(1).at_path(Path::new("zstd"), "the compression level is unknown")?;
+    let level = ZstdLevel::try_new(ZSTD_LEVEL).at_path(Path::new("zstd"), "the compression level is unknown")?;
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(level))

@@ -4,26 +4,18 @@
 //! A key already says which text it is, and most numbers are small, so a value finds its place in the dictionary by an
 //! index; nothing is hashed but a few. Instants hardly repeat and stay PLAIN, as do numbers of too many values.
 //!
-//! Words: a *code* is a value's place in the dictionary of its chunk, in order of first occurrence. Codes and levels are
-//! written as *runs*: one value and how often it repeats, or values packed into some bits each, eight together.
+//! Words: a *code* is a value's place in the dictionary of its chunk, in order of first occurrence. Values that come one
+//! at a time, and texts that are no keys, are for [`crate::chunk`].
 
-use super::runs;
+use crate::chunk::{Finished, Pages, put_codes};
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
-use parquet::column::writer::ColumnCloseResult;
+use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
-use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
+use parquet::errors::Result;
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use std::collections::HashMap;
-use std::io::Write;
-use std::ops::Range;
-use zstd::bulk::Compressor;
 
 /// Rows of a data page.
 const PAGE_ROWS: usize = 1 << 16;
@@ -34,32 +26,8 @@ const NEAR: usize = 1 << 17;
 /// A dictionary of more numbers would be ballast.
 const MOST_NUMBERS: usize = 1 << 16;
 
-/// A column chunk, ready to be written.
-pub struct Encoded {
-    bytes: Bytes,
-    close: ColumnCloseResult,
-}
-
-impl Encoded {
-    fn of(bytes: Bytes, rows: u64, metadata: ColumnChunkMetaData) -> Encoded {
-        let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
-            rows_written: rows,
-            metadata,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        };
-        Encoded { bytes, close }
-    }
-
-    pub fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
-        group.append_column(&self.bytes, self.close)
-    }
-}
-
 /// The column chunk of arrays of one type, if it is one that is encoded here.
-pub fn encode(column: &ColumnDescPtr, arrays: &[ArrayRef], zstd_level: i32) -> Option<Result<Encoded>> {
+pub fn encode(column: &ColumnDescPtr, arrays: &[ArrayRef]) -> Option<Result<Finished>> {
     let values = match arrays.first()?.data_type() {
         DataType::Dictionary(..) => texts(arrays)?,
         DataType::Int64 => numbers::<Int64Type>(arrays, |least, most, nulls| {
@@ -70,7 +38,7 @@ pub fn encode(column: &ColumnDescPtr, arrays: &[ArrayRef], zstd_level: i32) -> O
         DataType::Timestamp(..) => instants(arrays),
         _ => return None,
     };
-    Some(chunk(column, &Levels::of(arrays), values, zstd_level))
+    Some(chunk(column, &Levels::of(arrays), &values))
 }
 
 fn of_32_bits(least: Option<i32>, most: Option<i32>, nulls: u64) -> Statistics {
@@ -99,7 +67,7 @@ struct Content {
 struct Levels {
     rows: usize,
     /// One or zero a row, where one row has none.
-    defined: Option<Vec<u32>>,
+    defined: Option<Vec<u8>>,
 }
 
 impl Levels {
@@ -109,7 +77,7 @@ impl Levels {
             let mut defined = Vec::new();
             for array in arrays {
                 match array.nulls() {
-                    Some(nulls) => defined.extend(nulls.iter().map(u32::from)),
+                    Some(nulls) => defined.extend(nulls.iter().map(u8::from)),
                     None => defined.resize(defined.len() + array.len(), 1),
                 }
             }
@@ -264,126 +232,44 @@ fn coded<T: Copy + Into<i64>>(values: &[T], least: i64, most: i64) -> Option<(Ve
     Some((codes, different))
 }
 
-/// Bytes of pages, and what a chunk's metadata says of them.
-struct Pages {
-    sink: TrackedWrite<Vec<u8>>,
-    compressor: Compressor<'static>,
-    uncompressed: i64,
-    stats: Vec<PageEncodingStats>,
-}
-
-impl Pages {
-    /// Writes a page whose body is `body`, compressed.
-    fn write(&mut self, body: &[u8], page: impl FnOnce(Bytes) -> Page) -> Result<()> {
-        let compressed = self.compressor.compress(body)?;
-        let page = CompressedPage::new(page(compressed.into()), body.len());
-        let (page_type, encoding) = (page.page_type(), page.encoding());
-        let written = SerializedPageWriter::new(&mut self.sink).write_page(page)?;
-        self.uncompressed += written.uncompressed_size as i64;
-        match self.stats.last_mut() {
-            Some(last) if last.page_type == page_type => last.count += 1,
-            _ => self.stats.push(PageEncodingStats {
-                page_type,
-                encoding,
-                count: 1,
-            }),
-        }
-        Ok(())
-    }
-}
-
-impl Content {
-    /// The body of a data page: the levels, if there may be nulls, and the values from `given` on of so many rows. Says
-    /// how many values it holds.
-    fn body(&self, levels: &Levels, rows: Range<usize>, given: usize, is_optional: bool, body: &mut Vec<u8>) -> usize {
-        body.clear();
-        let defined = levels.defined.as_ref().map(|defined| &defined[rows.clone()]);
-        let count = defined.map_or(rows.len(), |defined| defined.iter().sum::<u32>() as usize);
-        if is_optional {
-            body.extend_from_slice(&[0; 4]);
-            match defined {
-                Some(defined) => runs::put(defined, 1, body),
-                None => runs::put_repeated(1, rows.len(), 1, body),
-            }
-            let length = body.len() as u32 - 4;
-            body[..4].copy_from_slice(&length.to_le_bytes());
-        }
-        let values = given..given + count;
-        match &self.values {
-            Values::Plain { bytes, width } => body.extend_from_slice(&bytes[values.start * width..values.end * width]),
-            Values::Coded { codes, dictionary } => {
-                let width = runs::width(dictionary.count.saturating_sub(1) as u32);
-                body.push(width as u8);
-                runs::put(&codes[values], width, body);
-            }
-        }
-        count
-    }
-
-    fn encoding(&self) -> Encoding {
-        match self.values {
-            Values::Coded { .. } => Encoding::RLE_DICTIONARY,
-            Values::Plain { .. } => Encoding::PLAIN,
-        }
-    }
-}
-
-fn chunk(column: &ColumnDescPtr, levels: &Levels, content: Content, zstd_level: i32) -> Result<Encoded> {
-    let compressor = Compressor::new(zstd_level).map_err(|cause| ParquetError::External(Box::new(cause)))?;
-    let mut pages = Pages {
-        sink: TrackedWrite::new(Vec::new()),
-        compressor,
-        uncompressed: 0,
-        stats: Vec::new(),
-    };
-    if let Values::Coded { dictionary, .. } = &content.values {
-        pages.write(&dictionary.bytes, |buf| Page::DictionaryPage {
-            buf,
-            num_values: dictionary.count as u32,
-            encoding: Encoding::PLAIN,
-            is_sorted: false,
-        })?;
-    }
-    let data_offset = pages.sink.bytes_written() as i64;
-    let is_optional = column.max_def_level() > 0;
-    let (mut given, mut body) = (0, Vec::new());
+fn chunk(column: &ColumnDescPtr, levels: &Levels, content: &Content) -> Result<Finished> {
+    let mut pages = Pages::new(column.clone())?;
+    let mut given = 0;
     for start in (0..levels.rows).step_by(PAGE_ROWS) {
         let rows = start..levels.rows.min(start + PAGE_ROWS);
-        let num_values = rows.len() as u32;
-        given += content.body(levels, rows, given, is_optional, &mut body);
-        pages.write(&body, |buf| Page::DataPage {
-            buf,
-            num_values,
-            encoding: content.encoding(),
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        })?;
+        match &levels.defined {
+            None => pages.values(rows.len()),
+            Some(defined) => pages.levels(&defined[rows]),
+        }
+        let values = given..given + pages.present();
+        given = values.end;
+        match &content.values {
+            Values::Plain { bytes, width } => {
+                let bytes = &bytes[values.start * width..values.end * width];
+                pages.end_page(Encoding::PLAIN, |body| body.extend_from_slice(bytes))?;
+            }
+            Values::Coded { codes, dictionary } => {
+                pages.end_page(Encoding::RLE_DICTIONARY, |body| {
+                    put_codes(&codes[values], dictionary.count, body)
+                })?;
+            }
+        }
     }
-    let has_dictionary = data_offset > 0;
-    let mut encodings = vec![Encoding::PLAIN, Encoding::RLE];
-    encodings.extend(has_dictionary.then_some(Encoding::RLE_DICTIONARY));
-    let bytes = Bytes::from(pages.sink.into_inner()?);
-    let metadata = ColumnChunkMetaData::builder(column.clone())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(zstd_level)?))
-        .set_encodings(encodings)
-        .set_page_encoding_stats(pages.stats)
-        .set_total_compressed_size(bytes.len() as i64)
-        .set_total_uncompressed_size(pages.uncompressed)
-        .set_num_values(levels.rows as i64)
-        .set_data_page_offset(data_offset)
-        .set_dictionary_page_offset(has_dictionary.then_some(0))
-        .set_statistics(content.statistics)
-        .build()?;
-    Ok(Encoded::of(bytes, levels.rows as u64, metadata))
+    let dictionary = match &content.values {
+        Values::Coded { dictionary, .. } => (dictionary.bytes.as_slice(), dictionary.count),
+        Values::Plain { .. } => (&[][..], 0),
+    };
+    pages.finish(dictionary, |_| content.statistics.clone(), None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow::array::{DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray};
+    use bytes::Bytes;
     use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::file::metadata::ColumnChunkMetaData;
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -402,7 +288,7 @@ mod tests {
             .expect("a writer");
         let column = file.schema_descr().column(0);
         let mut group = file.next_row_group().expect("memory");
-        encode(&column, arrays, 1)
+        encode(&column, arrays)
             .expect("a type")
             .expect("memory")
             .append_to(&mut group)

@@ -13,7 +13,6 @@ pub mod json;
 mod layout;
 pub mod parquet;
 pub mod publish;
-mod runs;
 mod spell;
 pub mod text;
 

@@ -11,7 +11,8 @@
 //!   file reads back with the same schema, and a second statement of the schema is one that readers can get wrong.
 //! - The writer's name (`created_by`) is arrow's default: readers look there for the known faults of writers.
 
-use super::encode::{self, Encoded};
+use super::encode;
+use crate::chunk::{Finished, ZSTD_LEVEL};
 use crate::report::table::Table;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field};
@@ -28,8 +29,6 @@ use rayon::prelude::*;
 use std::io::Write;
 
 const ROWS_PER_GROUP: usize = 256 * 1024;
-/// Level 3 made a file of 3 M sessions 10 % smaller (50.9 MB) and took half again as long (0.46 s).
-const ZSTD_LEVEL: i32 = 1;
 
 /// Writes one table as a whole file.
 pub fn write(table: &Table, settings: &[(String, String)], sink: impl Write + Send) -> Result<()> {
@@ -68,7 +67,7 @@ pub fn write(table: &Table, settings: &[(String, String)], sink: impl Write + Se
 
 /// An encoded column of a row group.
 enum Chunk {
-    Ours(Encoded),
+    Ours(Finished),
     Arrow(ArrowColumnChunk),
 }
 
@@ -77,7 +76,7 @@ fn append<W: Write + Send>(file: &mut SerializedFileWriter<W>, chunks: Option<Ve
     let mut group = file.next_row_group()?;
     for chunk in chunks {
         match chunk {
-            Chunk::Ours(encoded) => encoded.append_to(&mut group)?,
+            Chunk::Ours(finished) => finished.append_to(&mut group)?,
             Chunk::Arrow(encoded) => encoded.append_to_row_group(&mut group)?,
         }
     }
@@ -101,7 +100,7 @@ fn encode(
         .with_max_len(1)
         .map(|(column, writer)| {
             let arrays: Vec<ArrayRef> = group.iter().map(|batch| batch.column(column).clone()).collect();
-            match encode::encode(&shape[column], &arrays, ZSTD_LEVEL) {
+            match encode::encode(&shape[column], &arrays) {
                 Some(encoded) => Ok(Chunk::Ours(encoded?)),
                 None => encode_column(writer, table.schema.field(column), &arrays).map(Chunk::Arrow),
             }
