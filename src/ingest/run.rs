@@ -122,7 +122,7 @@ impl<'p> Run<'p> {
 
     /// How many blocks are read at once at least, and how large each is at most.
     fn wave_size(&self) -> (usize, usize) {
-        let blocks = 2 * rayon::current_num_threads();
+        let blocks = 4 * rayon::current_num_threads();
         (blocks, self.plan.block_bytes_for(blocks))
     }
 

@@ -231,7 +231,7 @@ pub fn merge(
         }
         stretches = Vec::with_capacity(groups.len());
         for group in groups {
-            let path = scratch.with_extension(format!("{merged}.run"));
+            let path = scratch.with_extension(format!("{merged}.rows"));
             stretches.push(merged_into(disk, &path, &group)?);
             for part in group.iter().filter(|part| part.is_scratch) {
                 disk.remove_file(&part.path)?;

@@ -140,7 +140,7 @@ impl Faults for Faulty {
 impl State {
     /// Remembers what is about to be done.
     fn note(&mut self, step: Step<'_>, path: &Path) {
-        let is_scratch = path.extension().is_some_and(|extension| extension == "arrow");
+        let is_scratch = path.extension().is_some_and(|extension| extension == "rows");
         match step {
             _ if is_scratch => {}
             // What is cut off was never committed: whether it comes back does not matter.

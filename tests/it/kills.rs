@@ -193,7 +193,7 @@ impl Scenario {
                 let moment = self.moment(outcomes.kills(), &mut chance);
                 let what = format!("{}, round {round}: {moment:?}", self.name);
                 let was_killed = self.kill(&lake, moment);
-                outcomes.spilled += usize::from(lake.join("staging/run-0000.arrow").exists());
+                outcomes.spilled += usize::from(lake.join("staging/run-0000.rows").exists());
                 let found = self.look(&lake, &states, &rows, &what);
                 let outcome = if was_killed { found } else { Found::Ended };
                 *outcomes.found.entry(outcome).or_default() += 1;
