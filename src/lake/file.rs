@@ -4,6 +4,7 @@
 //! only, zstd. Ids and times hardly repeat, so a dictionary would only cost time there.
 
 use super::content::Content;
+use super::pages;
 use super::schema;
 use crate::chunk::ZSTD_LEVEL;
 use crate::disk::{Disk, Target};
@@ -15,11 +16,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::basic::{Compression, Encoding, EncodingMask, ZstdLevel};
-use parquet::column::page::{Page, PageReader};
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::{WriterProperties, WriterVersion};
-use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
@@ -266,24 +265,15 @@ impl Footer {
 
     /// The dictionary of a text column, if it holds all of the row group's values.
     pub(super) fn dictionary(&self, group: usize, name: &str) -> Result<Option<Vec<String>>> {
-        let is_whole = |column: &&ColumnChunkMetaData| {
-            let is_keys =
-                |of: &EncodingMask| of.is_only(Encoding::RLE_DICTIONARY) || of.is_only(Encoding::PLAIN_DICTIONARY);
-            column.dictionary_page_offset().is_some() && column.page_encoding_stats_mask().is_some_and(is_keys)
-        };
-        let Some(column) = self.column(group, name).filter(is_whole) else {
+        let Some(column) = self.column(group, name) else {
             return Ok(None);
         };
-        let content = Arc::new(self.content.try_clone().at_path(&self.path, "cannot be opened")?);
-        let rows = self.rows(group) as usize;
-        let page = SerializedPageReader::new(content, column, rows, None).and_then(|mut pages| pages.get_next_page());
-        match page.at_path(&self.path, UNREADABLE)? {
-            Some(Page::DictionaryPage { buf, num_values, .. }) => {
-                let found = plain_texts(&buf, num_values as usize);
-                found.map(Some).ok_or_else(|| Error::failed(UNREADABLE).at(&self.path))
-            }
-            _ => Ok(None),
-        }
+        let Some(page) = pages::dictionary(&self.content, column).at_path(&self.path, UNREADABLE)? else {
+            return Ok(None);
+        };
+        let owned = |text: &[u8]| std::str::from_utf8(text).ok().map(str::to_owned);
+        let found = pages::texts(&page).and_then(|texts| texts.into_iter().map(owned).collect());
+        found.map(Some).ok_or_else(|| Error::failed(UNREADABLE).at(&self.path))
     }
 
     /// Reads one row group, only the named columns, with the text column `dictionary` as keys into its values.
@@ -334,18 +324,6 @@ impl Footer {
             .build()
             .at_path(&self.path, UNREADABLE)
     }
-}
-
-/// Texts in Parquet's PLAIN encoding: length, bytes, length, bytes. `None` if they are not that.
-fn plain_texts(mut bytes: &[u8], count: usize) -> Option<Vec<String>> {
-    let mut texts = Vec::new();
-    for _ in 0..count {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        texts.push(std::str::from_utf8(text).ok()?.to_owned());
-        bytes = rest;
-    }
-    Some(texts)
 }
 
 /// How many row groups a file has.
