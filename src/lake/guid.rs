@@ -8,7 +8,7 @@ pub struct Guid(pub [u8; Guid::BYTES]);
 /// Where the text has dashes.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
-/// The halves of the lowest bit of each byte of a word.
+/// The lowest bit of each byte of a word.
 const ONES: u64 = 0x0101_0101_0101_0101;
 
 impl Guid {

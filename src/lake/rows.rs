@@ -1,7 +1,7 @@
 //! Staged rows, each a few bytes in a row of bytes: what parsing makes and sorting moves.
 //!
 //! A row is moved, compared and spilled often before it becomes columns, and most of its columns are null or say again
-//! what another says. So a row is one stretch of bytes, an access some 120 of them:
+//! what another says. So a row is one stretch of bytes:
 //!
 //! ```text
 //! created_on · flags · action · [operation] [version_number] [time_to_live_s] [sink_modified_on] · texts

@@ -151,7 +151,6 @@ impl RunWriter {
 struct Cursor {
     path: PathBuf,
     unread: std::vec::IntoIter<Block>,
-    /// Opened for each block: there may be more runs than files a process may have open.
     decompressor: Decompressor<'static>,
     stored: Vec<u8>,
     block: Vec<u8>,
@@ -195,6 +194,7 @@ impl Cursor {
             return Ok(false);
         };
         self.stored.resize(block.stored_bytes, 0);
+        // Opened for each block: there may be more runs than files a process may have open.
         let read = File::open(&self.path).and_then(|mut file| {
             file.seek(SeekFrom::Start(block.offset))?;
             file.read_exact(&mut self.stored)
