@@ -15,7 +15,6 @@ use gatelog::ingest;
 use gatelog::instant;
 use gatelog::report::options::{Evidence, Options};
 use gatelog::write::Format;
-use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -389,10 +388,7 @@ fn unkind(home: &Path, seed: u64) -> Compared {
 #[test]
 fn l8_unkind_logs_equal_their_sql() {
     let home = support::home();
-    let compared: Vec<Compared> = (1..=UNKIND_LAKES)
-        .into_par_iter()
-        .map(|seed| unkind(home.path(), seed))
-        .collect();
+    let compared = support::side_by_side(1..=UNKIND_LAKES, |seed| unkind(home.path(), seed));
     let rows = assert_equal(home.path(), &compared);
     assert!(OTHERS.iter().all(|table| rows[*table] > 150), "{rows:?}");
 }

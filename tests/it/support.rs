@@ -12,8 +12,11 @@ use gatelog::write::{self, Format};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::num::NonZero;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 /// The environment of logs that name none.
 pub const ENVIRONMENT: &str = "sample";
@@ -56,6 +59,26 @@ pub fn program(dir: &Path) -> Command {
 
 pub fn gatelog<S: AsRef<std::ffi::OsStr>>(dir: &Path, arguments: &[S]) -> Ended {
     Ended::of(program(dir).args(arguments).output().expect("the program starts"))
+}
+
+/// What this makes of each number, in no order, on as many threads as the machine has. These are threads of no pool: one of
+/// rayon's would begin the next number wherever the last one waits for others, each deeper on the same stack.
+pub fn side_by_side<T: Send>(numbers: RangeInclusive<u64>, make: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let (numbers, made) = (Mutex::new(numbers), Mutex::new(Vec::new()));
+    let next = || numbers.lock().expect("no panic").next();
+    let work = || {
+        while let Some(number) = next() {
+            let one = make(number);
+            made.lock().expect("no panic").push(one);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    made.into_inner().expect("no panic")
 }
 
 /// A new folder that goes with the test.

@@ -6,7 +6,6 @@ use crate::logs::{Chance, Event, Form, HOUR, at, with_ids};
 use crate::support;
 use gatelog::ingest::Plan;
 use gatelog::report::options::Options;
-use rayon::prelude::*;
 use std::path::Path;
 
 const DAY: i64 = 24 * HOUR;
@@ -158,10 +157,8 @@ fn explained(compared: &[Compared], by: &str) -> usize {
 #[test]
 fn l8_silences_equal_their_sql() {
     let home = support::home();
-    let compared: Vec<Compared> = (1..=LAKES)
-        .into_par_iter()
-        .flat_map(|seed| lake(home.path(), seed))
-        .collect();
+    let compared = support::side_by_side(1..=LAKES, |seed| lake(home.path(), seed));
+    let compared: Vec<Compared> = compared.into_iter().flatten().collect();
     let rows = assert_equal(home.path(), &compared);
     // Of 5,200 windows of five minutes or more, not half have a row, whatever the threshold: in logs as thin as these the
     // lower median of the weeks compared is often zero, and where nothing is usual, there is no silence.
