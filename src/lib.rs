@@ -34,3 +34,4 @@ pub mod query;
 pub mod record;
 pub mod report;
 pub mod write;
+mod zstandard;

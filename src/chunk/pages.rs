@@ -2,6 +2,7 @@
 
 use super::hybrid;
 use super::{PAGE_BYTES, PAGE_ROWS, ZSTD_LEVEL};
+use crate::zstandard;
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
@@ -12,13 +13,11 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use std::io::Write;
-use zstd::bulk::Compressor;
 
 /// Levels, sizes and places of a chunk's pages.
 pub struct Pages {
     column: ColumnDescPtr,
     is_optional: bool,
-    compressor: Compressor<'static>,
     /// For each row of the page under way whether it has a value; nothing while all have one.
     levels: Vec<u8>,
     rows: usize,
@@ -57,7 +56,6 @@ impl Pages {
         Ok(Pages {
             is_optional: column.max_def_level() > 0,
             column,
-            compressor: Compressor::new(ZSTD_LEVEL)?,
             levels: Vec::new(),
             rows: 0,
             nulls: 0,
@@ -154,7 +152,7 @@ impl Pages {
         }
         put(&mut body);
         let page = Page::DataPage {
-            buf: self.compressor.compress(&body)?.into(),
+            buf: zstandard::compress(&body, ZSTD_LEVEL)?.into(),
             num_values: self.rows as u32,
             encoding,
             def_level_encoding: Encoding::RLE,
@@ -204,7 +202,7 @@ impl Pages {
         let mut sink = TrackedWrite::new(Vec::new());
         if has_dictionary {
             let page = Page::DictionaryPage {
-                buf: self.compressor.compress(values)?.into(),
+                buf: zstandard::compress(values, ZSTD_LEVEL)?.into(),
                 num_values: count as u32,
                 encoding: Encoding::PLAIN,
                 is_sorted: false,

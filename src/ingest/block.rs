@@ -103,7 +103,14 @@ pub struct Parsed {
 
 /// Parses one block.
 pub fn parse(block: &Block) -> Result<Parsed> {
-    let mut sink = Sink::new(block);
+    parse_into(block, Rows::default())
+}
+
+/// Parses one block, its rows into these, which are none.
+pub fn parse_into(block: &Block, mut rows: Rows) -> Result<Parsed> {
+    // Texts of exports become rows of a quarter to a half of their size.
+    rows.reserve(block.bytes.len() / 4);
+    let mut sink = Sink::new(block, rows);
     let stop = match &block.head.form {
         Form::Lines => json::parse_lines(block, &mut sink),
         Form::Pages => json::parse_pages(block, &mut sink),
@@ -155,11 +162,10 @@ pub struct Sink<'b> {
 }
 
 impl<'b> Sink<'b> {
-    fn new(block: &'b Block) -> Self {
+    fn new(block: &'b Block, rows: Rows) -> Self {
         Sink {
             block,
-            // Texts of exports become rows of a quarter to a half of their size.
-            rows: Rows::with_capacity(block.bytes.len() / 4),
+            rows,
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),

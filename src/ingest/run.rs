@@ -5,7 +5,7 @@
 //! one counter of its input's [`Tally`], asserted before the commit (L1).
 
 use super::accesses::Accesses;
-use super::block::{Block, Parsed, parse};
+use super::block::{Block, Parsed, parse_into};
 use super::discover::{Input, Place};
 use super::head::{Found, Known, Table};
 use super::join::Joint;
@@ -16,6 +16,7 @@ use super::{Fate, Outcome, Plan, Progress, Report, Tally};
 use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::ledger::InputEntry;
+use crate::lake::rows::Rows;
 use crate::lake::runs;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -46,6 +47,8 @@ struct Open {
 struct Queued {
     input: usize,
     block: Block,
+    /// Room for its rows.
+    room: Rows,
     /// With the input's last block.
     ending: Option<Ending>,
 }
@@ -105,8 +108,8 @@ impl<'p> Run<'p> {
         while !wave.is_empty() || !parsed_wave.is_empty() {
             let (parsed, next) = rayon::join(
                 || {
-                    wave.par_iter()
-                        .map(|queued| parse(&queued.block))
+                    wave.par_iter_mut()
+                        .map(|queued| parse_into(&queued.block, std::mem::take(&mut queued.room)))
                         .collect::<Result<Vec<Parsed>>>()
                 },
                 || {
@@ -152,6 +155,7 @@ impl<'p> Run<'p> {
                     input: *input,
                     ending: block.last.then(|| reader.ending()).transpose()?,
                     block,
+                    room: self.writer.room(),
                 });
             }
             if is_last {
@@ -240,7 +244,9 @@ impl<'p> Run<'p> {
     /// Takes a block after all blocks before it. If it was parsed on a wrong guess, it is parsed again, on what the
     /// blocks before it left.
     fn take_block(&mut self, queued: Queued, parsed: Parsed) -> Result<()> {
-        let Queued { input, block, ending } = queued;
+        let Queued {
+            input, block, ending, ..
+        } = queued;
         let open = &mut self.opened[input];
         let (block, parsed) = open.joint.join(block, parsed)?;
         let before = open.numbers;

@@ -43,13 +43,15 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    fn of(count: u64) -> Verdicts {
+    /// All of them [`Verdict::Drop`].
+    pub fn of(count: u64) -> Verdicts {
         Verdicts {
             packed: vec![0; count as usize / 4 + 1],
         }
     }
 
-    fn set(&mut self, ordinal: u64, verdict: Verdict) {
+    /// Takes a verdict, once.
+    pub fn set(&mut self, ordinal: u64, verdict: Verdict) {
         self.packed[ordinal as usize / 4] |= (verdict as u8) << (ordinal % 4 * 2);
     }
 

@@ -1,7 +1,7 @@
 //! The merge of files of the lake: rows that are sorted each become rows in order.
 
 use super::schema;
-use super::sort::key;
+use super::sorted_file::key;
 use crate::error::Result;
 use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;

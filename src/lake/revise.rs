@@ -16,7 +16,8 @@ use super::index::Key;
 use super::manifest::{AuditFile, DataFile, Manifest, partition_folder};
 use super::merge::{Batches, Cursor};
 use super::schema;
-use super::sort::{self, StagedFile};
+use super::sort::StagedFile;
+use super::sorted_file::key;
 use super::spill::{Sorted, array};
 use crate::disk::Disk;
 use crate::error::{AtPath, Result};
@@ -147,22 +148,31 @@ impl Placed {
         manifest.audit.iter().map(place).collect()
     }
 
-    /// A file that a commit brings.
-    pub fn staged(file: &StagedFile, generation: u64) -> Placed {
-        let (partition, month) = (&file.partition, instant::month_name(file.partition.month));
-        let folder = partition_folder(&partition.environment, partition.kind, &month);
-        Placed {
-            entry: AuditFile {
-                file: DataFile::new(format!("{folder}{generation:08}.parquet"), file.written.clone()),
-                environment: partition.environment.to_string(),
-                kind: partition.kind,
-                month,
-                min_created_on_us: file.min_created_on_us,
-                max_created_on_us: file.max_created_on_us,
-            },
-            path: file.path.clone(),
-            is_staged: true,
-        }
+    /// Files that a commit brings, in order of partition: mostly one of each.
+    pub fn staged(files: &[StagedFile], generation: u64) -> Vec<Placed> {
+        let of_partition = files.chunk_by(|a, b| a.partition == b.partition);
+        let numbered = of_partition.flat_map(|files| files.iter().enumerate());
+        let place = |(number, file): (usize, &StagedFile)| {
+            let (partition, month) = (&file.partition, instant::month_name(file.partition.month));
+            let folder = partition_folder(&partition.environment, partition.kind, &month);
+            let name = match number {
+                0 => format!("{generation:08}.parquet"),
+                _ => format!("{generation:08}-{}.parquet", number + 1),
+            };
+            Placed {
+                entry: AuditFile {
+                    file: DataFile::new(folder + &name, file.written.clone()),
+                    environment: partition.environment.to_string(),
+                    kind: partition.kind,
+                    month,
+                    min_created_on_us: file.min_created_on_us,
+                    max_created_on_us: file.max_created_on_us,
+                },
+                path: file.path.clone(),
+                is_staged: true,
+            }
+        };
+        numbered.map(place).collect()
     }
 
     /// Whether a row of `versions` can stand in this file.
@@ -275,7 +285,7 @@ impl Made<'_> {
 }
 
 /// The rows, with those that `deleted` names marked.
-fn marked(rows: RecordBatch, deleted: &BooleanArray) -> Result<RecordBatch> {
+pub fn marked(rows: RecordBatch, deleted: &BooleanArray) -> Result<RecordBatch> {
     let mut columns = rows.columns().to_vec();
     columns[schema::DELETED_IN_SOURCE] =
         Arc::new(or(columns[schema::DELETED_IN_SOURCE].as_boolean(), deleted)?) as ArrayRef;
@@ -306,7 +316,7 @@ fn holds_a_worse_version(path: &Path, versions: &Path) -> Result<bool> {
     for rows in lean_rows(path)? {
         let rows = rows?;
         for row in 0..rows.num_rows() {
-            let wanted = sort::key(&rows, row);
+            let wanted = key(&rows, row);
             while let Some(found) = versions.key().filter(|found| *found <= wanted) {
                 if found == wanted && rank(&rows, row).is_below(&rank(&versions.batch, versions.row)) {
                     return Ok(true);
@@ -326,7 +336,7 @@ fn better_version(
     row: usize,
     sources: &mut Vec<RecordBatch>,
 ) -> Result<Option<(usize, usize)>> {
-    let wanted = sort::key(rows, row);
+    let wanted = key(rows, row);
     let mut best = (Rank::of(rows, row), None);
     while let Some(found) = versions.key().filter(|found| *found <= wanted) {
         let rank = Rank::of(&versions.batch, versions.row);

@@ -59,12 +59,22 @@ impl RowFile {
         taken.at_path(&self.path, "cannot be written")?;
         let is_time_to_look = self.group.rows.is_multiple_of(LOOK_ROWS);
         if self.group.rows == ROW_GROUP_ROWS || (is_time_to_look && self.group.bytes() >= self.group_bytes) {
-            self.end_group().at_path(&self.path, "cannot be written")?;
+            self.end_group()?;
         }
         Ok(())
     }
 
-    fn end_group(&mut self) -> ParquetResult<()> {
+    /// How much is held of the file, about.
+    pub fn held_bytes(&self) -> usize {
+        self.group.bytes()
+    }
+
+    /// Writes out the row group under way.
+    pub fn end_group(&mut self) -> Result<()> {
+        self.write_group().at_path(&self.path, "cannot be written")
+    }
+
+    fn write_group(&mut self) -> ParquetResult<()> {
         let next = Group::new(&self.file)?;
         let group = std::mem::replace(&mut self.group, next);
         if group.rows == 0 {
@@ -83,7 +93,7 @@ impl RowFile {
         let (min_created_on_us, max_created_on_us) = self
             .range
             .ok_or_else(|| Error::failed("a file of the lake has no rows").at(&self.path))?;
-        self.end_group().at_path(&self.path, "cannot be written")?;
+        self.end_group()?;
         let sink = self.file.into_inner().at_path(&self.path, "cannot be written")?;
         let written: Written = sink.finish(self.rows)?;
         Ok(StagedFile {

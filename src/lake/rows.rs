@@ -16,6 +16,7 @@ use super::revise::Rank;
 use super::spill::array;
 use crate::record::{Kind, Record};
 use std::cmp::Ordering;
+use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -172,6 +173,14 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The first half of the id, if that is a GUID.
+    pub fn id_start(&self) -> Option<NonZero<u64>> {
+        match self.audit_id() {
+            Text::Guid(guid) => NonZero::new(u64::from_be_bytes(array(&guid.0))),
+            _ => None,
+        }
+    }
+
     /// Of a row that may be one of several versions. A version is found by its id, so a row without one has none.
     pub fn rank(&self) -> Option<Rank> {
         let written_on = self.sink_modified_on.filter(|_| self.flags & 3 != NULL)?;
@@ -188,9 +197,9 @@ pub fn action(row: &[u8]) -> i32 {
 }
 
 fn taken<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
-    let (bytes, behind) = rest.split_at(N);
-    *rest = behind;
-    array(bytes)
+    let bytes = array(rest);
+    *rest = rest.get(N..).unwrap_or_default();
+    bytes
 }
 
 fn taken_bytes<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
@@ -230,12 +239,9 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Room for rows of so many bytes.
-    pub fn with_capacity(bytes: usize) -> Rows {
-        Rows {
-            bytes: Vec::with_capacity(bytes),
-            ..Rows::default()
-        }
+    /// Makes room for rows of so many bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
     }
 
     pub fn len(&self) -> usize {
@@ -279,11 +285,23 @@ impl Rows {
             })
     }
 
-    /// What is not needed once identities are claimed and the rows wait to be sorted.
+    /// Lets go of what is not needed once identities are claimed and the rows wait to be sorted. Some room stays, so that
+    /// the next rows that come here need no more.
     pub fn settle(&mut self) {
         self.identities = Vec::new();
-        self.bytes.shrink_to_fit();
-        self.ends.shrink_to_fit();
+        self.bytes.shrink_to(self.bytes.len() / 8 * 9);
+        self.ends.shrink_to(self.ends.len() / 8 * 9);
+    }
+
+    /// No rows, with the room of these.
+    pub fn emptied(mut self) -> Rows {
+        self.bytes.clear();
+        self.ends.clear();
+        Rows {
+            bytes: self.bytes,
+            ends: self.ends,
+            ..Rows::default()
+        }
     }
 
     pub fn append(&mut self, other: Rows) {

@@ -1,29 +1,34 @@
 //! Staged rows → sorted Parquet files, one per partition, in bounded memory.
 //!
-//! Rows are collected until the budget is full, then written as a sorted *run* ([`super::stretch`]); at the end the runs
-//! are merged, partition by partition, and each row goes where its [`Verdict`] says. When everything fits, there are no
-//! runs. Order: (`created_on`, `audit_id`, null first); rows equal in both keep the order in which they came.
+//! Rows are collected until the budget is full. Then the oldest go into files right away where they come in order
+//! ([`super::early`]); what does not is written as a sorted *run* ([`super::stretch`]). At the end the runs are merged,
+//! partition by partition, and each row goes where its [`Verdict`] says. When everything fits, there is neither.
+//! Order: (`created_on`, `audit_id`, null first); rows equal in both keep the order in which they came.
 
 use super::claims::{Verdict, Verdicts};
-use super::file::{self, ParquetFile, Written};
+use super::early::Early;
+use super::file::{self, Written};
+use super::held::{Held, Key, Place};
+use super::identity::Identity;
 use super::row_file::RowFile;
-use super::rows::{self, Rows};
-use super::schema;
+use super::rows::{Row, Rows};
 use super::stretch::{self, RunWriter, Staged, Stretch};
 use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::instant;
 use crate::record::Kind;
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::TimestampMicrosecondType;
 use rayon::prelude::*;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// However many cores share the budget, a row group is worth its while.
 const LEAST_GROUP_BYTES: usize = 8 << 20;
+
+/// The most early files that are open at the same time.
+const MOST_EARLY: usize = 32;
 
 /// Where a row belongs (L6).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,33 +49,39 @@ pub struct StagedFile {
     pub max_created_on_us: i64,
 }
 
-/// Points at one row of the collected batches.
-#[derive(Clone, Copy)]
-struct Place {
-    created_on: i64,
-    batch: u32,
-    row: u32,
-}
-
-/// Rows that came together.
-struct Batch {
-    rows: Rows,
-    /// The ordinal of the first one.
-    ordinal: u64,
-    source: u32,
-}
-
 /// What is held of a partition, and what was written.
 struct Part {
     partition: Partition,
     held: Vec<Place>,
     stretches: Vec<Stretch>,
+    /// When the last row was created that the lake had of it before.
+    newest: Option<i64>,
+    early: Option<Early>,
 }
 
 impl Part {
     fn bytes(&self) -> usize {
         self.stretches.iter().map(Stretch::bytes).sum()
     }
+
+    /// Whether a row would be an early one, as far as the rows before it tell. Where the first rows did not come in order,
+    /// later ones need not be tried.
+    fn takes_early(&self, key: Key) -> bool {
+        let is_newer = self.newest.is_none_or(|newest| newest < key.0);
+        let is_in_order = match &self.early {
+            Some(early) => early.takes(key),
+            None => self.stretches.is_empty(),
+        };
+        is_newer && is_in_order
+    }
+}
+
+/// What becomes of the held rows of a partition when room is made, each in order.
+#[derive(Default)]
+struct Split {
+    early: Vec<Place>,
+    run: Vec<Place>,
+    stay: Vec<Place>,
 }
 
 /// Collects staged rows; [`Sorter::finish`] gives the files.
@@ -78,10 +89,10 @@ pub struct Sorter {
     disk: Disk,
     staging: PathBuf,
     budget_bytes: usize,
-    batches: Vec<Batch>,
-    held_bytes: usize,
+    held: Held,
     parts: Vec<Part>,
-    sources: Vec<Arc<str>>,
+    /// For each partition of the lake, when its last row was created.
+    newest: BTreeMap<Partition, i64>,
     runs: usize,
 }
 
@@ -95,35 +106,36 @@ pub struct SortedFiles {
 }
 
 impl Sorter {
-    /// `budget_bytes` bounds the rows that are held, and those that are held while runs are merged.
-    pub fn new(disk: &Disk, staging: PathBuf, budget_bytes: usize) -> Self {
+    /// `budget_bytes` bounds the rows that are held, and those that are held while runs are merged. `newest` says of each
+    /// partition of the lake when its last row was created.
+    pub fn new(disk: &Disk, staging: PathBuf, budget_bytes: usize, newest: BTreeMap<Partition, i64>) -> Self {
         Sorter {
             disk: disk.clone(),
             staging,
             budget_bytes,
-            batches: Vec::new(),
-            held_bytes: 0,
+            held: Held::default(),
             parts: Vec::new(),
-            sources: Vec::new(),
+            newest,
             runs: 0,
         }
     }
 
-    /// Takes rows of a source, the first of which has this ordinal. `see` gets each row's number and its partition.
+    /// Takes rows of a source, the first of which has this ordinal. `see` gets each row with its identity and partition.
     pub fn push(
         &mut self,
-        mut rows: Rows,
+        rows: Rows,
         ordinal: u64,
         source: &Arc<str>,
-        mut see: impl FnMut(&Rows, usize, &Partition) -> Result<()>,
+        mut see: impl FnMut(&Row<'_>, Identity, &Partition) -> Result<()>,
     ) -> Result<()> {
-        let batch = self.batches.len() as u32;
+        let batch = self.held.next();
+        let mut has_versions = false;
         for (environment, stretch) in rows.environments() {
             // The rows of an export mostly go on in the month in which the last one of their kind was.
             let mut last: [Option<(usize, Range<i64>)>; Kind::ALL.len()] = Default::default();
-            for row in stretch {
-                let bytes = rows.row(row);
-                let (on, kind) = (rows::created_on(bytes), Kind::of(rows::action(bytes)));
+            for number in stretch {
+                let row = Row::read(rows.row(number));
+                let (on, kind) = (row.created_on, Kind::of(row.action));
                 let part = match &last[kind as usize] {
                     Some((part, month)) if month.contains(&on) => *part,
                     _ => {
@@ -134,20 +146,19 @@ impl Sorter {
                     }
                 };
                 let part = &mut self.parts[part];
-                see(&rows, row, &part.partition)?;
+                see(&row, rows.identities()[number], &part.partition)?;
+                has_versions |= row.rank().is_some();
                 part.held.push(Place {
                     created_on: on,
+                    id_start: row.id_start(),
                     batch,
-                    row: row as u32,
+                    row: number as u32,
                 });
             }
         }
-        rows.settle();
-        self.held_bytes += rows.held_bytes() + rows.len() * size_of::<Place>();
-        let source = self.source(source);
-        self.batches.push(Batch { rows, ordinal, source });
-        if self.held_bytes >= self.budget_bytes {
-            self.write_run()?;
+        self.held.push(rows, ordinal, source, has_versions);
+        if self.held.bytes() >= self.budget_bytes {
+            self.make_room(self.old_rows())?;
         }
         Ok(())
     }
@@ -156,72 +167,167 @@ impl Sorter {
         let wanted = |p: &Partition| p.month == month && p.kind == kind && p.environment == *environment;
         let found = self.parts.iter().position(|part| wanted(&part.partition));
         found.unwrap_or_else(|| {
+            let partition = Partition {
+                environment: environment.clone(),
+                kind,
+                month,
+            };
             self.parts.push(Part {
-                partition: Partition {
-                    environment: environment.clone(),
-                    kind,
-                    month,
-                },
+                newest: self.newest.get(&partition).copied(),
+                partition,
                 held: Vec::new(),
                 stretches: Vec::new(),
+                early: None,
             });
             self.parts.len() - 1
         })
     }
 
-    /// The number of a source. Its rows come together.
-    fn source(&mut self, source: &Arc<str>) -> u32 {
-        if self.sources.last() != Some(source) {
-            self.sources.push(source.clone());
-        }
-        self.sources.len() as u32 - 1
-    }
-
-    fn bytes(&self, place: &Place) -> &[u8] {
-        self.batches[place.batch as usize].rows.row(place.row as usize)
-    }
-
-    fn staged(&self, place: &Place) -> Staged<'_> {
-        let batch = &self.batches[place.batch as usize];
-        Staged {
-            ordinal: batch.ordinal + u64::from(place.row),
-            source: batch.source,
-            bytes: batch.rows.row(place.row as usize),
-        }
-    }
-
     /// Sorts what is held of each partition. Exports are mostly in order already, which a merging sort makes use of.
     fn sort(&mut self) {
-        let mut held: Vec<Vec<Place>> = self
-            .parts
-            .iter_mut()
-            .map(|part| std::mem::take(&mut part.held))
-            .collect();
-        held.par_iter_mut().for_each(|held| {
-            held.sort_by(|a, b| {
-                let by_time = a.created_on.cmp(&b.created_on);
-                by_time.then_with(|| stretch::compare(self.bytes(a), self.bytes(b)))
-            });
+        let held = &self.held;
+        self.parts.par_iter_mut().for_each(|part| {
+            part.held.sort_by(|a, b| held.compare(a, b));
         });
-        self.parts
-            .iter_mut()
-            .zip(held)
-            .for_each(|(part, held)| part.held = held);
     }
 
-    /// Writes what is held as a sorted run, and holds nothing.
-    fn write_run(&mut self) -> Result<()> {
+    /// No rows, with room for some: that of rows which are no longer held.
+    pub fn room(&mut self) -> Rows {
+        self.held.room()
+    }
+
+    /// A time before which a quarter of the rows that are held were created.
+    fn old_rows(&self) -> i64 {
+        let mut times: Vec<i64> = Vec::new();
+        for part in &self.parts {
+            times.extend(part.held.iter().map(|place| place.created_on));
+        }
+        let quarter = times.len() / 4;
+        *times.select_nth_unstable(quarter).1
+    }
+
+    /// Lets go of rows. If they come in order, then of those that were created before a time: they go into early files,
+    /// and the few among them that do not come in order become a run. Else all that is held becomes a run, since few
+    /// large ones are better than many.
+    fn make_room(&mut self, before: i64) -> Result<()> {
         self.sort();
+        let mut largest: Vec<usize> = (0..self.parts.len()).collect();
+        largest.sort_by_key(|&number| Reverse(self.parts[number].held.len()));
+        largest.truncate(MOST_EARLY);
+        let split = |(number, part): (usize, &Part)| self.split(part, before, largest.contains(&number));
+        let splits: Vec<Split> = self.parts.par_iter().enumerate().map(split).collect();
+        let count = |of: fn(&Split) -> &Vec<Place>| splits.iter().map(|split| of(split).len()).sum::<usize>();
+        let (oldest, freed_bytes) = self.held.oldest(splits.iter().flat_map(|split| &split.stay));
+        let are_in_order = count(|split| &split.early) > count(|split| &split.run);
+        if !are_in_order || freed_bytes < self.held.bytes() / 8 {
+            let parts = self.parts.iter_mut();
+            let all = parts.map(|part| std::mem::take(&mut part.held)).collect();
+            self.write_run(all)?;
+            self.held.free_before(self.held.next());
+            return Ok(());
+        }
+        let (mut early, mut run) = (Vec::new(), Vec::new());
+        for (part, split) in self.parts.iter_mut().zip(splits) {
+            early.push(split.early);
+            run.push(split.run);
+            part.held = split.stay;
+        }
+        self.write_early(early)?;
+        if run.iter().any(|places| !places.is_empty()) {
+            self.write_run(run)?;
+        }
+        self.held.free_before(oldest);
+        Ok(())
+    }
+
+    fn split(&self, part: &Part, before: i64, may_be_early: bool) -> Split {
+        let old = part.held.partition_point(|place| place.created_on < before);
+        let (old, stay) = part.held.split_at(old);
+        let mut split = Split {
+            stay: stay.to_vec(),
+            ..Split::default()
+        };
+        let mut last = None;
+        for place in old {
+            let key = place.key().filter(|key| last < Some(*key) && part.takes_early(*key));
+            if may_be_early && key.is_some() && !self.held.has_versions(place) {
+                last = key;
+                split.early.push(*place);
+            } else {
+                split.run.push(*place);
+            }
+        }
+        split
+    }
+
+    /// Writes rows of each partition into its early file.
+    fn write_early(&mut self, places: Vec<Vec<Place>>) -> Result<()> {
+        self.open_early(&places)?;
+        let held = &self.held;
+        let parts = self.parts.par_iter_mut().zip(&places).with_max_len(1);
+        parts.try_for_each(|(part, places)| match &mut part.early {
+            Some(early) if !places.is_empty() => early.take(places, held),
+            _ => Ok(()),
+        })?;
+        self.bound_early(&places)
+    }
+
+    /// Lets all early files together hold no more than a row group; those that got no rows give way first.
+    fn bound_early(&mut self, places: &[Vec<Place>]) -> Result<()> {
+        let group_bytes = self.group_bytes();
+        let parts = self.parts.iter_mut().zip(places);
+        let mut early: Vec<(bool, usize, &mut Early)> = parts
+            .filter_map(|(part, places)| {
+                part.early
+                    .as_mut()
+                    .map(|early| (places.is_empty(), early.held_bytes(), early))
+            })
+            .collect();
+        early.sort_by_key(|(is_idle, bytes, _)| Reverse((*is_idle, *bytes)));
+        let mut held: usize = early.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, bytes, early) in early {
+            if held <= group_bytes {
+                break;
+            }
+            early.end_group()?;
+            held -= bytes;
+        }
+        Ok(())
+    }
+
+    /// Opens early files for rows, of at most [`MOST_EARLY`] partitions; too many others are closed, the oldest first.
+    fn open_early(&mut self, places: &[Vec<Place>]) -> Result<()> {
+        let wanted = places.iter().filter(|places| !places.is_empty()).count();
+        let idle = self
+            .parts
+            .iter_mut()
+            .zip(places)
+            .filter(|(_, places)| places.is_empty());
+        let mut idle: Vec<&mut Early> = idle
+            .filter_map(|(part, _)| part.early.as_mut().filter(|early| early.is_open()))
+            .collect();
+        idle.sort_by_key(|early| early.last());
+        let room = MOST_EARLY.saturating_sub(wanted);
+        let too_many = idle.len().saturating_sub(room);
+        idle.into_iter().take(too_many).try_for_each(Early::close)?;
+        let group_bytes = self.group_bytes();
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            if part.early.is_none() && places.get(number).is_some_and(|places| !places.is_empty()) {
+                let path = self.staging.join(format!("{number:05}-early.parquet"));
+                part.early = Some(Early::create(&self.disk, path, &part.partition, group_bytes)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes rows of each partition, in order, as a run.
+    fn write_run(&mut self, places: Vec<Vec<Place>>) -> Result<()> {
         let path = self.staging.join(format!("run-{:04}.rows", self.runs));
         self.runs += 1;
         let mut run = RunWriter::create(&self.disk, &path)?;
-        for number in 0..self.parts.len() {
-            let held = std::mem::take(&mut self.parts[number].held);
-            if held.is_empty() {
-                continue;
-            }
+        for (number, places) in places.iter().enumerate().filter(|(_, places)| !places.is_empty()) {
             let mut stretch = run.begin();
-            let blocks: Vec<&[Place]> = self.blocks(&held);
+            let blocks: Vec<&[Place]> = self.blocks(places);
             // Some blocks are packed side by side, and then written in order.
             for blocks in blocks.chunks(4 * rayon::current_num_threads()) {
                 let packed: Vec<stretch::Packed> = blocks
@@ -232,8 +338,6 @@ impl Sorter {
             }
             self.parts[number].stretches.push(stretch);
         }
-        self.batches = Vec::new();
-        self.held_bytes = 0;
         Ok(())
     }
 
@@ -244,7 +348,7 @@ impl Sorter {
             let mut bytes = 0;
             let fits = |place: &&Place| {
                 let is_full = bytes >= stretch::BLOCK_BYTES;
-                bytes += self.bytes(place).len();
+                bytes += self.held.row(place).len();
                 !is_full
             };
             let (block, rest) = places.split_at(places.iter().take_while(fits).count());
@@ -256,36 +360,36 @@ impl Sorter {
 
     fn pack(&self, places: &[Place]) -> Result<stretch::Packed> {
         let mut block = Vec::with_capacity(stretch::BLOCK_BYTES + (stretch::BLOCK_BYTES >> 2));
-        places.iter().for_each(|place| self.staged(place).put(&mut block));
+        places.iter().for_each(|place| self.held.staged(place).put(&mut block));
         stretch::pack(&block)
     }
 
-    /// No more rows come.
+    /// No more rows come. Where all of them fit into memory, they wait there for their verdicts.
     pub fn end(&mut self) -> Result<()> {
-        match self.runs {
-            0 => self.sort(),
-            _ => self.write_run()?,
+        let fits = self.runs == 0 && self.parts.iter().all(|part| part.early.is_none());
+        match fits {
+            true => self.sort(),
+            false => self.make_room(i64::MAX)?,
         }
         Ok(())
     }
 
-    /// Writes one sorted file per partition and fate, once all rows are in; rows that were dropped are gone.
-    pub fn finish(self, verdicts: &Verdicts) -> Result<SortedFiles> {
-        let was_spilled = self.runs > 0;
+    /// Writes sorted files of each partition, once all rows are in; rows that were dropped are gone.
+    pub fn finish(mut self, verdicts: &Verdicts) -> Result<SortedFiles> {
         // The largest first: the last one to be begun is small, so no core waits long.
         let size = |part: &Part| (part.bytes(), part.held.len());
         let mut order: Vec<usize> = (0..self.parts.len()).collect();
         order.sort_by_key(|&number| Reverse(size(&self.parts[number])));
-        let write = |number: usize| match was_spilled {
-            true => self.write_merged(number, verdicts),
-            false => self.write_held(number, verdicts),
-        };
+        let early: Vec<Option<Early>> = self.parts.iter_mut().map(|part| part.early.take()).collect();
+        let mut files = SortedFiles::default();
+        let finish = |early: Early| early.finish(verdicts);
+        let finished: Vec<Option<StagedFile>> = early.into_par_iter().flatten().map(finish).collect::<Result<_>>()?;
+        files.new.extend(finished.into_iter().flatten());
         let written: Vec<[Option<StagedFile>; 2]> = order
             .into_par_iter()
             .with_max_len(1)
-            .map(write)
+            .map(|number| self.write(number, verdicts))
             .collect::<Result<_>>()?;
-        let mut files = SortedFiles::default();
         for [new, versions] in written {
             files.new.extend(new);
             files.versions.extend(versions);
@@ -295,16 +399,12 @@ impl Sorter {
         Ok(files)
     }
 
-    fn write_held(&self, number: usize, verdicts: &Verdicts) -> Result<[Option<StagedFile>; 2]> {
+    /// What is held of a partition, or what was written of it in runs.
+    fn write(&self, number: usize, verdicts: &Verdicts) -> Result<[Option<StagedFile>; 2]> {
         let mut files = self.files(number);
         for place in &self.parts[number].held {
-            files.take(self.staged(place), verdicts)?;
+            files.take(self.held.staged(place), verdicts)?;
         }
-        files.finish()
-    }
-
-    fn write_merged(&self, number: usize, verdicts: &Verdicts) -> Result<[Option<StagedFile>; 2]> {
-        let mut files = self.files(number);
         let stretches = self.parts[number].stretches.clone();
         let scratch = self.staging.join(format!("merging-{number:05}"));
         stretch::merge(&self.disk, &scratch, stretches, self.share(), |row| {
@@ -318,11 +418,15 @@ impl Sorter {
         self.budget_bytes / rayon::current_num_threads()
     }
 
+    fn group_bytes(&self) -> usize {
+        (self.share() / 2).clamp(LEAST_GROUP_BYTES, file::ROW_GROUP_BYTES)
+    }
+
     fn files(&self, number: usize) -> Files<'_> {
         Files {
             sorter: self,
             partition: &self.parts[number].partition,
-            group_bytes: (self.share() / 2).clamp(LEAST_GROUP_BYTES, file::ROW_GROUP_BYTES),
+            group_bytes: self.group_bytes(),
             stem: self.staging.join(format!("{number:05}")),
             new: None,
             versions: None,
@@ -361,7 +465,7 @@ impl Files<'_> {
                 )?)
             }
         };
-        let source = &self.sorter.sources[row.source as usize];
+        let source = self.sorter.held.source(row.source);
         file.take(row.bytes, verdict == Verdict::KeepDeleted, source)
     }
 
@@ -371,51 +475,5 @@ impl Files<'_> {
     }
 }
 
-/// A file of sorted lake rows while it is written.
-pub struct SortedFile {
-    path: PathBuf,
-    file: ParquetFile,
-    range: Option<(i64, i64)>,
-}
-
-impl SortedFile {
-    /// With row groups of at most so many bytes, encoded.
-    pub fn create(disk: &Disk, path: &Path, group_bytes: usize) -> Result<SortedFile> {
-        Ok(SortedFile {
-            path: path.to_owned(),
-            file: ParquetFile::create_within(disk, path, schema::LAKE.clone(), group_bytes)?,
-            range: None,
-        })
-    }
-
-    /// Takes rows that come after all rows before.
-    pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        if let Some(last) = rows.num_rows().checked_sub(1) {
-            let (first, last) = (key(rows, 0).0, key(rows, last).0);
-            self.range = Some((self.range.map_or(first, |range| range.0), last));
-        }
-        self.file.write(rows)
-    }
-
-    pub fn finish(self, partition: Partition) -> Result<StagedFile> {
-        let (min_created_on_us, max_created_on_us) = self
-            .range
-            .ok_or_else(|| Error::failed("a file of the lake has no rows").at(&self.path))?;
-        Ok(StagedFile {
-            partition,
-            written: self.file.finish()?,
-            path: self.path,
-            min_created_on_us,
-            max_created_on_us,
-        })
-    }
-}
-
-/// What rows are sorted by.
-pub fn key(rows: &RecordBatch, row: usize) -> (i64, Option<&str>) {
-    let on = rows
-        .column(schema::CREATED_ON)
-        .as_primitive::<TimestampMicrosecondType>();
-    let ids = rows.column(schema::AUDIT_ID).as_string::<i32>();
-    (on.value(row), ids.is_valid(row).then(|| ids.value(row)))
-}
+#[cfg(test)]
+mod tests;

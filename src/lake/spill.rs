@@ -28,6 +28,18 @@ pub trait Fixed: Copy + Ord + Send {
     fn get(bytes: &[u8]) -> Self;
 }
 
+impl Fixed for u64 {
+    const BYTES: usize = 8;
+
+    fn put(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.to_le_bytes());
+    }
+
+    fn get(bytes: &[u8]) -> u64 {
+        u64::from_le_bytes(array(bytes))
+    }
+}
+
 impl Fixed for u128 {
     const BYTES: usize = 16;
 
@@ -42,6 +54,10 @@ impl Fixed for u128 {
 
 /// The first bytes as an array; what is missing is zero.
 pub fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    // Nearly always; a copy of a length that is not known would be a call.
+    if let Some(array) = bytes.first_chunk() {
+        return *array;
+    }
     let mut array = [0; N];
     let length = N.min(bytes.len());
     array[..length].copy_from_slice(&bytes[..length]);

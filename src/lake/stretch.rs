@@ -11,11 +11,12 @@ use super::rows::{self, Row};
 use super::spill::array;
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Error, Result};
+use crate::zstandard;
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::bulk::Decompressor;
 
 /// How large the rows of a block are that is full.
 pub const BLOCK_BYTES: usize = 1 << 19;
@@ -100,7 +101,7 @@ pub struct Packed {
 
 /// Compresses the rows of a block.
 pub fn pack(block: &[u8]) -> Result<Packed> {
-    let stored = Compressor::new(ZSTD_LEVEL).and_then(|mut compressor| compressor.compress(block));
+    let stored = zstandard::compress(block, ZSTD_LEVEL);
     let cannot = |cause| Error::failed(format!("rows cannot be compressed: {cause}"));
     Ok(Packed {
         stored: stored.map_err(cannot)?,

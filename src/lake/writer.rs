@@ -19,15 +19,17 @@ use super::months::{self, Month};
 use super::names::Names;
 use super::rejects::{self, RejectSink};
 use super::revise::{self, Placed};
-use super::rows::{Row, Rows};
+use super::rows::Rows;
 use super::runs::Run;
 use super::side::{Side, SideRow};
-use super::sort::Sorter;
+use super::sort::{Partition, Sorter};
 use super::spill::Spill;
 use super::{read_names, read_side, rebuild};
 use crate::disk::Disk;
 use crate::error::Result;
+use crate::instant;
 use arrow::array::RecordBatch;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,6 +77,21 @@ impl Base {
         let path = self.staging().join(REJECTS_FILE);
         write_group(&self.disk, &mut self.rejects, &path, rows)
     }
+}
+
+/// When the last row of each partition was created.
+fn newest(manifest: &Manifest) -> BTreeMap<Partition, i64> {
+    let mut newest = BTreeMap::new();
+    for file in &manifest.audit {
+        let partition = Partition {
+            environment: file.environment.as_str().into(),
+            kind: file.kind,
+            month: instant::month_of(file.min_created_on_us),
+        };
+        let last = newest.entry(partition).or_insert(file.max_created_on_us);
+        *last = file.max_created_on_us.max(*last);
+    }
+    newest
 }
 
 /// The verdicts on all claims, and the keys of the new rows.
@@ -131,7 +148,7 @@ impl Writer {
         let manifest = rebuild::index_where_missing(disk, root, manifest, rows_bytes, clock)?;
         Ok(Writer {
             known: Known::read(root, &manifest)?,
-            sorter: Sorter::new(disk, staging.clone(), rows_bytes),
+            sorter: Sorter::new(disk, staging.clone(), rows_bytes, newest(&manifest)),
             claims: Claims::new(disk, &staging, rows_bytes / 4),
             doubtful: None,
             memory_bytes,
@@ -170,12 +187,16 @@ impl Writer {
         let start = self.claims.count();
         if !rows.is_empty() {
             let claims = &mut self.claims;
-            self.sorter.push(rows, start, source, |rows, row, partition| {
-                let key = Key::new(rows.identities()[row], partition.kind, partition.month);
-                claims.row(key, Row::read(rows.row(row)).rank())
+            self.sorter.push(rows, start, source, |row, identity, partition| {
+                claims.row(Key::new(identity, partition.kind, partition.month), row.rank())
             })?;
         }
         Ok(start..self.claims.count())
+    }
+
+    /// No rows, with room for some: that of rows which are written.
+    pub fn room(&mut self) -> Rows {
+        self.sorter.room()
     }
 
     /// Takes a row of which the source says nothing but that it has deleted it; gives its ordinal.
@@ -326,7 +347,7 @@ impl Settled {
         let sorted = sorter.finish(&verdicts)?;
         let mut files = Placed::committed(root, manifest);
         let generation = next.manifest.generation;
-        files.extend(sorted.new.iter().map(|file| Placed::staged(file, generation)));
+        files.extend(Placed::staged(&sorted.new, generation));
         revise::apply(&mut files, &sorted.versions, deleted.sorted()?, disk, &staging)?;
         let files = merged(&mut next, files, share_of_rows(memory_bytes))?;
         next.put_audit(files)?;

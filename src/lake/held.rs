@@ -1,0 +1,139 @@
+//! Staged rows that are held in memory, batch by batch; the oldest batches go first.
+
+use super::rows::Rows;
+use super::stretch::{self, Staged};
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+use std::num::NonZero;
+use std::sync::Arc;
+
+/// What rows are sorted by, as far as it tells two apart without a look at them: `created_on`, and the first half of a
+/// GUID.
+pub type Key = (i64, NonZero<u64>);
+
+/// Points at a held row.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub created_on: i64,
+    /// See [`Row::id_start`](super::rows::Row::id_start).
+    pub id_start: Option<NonZero<u64>>,
+    /// Counts all batches that ever were held.
+    pub batch: u32,
+    pub row: u32,
+}
+
+impl Place {
+    pub fn key(&self) -> Option<Key> {
+        Some((self.created_on, self.id_start?))
+    }
+}
+
+/// Rows that came together.
+struct Batch {
+    rows: Rows,
+    /// Whether rows may be one of several versions.
+    has_versions: bool,
+    /// The ordinal of the first one.
+    ordinal: u64,
+    source: u32,
+    /// With the places of its rows.
+    bytes: usize,
+}
+
+#[derive(Default)]
+pub struct Held {
+    batches: VecDeque<Batch>,
+    /// How many batches were held before these.
+    gone: u32,
+    bytes: usize,
+    sources: Vec<Arc<str>>,
+    /// Batches that are done with, as room for others.
+    spare: Vec<Rows>,
+}
+
+impl Held {
+    /// How much memory the rows take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The number of the next batch.
+    pub fn next(&self) -> u32 {
+        self.gone + self.batches.len() as u32
+    }
+
+    /// Takes rows of a source, the first of which has this ordinal.
+    pub fn push(&mut self, mut rows: Rows, ordinal: u64, source: &Arc<str>, has_versions: bool) {
+        rows.settle();
+        let bytes = rows.held_bytes() + rows.len() * size_of::<Place>();
+        self.bytes += bytes;
+        // The rows of a source come together.
+        if self.sources.last() != Some(source) {
+            self.sources.push(source.clone());
+        }
+        self.batches.push_back(Batch {
+            rows,
+            has_versions,
+            ordinal,
+            source: self.sources.len() as u32 - 1,
+            bytes,
+        });
+    }
+
+    /// The first batch of which a row stays, and what the batches before it take.
+    pub fn oldest<'p>(&self, staying: impl Iterator<Item = &'p Place>) -> (u32, usize) {
+        let oldest = staying.map(|place| place.batch).min().unwrap_or(self.next());
+        let before = self.batches.iter().take((oldest - self.gone) as usize);
+        (oldest, before.map(|batch| batch.bytes).sum())
+    }
+
+    /// Lets go of all batches before this one.
+    pub fn free_before(&mut self, batch: u32) {
+        for freed in self.batches.drain(..(batch - self.gone) as usize) {
+            self.bytes -= freed.bytes;
+            self.spare.push(freed.rows.emptied());
+        }
+        self.gone = batch;
+    }
+
+    /// No rows, with room for some.
+    pub fn room(&mut self) -> Rows {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    fn batch(&self, place: &Place) -> &Batch {
+        &self.batches[(place.batch - self.gone) as usize]
+    }
+
+    /// Whether rows that came with it may be one of several versions.
+    pub fn has_versions(&self, place: &Place) -> bool {
+        self.batch(place).has_versions
+    }
+
+    /// The order of rows in a file, as [`stretch::compare`] says.
+    pub fn compare(&self, a: &Place, b: &Place) -> Ordering {
+        let by_id = || match (a.id_start, b.id_start) {
+            (Some(a), Some(b)) if a != b => a.cmp(&b),
+            _ => stretch::compare(self.row(a), self.row(b)),
+        };
+        a.created_on.cmp(&b.created_on).then_with(by_id)
+    }
+
+    pub fn row(&self, place: &Place) -> &[u8] {
+        self.batch(place).rows.row(place.row as usize)
+    }
+
+    pub fn staged(&self, place: &Place) -> Staged<'_> {
+        let batch = self.batch(place);
+        Staged {
+            ordinal: batch.ordinal + u64::from(place.row),
+            source: batch.source,
+            bytes: batch.rows.row(place.row as usize),
+        }
+    }
+
+    /// The name of a source.
+    pub fn source(&self, number: u32) -> &Arc<str> {
+        &self.sources[number as usize]
+    }
+}
