@@ -23,7 +23,7 @@ pub use number::{NumberChunk, put_codes};
 pub use pages::{Finished, Pages};
 pub use text::TextChunk;
 
-/// A text, known by a number where it has one: equal numbers are equal texts, and no text comes both ways.
+/// A text, known by a number where it has one: numbers are equal and ordered as their texts, and no text comes both ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
     Number(u128),

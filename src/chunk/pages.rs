@@ -109,12 +109,17 @@ impl Pages {
 
     /// Notes a row without a value.
     pub fn null(&mut self) {
+        self.no_values(1);
+    }
+
+    /// Notes rows without a value.
+    pub fn no_values(&mut self, rows: usize) {
         if self.nulls == 0 {
             self.levels.resize(self.rows, 1);
         }
-        self.levels.push(0);
-        self.nulls += 1;
-        self.rows += 1;
+        self.rows += rows;
+        self.nulls += rows;
+        self.levels.resize(self.rows, 0);
     }
 
     /// Whether the page under way is full, its values taking so many bytes.

@@ -3,7 +3,7 @@
 use super::dictionary::Dictionary;
 use super::number::put_codes;
 use super::pages::{Finished, Pages};
-use super::{Value, is_worthwhile};
+use super::{SPELLED_BYTES, Value, is_worthwhile};
 use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
 use parquet::errors::Result;
@@ -26,6 +26,7 @@ pub struct TextChunk {
     plain: Vec<u8>,
     /// Of what went into PLAIN pages.
     range: Option<(Vec<u8>, Vec<u8>)>,
+    number_range: Option<(u128, u128)>,
 }
 
 impl TextChunk {
@@ -39,6 +40,7 @@ impl TextChunk {
             dictionary_before: 0,
             plain: Vec::new(),
             range: None,
+            number_range: None,
         })
     }
 
@@ -61,6 +63,17 @@ impl TextChunk {
         }
         self.end_full_page()?;
         Ok(code)
+    }
+
+    /// Takes rows without a value.
+    pub fn push_nulls(&mut self, mut rows: usize) -> Result<()> {
+        while rows > 0 {
+            let now = rows.min(self.pages.room());
+            self.pages.no_values(now);
+            rows -= now;
+            self.end_full_page()?;
+        }
+        Ok(())
     }
 
     /// Takes a value by its code, where values still become codes; else the row is still to be taken.
@@ -103,16 +116,19 @@ impl TextChunk {
     }
 
     fn push_plain(&mut self, value: Value<'_>) {
-        let start = self.plain.len();
-        self.plain.extend_from_slice(&[0; 4]);
         match value {
-            Value::Bytes(text) => self.plain.extend_from_slice(text),
-            Value::Number(number) => self.plain.extend_from_slice(&self.dictionary.spell(number)),
+            Value::Bytes(text) => {
+                self.plain.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                self.plain.extend_from_slice(text);
+                widen(&mut self.range, text);
+            }
+            Value::Number(number) => {
+                self.plain.extend_from_slice(&(SPELLED_BYTES as u32).to_le_bytes());
+                self.plain.extend_from_slice(&self.dictionary.spell(number));
+                let range = self.number_range.get_or_insert((number, number));
+                *range = (range.0.min(number), range.1.max(number));
+            }
         }
-        let text = start + 4;
-        let length = (self.plain.len() - text) as u32;
-        self.plain[start..text].copy_from_slice(&length.to_le_bytes());
-        widen(&mut self.range, &self.plain[text..]);
     }
 
     fn end_page(&mut self) -> Result<()> {
@@ -143,6 +159,9 @@ impl TextChunk {
     pub fn finish(mut self) -> Result<Finished> {
         self.end_page()?;
         let mut range = self.range;
+        for number in self.number_range.into_iter().flat_map(|(least, most)| [least, most]) {
+            widen(&mut range, &self.dictionary.spell(number));
+        }
         self.dictionary.texts().for_each(|text| widen(&mut range, text));
         let dictionary = (self.dictionary.plain(), self.dictionary.len());
         self.pages.finish(dictionary, |nulls| statistics(range, nulls), None)

@@ -7,7 +7,7 @@
 use super::accesses::Accesses;
 use super::head::{Form, Head, Table};
 use super::normalize::{Fault, deleted_id, fault, normalize};
-use super::people::People;
+use super::people::Sightings;
 use super::raw::Raw;
 use super::reject::{Reason, Reject};
 use super::{csv, json, side, xml};
@@ -92,7 +92,7 @@ pub struct Parsed {
     /// Rows that only say that the source has deleted a row; a reject if no such row is known.
     pub deletions: Vec<(Identity, Reject)>,
     /// Who is named in it.
-    pub people: People,
+    pub people: Sightings,
     pub accesses: Accesses,
     /// Rows of a side table.
     pub side: Vec<SideRow>,
@@ -152,7 +152,7 @@ pub struct Sink<'b> {
     deletions: Vec<(Identity, Reject)>,
     /// That of the last reject: when many are broken, then mostly in the same way.
     reason: Arc<Reason>,
-    people: People,
+    people: Sightings,
     accesses: Accesses,
     side: Vec<SideRow>,
     /// A byte offset and the number of line ends before it, for counting on from there.
@@ -169,7 +169,7 @@ impl<'b> Sink<'b> {
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),
-            people: People::default(),
+            people: Sightings::default(),
             accesses: Accesses::default(),
             side: Vec::new(),
             counted: (0, 0),

@@ -10,16 +10,20 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128_with_seed};
 
-#[derive(Default)]
-pub struct People {
+/// The people that a block names. Somebody may be in it several times: most people of a block are met once or twice, so
+/// only those met last are looked for.
+pub struct Sightings {
     met: Vec<Met>,
-    /// Hash → place in `met`.
-    places: HashMap<u128, usize, BuildHasherDefault<Hashed>>,
     /// The ids and names of all, behind each other.
     texts: String,
     /// With the hash of each.
     environments: Vec<(String, u64)>,
+    /// By the last bits of a hash, the place in `met` of the last one that has them.
+    recent: [u32; RECENT],
 }
+
+/// How many people are remembered.
+const RECENT: usize = 256;
 
 /// An id with a name, and the newest micros that both were seen at.
 struct Met {
@@ -31,7 +35,18 @@ struct Met {
     seen_on: i64,
 }
 
-impl People {
+impl Default for Sightings {
+    fn default() -> Self {
+        Sightings {
+            met: Vec::new(),
+            texts: String::new(),
+            environments: Vec::new(),
+            recent: [u32::MAX; RECENT],
+        }
+    }
+}
+
+impl Sightings {
     /// Takes the names a record carries of people: its actor, its user, its calling user.
     pub fn see(&mut self, environment: &str, record: &Record<'_>) {
         let (actor, user) = (record.actor(), (record.user_id.as_deref(), record.user_name.as_deref()));
@@ -57,15 +72,18 @@ impl People {
         let environment = self.environment(environment);
         let seed = xxh3_64_with_seed(name.as_bytes(), self.environments[environment].1);
         let hash = xxh3_128_with_seed(id.as_bytes(), seed);
-        self.meet(hash, environment, [id, name], seen_on);
-    }
-
-    fn meet(&mut self, hash: u128, environment: usize, [id, name]: [&str; 2], seen_on: i64) {
-        let place = *self.places.entry(hash).or_insert(self.met.len());
-        if let Some(known) = self.met.get_mut(place) {
+        let recent = &mut self.recent[hash as usize % RECENT];
+        if let Some(known) = self.met.get_mut(*recent as usize)
+            && known.hash == hash
+        {
             known.seen_on = known.seen_on.max(seen_on);
             return;
         }
+        *recent = self.met.len() as u32;
+        self.push(hash, environment, [id, name], seen_on);
+    }
+
+    fn push(&mut self, hash: u128, environment: usize, [id, name]: [&str; 2], seen_on: i64) {
         let begin = self.texts.len();
         self.texts.push_str(id);
         let middle = self.texts.len();
@@ -86,35 +104,44 @@ impl People {
         })
     }
 
-    /// Takes those of another block.
-    pub fn merge(&mut self, other: &People) {
-        let environments: Vec<usize> = other
-            .environments
-            .iter()
-            .map(|(name, _)| self.environment(name))
-            .collect();
-        for met in &other.met {
-            self.meet(
-                met.hash,
-                environments[met.environment],
-                other.texts_of(met),
-                met.seen_on,
-            );
-        }
-    }
-
     /// Id and name.
     fn texts_of(&self, met: &Met) -> [&str; 2] {
         let [begin, middle, end] = met.texts;
         [&self.texts[begin..middle], &self.texts[middle..end]]
     }
+}
+
+/// The people of all blocks, each once.
+#[derive(Default)]
+pub struct People {
+    all: Sightings,
+    /// Hash → place among them.
+    places: HashMap<u128, usize, BuildHasherDefault<Hashed>>,
+}
+
+impl People {
+    /// Takes those of a block.
+    pub fn take(&mut self, block: &Sightings) {
+        let environments = block.environments.iter();
+        let environments: Vec<usize> = environments.map(|(name, _)| self.all.environment(name)).collect();
+        for met in &block.met {
+            let place = *self.places.entry(met.hash).or_insert(self.all.met.len());
+            match self.all.met.get_mut(place) {
+                Some(known) => known.seen_on = known.seen_on.max(met.seen_on),
+                None => {
+                    let environment = environments[met.environment];
+                    self.all.push(met.hash, environment, block.texts_of(met), met.seen_on);
+                }
+            }
+        }
+    }
 
     /// As the lake keeps them.
     pub fn into_names(self) -> Names {
         let mut names = Names::default();
-        for met in &self.met {
-            let [id, name] = self.texts_of(met);
-            names.add(&self.environments[met.environment].0, id, name, met.seen_on);
+        for met in &self.all.met {
+            let [id, name] = self.all.texts_of(met);
+            names.add(&self.all.environments[met.environment].0, id, name, met.seen_on);
         }
         names
     }
@@ -162,11 +189,11 @@ mod tests {
         for rows in [1, 7, 1000] {
             let mut all = People::default();
             for block in sightings.chunks(rows) {
-                let mut people = People::default();
+                let mut sightings = Sightings::default();
                 for (environment, id, name, seen_on) in block {
-                    people.add(environment, id, name, *seen_on);
+                    sightings.add(environment, id, name, *seen_on);
                 }
-                all.merge(&people);
+                all.take(&sightings);
             }
             assert_eq!(all.into_names(), expected, "{rows} rows to a block");
         }

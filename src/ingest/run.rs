@@ -277,7 +277,7 @@ impl<'p> Run<'p> {
             open.notes.extend(ending.note);
         }
         self.so_far.records_read += read;
-        self.people.merge(&parsed.people);
+        self.people.take(&parsed.people);
         self.rejects.take(parsed.rejects, &block, before, &mut self.writer)?;
         // Not those of a small input, nor of an unusually long record.
         let (_, size) = self.wave_size();

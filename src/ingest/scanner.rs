@@ -232,7 +232,8 @@ fn behind_string(bytes: &[u8], mut at: usize) -> Option<usize> {
 /// What a text says that begins at `begin` and has its first escape at `at`; and its end.
 fn unescaped(text: &str, mut begin: usize, mut at: usize) -> Option<(String, usize)> {
     let bytes = text.as_bytes();
-    let mut said = String::with_capacity(at - begin + 128);
+    // What has escapes is mostly change data, of some hundred bytes.
+    let mut said = String::with_capacity(at - begin + 1000);
     loop {
         said.push_str(text.get(begin..at)?);
         let (sign, length) = match (bytes.get(at)?, bytes.get(at + 1)) {

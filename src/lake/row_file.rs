@@ -24,15 +24,34 @@ pub struct RowFile {
     group_bytes: usize,
     file: SerializedFileWriter<Hashing>,
     group: Group,
+    /// Rows that wait until they are enough to go into the columns, one column after the other.
+    waiting: Waiting,
     rows: u64,
     range: Option<(i64, i64)>,
+}
+
+/// Rows, and what goes with each.
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    rows: Vec<Taken>,
+}
+
+struct Taken {
+    /// Where its bytes end.
+    end: usize,
+    is_deleted: bool,
+    source: Arc<str>,
 }
 
 /// Where the text columns stand in [`schema::LAKE`].
 const TEXT_PLACES: [usize; TEXT_COLUMNS] = [0, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19];
 
+/// How many rows go into the columns at once: as many as the nearest memory holds.
+const BATCH_ROWS: usize = 1 << 7;
+
 /// How many rows there are between two looks at the size of a group.
-const LOOK_ROWS: usize = 1 << 12;
+const LOOK_ROWS: usize = BATCH_ROWS << 5;
 
 impl RowFile {
     /// With row groups of at most so many bytes, encoded.
@@ -44,6 +63,7 @@ impl RowFile {
             partition: partition.clone(),
             group_bytes,
             group: Group::new(&file).at_path(path, "cannot be written")?,
+            waiting: Waiting::default(),
             file,
             rows: 0,
             range: None,
@@ -52,15 +72,32 @@ impl RowFile {
 
     /// Takes a row that comes after all rows before; `is_deleted` is what a deletion says of it.
     pub fn take(&mut self, row: &[u8], is_deleted: bool, source: &Arc<str>) -> Result<()> {
-        let row = Row::read(row);
-        self.range = Some((self.range.map_or(row.created_on, |range| range.0), row.created_on));
+        let on = rows::created_on(row);
+        self.range = Some((self.range.map_or(on, |range| range.0), on));
         self.rows += 1;
-        let taken = self.group.take(&row, is_deleted, source);
-        taken.at_path(&self.path, "cannot be written")?;
+        self.waiting.bytes.extend_from_slice(row);
+        self.waiting.rows.push(Taken {
+            end: self.waiting.bytes.len(),
+            is_deleted,
+            source: source.clone(),
+        });
+        if self.waiting.rows.len() < BATCH_ROWS {
+            return Ok(());
+        }
+        self.take_waiting()?;
         let is_time_to_look = self.group.rows.is_multiple_of(LOOK_ROWS);
         if self.group.rows == ROW_GROUP_ROWS || (is_time_to_look && self.group.bytes() >= self.group_bytes) {
             self.end_group()?;
         }
+        Ok(())
+    }
+
+    fn take_waiting(&mut self) -> Result<()> {
+        self.group
+            .take(&self.waiting)
+            .at_path(&self.path, "cannot be written")?;
+        self.waiting.bytes.clear();
+        self.waiting.rows.clear();
         Ok(())
     }
 
@@ -71,6 +108,7 @@ impl RowFile {
 
     /// Writes out the row group under way.
     pub fn end_group(&mut self) -> Result<()> {
+        self.take_waiting()?;
         self.write_group().at_path(&self.path, "cannot be written")
     }
 
@@ -241,52 +279,112 @@ impl Group {
         })
     }
 
-    fn take(&mut self, row: &Row<'_>, is_deleted: bool, source: &Arc<str>) -> ParquetResult<()> {
-        self.created_on.push(Some(row.created_on))?;
-        self.action.push(Some(row.action.into()))?;
-        self.operation.push(row.operation.map(i64::from))?;
-        self.version_number.push(row.version_number)?;
-        self.time_to_live_s.push(row.time_to_live_s.map(i64::from))?;
-        self.deleted_in_source.push(row.is_deleted || is_deleted)?;
-        let texts = row.texts();
-        for column in ALONE {
-            self.texts[column as usize].push(value(texts[column as usize]))?;
+    fn take(&mut self, waiting: &Waiting) -> ParquetResult<()> {
+        let mut start = 0;
+        let read = |taken: &Taken| Row::read(&waiting.bytes[std::mem::replace(&mut start, taken.end)..taken.end]);
+        let rows: Vec<Row<'_>> = waiting.rows.iter().map(read).collect();
+        for row in &rows {
+            self.created_on.push(Some(row.created_on))?;
         }
-        self.take_people(row, &texts)?;
-        if !self.last_source.as_ref().is_some_and(|last| Arc::ptr_eq(last, source)) {
-            self.end_source()?;
-            self.last_source = Some(source.clone());
+        for row in &rows {
+            self.action.push(Some(row.action.into()))?;
         }
-        self.source_rows += 1;
-        self.rows += 1;
+        for row in &rows {
+            self.operation.push(row.operation.map(i64::from))?;
+        }
+        for row in &rows {
+            self.version_number.push(row.version_number)?;
+        }
+        for row in &rows {
+            self.time_to_live_s.push(row.time_to_live_s.map(i64::from))?;
+        }
+        for (row, taken) in rows.iter().zip(&waiting.rows) {
+            self.deleted_in_source.push(row.is_deleted || taken.is_deleted)?;
+        }
+        self.take_texts(&rows)?;
+        for taken in &waiting.rows {
+            if !self
+                .last_source
+                .as_ref()
+                .is_some_and(|last| Arc::ptr_eq(last, &taken.source))
+            {
+                self.end_source()?;
+                self.last_source = Some(taken.source.clone());
+            }
+            self.source_rows += 1;
+        }
+        self.rows += rows.len();
         Ok(())
     }
 
-    /// Object, user and actor.
-    fn take_people(&mut self, row: &Row<'_>, texts: &[Text<'_>; TEXT_COLUMNS]) -> ParquetResult<()> {
-        use TextColumn::{ObjectId, ObjectName, UserId, UserName};
+    fn take_texts(&mut self, rows: &[Row<'_>]) -> ParquetResult<()> {
+        use TextColumn::{ObjectName, UserName};
+        let texts: Vec<[Text<'_>; TEXT_COLUMNS]> = rows.iter().map(Row::texts).collect();
+        let is_null = |column: TextColumn| rows.iter().all(|row| row.is_null(column));
+        for column in ALONE {
+            let chunk = &mut self.texts[column as usize];
+            match is_null(column) {
+                true => chunk.push_nulls(rows.len())?,
+                false => texts
+                    .iter()
+                    .try_for_each(|texts| chunk.push(value(texts[column as usize])).map(drop))?,
+            }
+        }
+        let has_names = !is_null(ObjectName) || !is_null(UserName);
+        for (row, texts) in rows.iter().zip(&texts) {
+            let codes = self.take_ids(row, texts)?;
+            if has_names {
+                self.take_names(row, texts, codes)?;
+            }
+        }
+        if !has_names {
+            for column in [ObjectName, UserName] {
+                self.texts[column as usize].push_nulls(rows.len())?;
+            }
+            self.actor_name.push_nulls(rows.len())?;
+        }
+        Ok(())
+    }
+
+    /// Object, user and actor; gives the codes of the first two.
+    fn take_ids(&mut self, row: &Row<'_>, texts: &[Text<'_>; TEXT_COLUMNS]) -> ParquetResult<[Option<u32>; 2]> {
+        use TextColumn::{ObjectId, UserId};
         let text = |column: TextColumn| texts[column as usize];
         let (columns, links) = (&mut self.texts, &mut self.links);
         let object = columns[ObjectId as usize].push(value(text(ObjectId)))?;
-        let object_name = links
-            .object_name
-            .push_name(object, text(ObjectName), &mut columns[ObjectName as usize])?;
-        let [ids, names] = &mut links.object_to_user;
+        let user_ids = &mut columns[UserId as usize];
         let user = match row.is_implied(UserId) {
-            true => ids.push_same(object, text(UserId), &mut columns[UserId as usize])?,
-            false => columns[UserId as usize].push(value(text(UserId)))?,
+            true => links.object_to_user[0].push_same(object, text(UserId), user_ids)?,
+            false => user_ids.push(value(text(UserId)))?,
         };
+        match rows::actor_is_object(row.action, texts) {
+            true => links.object_to_actor[0].push_same(object, text(ObjectId), &mut self.actor_id)?,
+            false => links.user_to_actor[0].push_same(user, text(UserId), &mut self.actor_id)?,
+        };
+        Ok([object, user])
+    }
+
+    /// The names of object, user and actor.
+    fn take_names(
+        &mut self,
+        row: &Row<'_>,
+        texts: &[Text<'_>; TEXT_COLUMNS],
+        [object, user]: [Option<u32>; 2],
+    ) -> ParquetResult<()> {
+        use TextColumn::{ObjectName, UserName};
+        let text = |column: TextColumn| texts[column as usize];
+        let (columns, links) = (&mut self.texts, &mut self.links);
+        let object_names = &mut columns[ObjectName as usize];
+        let object_name = links.object_name.push_name(object, text(ObjectName), object_names)?;
         let user_names = &mut columns[UserName as usize];
         let user_name = match row.is_implied(UserName) {
-            true => names.push_same(object_name, text(UserName), user_names)?,
+            true => links.object_to_user[1].push_same(object_name, text(UserName), user_names)?,
             false => links.user_name.push_name(user, text(UserName), user_names)?,
         };
-        let (from, [ids, names], id, name) = match rows::actor_is_object(row.action, texts) {
-            true => ((object, object_name), &mut links.object_to_actor, ObjectId, ObjectName),
-            false => ((user, user_name), &mut links.user_to_actor, UserId, UserName),
+        match rows::actor_is_object(row.action, texts) {
+            true => links.object_to_actor[1].push_same(object_name, text(ObjectName), &mut self.actor_name)?,
+            false => links.user_to_actor[1].push_same(user_name, text(UserName), &mut self.actor_name)?,
         };
-        ids.push_same(from.0, text(id), &mut self.actor_id)?;
-        names.push_same(from.1, text(name), &mut self.actor_name)?;
         Ok(())
     }
 

@@ -158,6 +158,11 @@ impl<'a> Row<'a> {
         texts
     }
 
+    /// Whether a column says nothing.
+    pub fn is_null(&self, column: TextColumn) -> bool {
+        self.flags >> (2 * column as u32) & 3 == NULL
+    }
+
     /// Whether a column says the same as the one that [`implied`] names.
     pub fn is_implied(&self, column: TextColumn) -> bool {
         self.flags >> (2 * column as u32) & 3 == IMPLIED

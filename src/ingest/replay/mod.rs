@@ -297,7 +297,7 @@ impl Run<'_> {
         let mut rows = Rows::default();
         for part in std::mem::take(understood) {
             rows.append(part.rows);
-            self.people.merge(&part.people);
+            self.people.take(&part.people);
         }
         let number = *source;
         let source = &mut self.sources[number];
