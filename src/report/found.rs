@@ -173,19 +173,27 @@ impl<'a> Found<'a> {
     fn pass(&mut self, log: &AccessLog, facts: &Facts, witness: Witness) -> Result<(Counters, Witness)> {
         let (tz, actors) = (self.options.tz, log.actors().len());
         let daily = || Daily::new(actors, (facts.log_start, facts.log_end), tz);
+        let wants_sessions = [Report::Sessions, Report::Clients, Report::Gaps];
+        // Accesses alone tell how many sessions somebody had.
+        let cuts_sessions = wants_sessions.iter().any(|report| self.asks(*report))
+            || self.asks(Report::Users) && self.options.evidence == Evidence::All;
+        let gap_us = facts.intervals.session_gap_us;
+        let people = || match People::new(facts.first_actor, actors) {
+            people if cuts_sessions => people,
+            people => people.counting_sessions(gap_us),
+        };
         let counts_days = self.asks(Report::Coverage) || self.asks(Report::Users);
         let counters = Counters {
             daily: self.asks(Report::Clients).then(daily),
             days: counts_days.then(|| Days::new(actors, tz)),
             rhythm: self.asks(Report::Activity).then(|| activity::Rhythm::new(actors, tz)),
-            people: self.asks(Report::Users).then(|| People::new(facts.first_actor, actors)),
+            people: self.asks(Report::Users).then(people),
             seen: (self.asks(Report::Silence)).then(|| silence::Seen::new((facts.log_start, facts.log_end), tz)),
             watch: None,
         };
-        let cuts_sessions = [Report::Sessions, Report::Clients, Report::Gaps, Report::Users];
-        let running = || Running::new(facts.first_actor, actors, facts.intervals.session_gap_us, tz);
+        let running = || Running::new(facts.first_actor, actors, gap_us, tz);
         let mut pass = Pass {
-            running: cuts_sessions.iter().any(|report| self.asks(*report)).then(running),
+            running: cuts_sessions.then(running),
             witness: witness.of_actors(actors),
             counters,
             store: self.reports.contains(&Report::Sessions).then_some(&mut self.store),
