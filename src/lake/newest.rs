@@ -52,6 +52,16 @@ impl Called {
             None => drop(self.0.insert(id.to_owned(), new())),
         }
     }
+
+    fn merge(&mut self, other: Called) {
+        for (id, name) in other.0 {
+            match self.0.get_mut(&id) {
+                Some(known) if *known >= name => {}
+                Some(known) => *known = name,
+                None => drop(self.0.insert(id, name)),
+            }
+        }
+    }
 }
 
 impl Newest {
@@ -74,6 +84,9 @@ impl Newest {
             let is_of_another = |row: &usize| environments.value(*row) != environment;
             let end = (start..rows.num_rows()).find(is_of_another).unwrap_or(rows.num_rows());
             let known = self.environment(environment);
+            if only.is_none() {
+                known.0.reserve(end - start);
+            }
             for row in (start..end).filter(|row| names.is_valid(*row)) {
                 let id = ids.value(row);
                 if only.is_none_or(|only| only.contains(id)) {
@@ -86,10 +99,7 @@ impl Newest {
 
     fn merge(mut self, other: Newest) -> Newest {
         for (environment, called) in other.0 {
-            let known = self.environment(&environment);
-            for (id, name) in &called.0 {
-                known.add(id, name.on, name.is_state, &name.name);
-            }
+            self.environment(&environment).merge(Arc::unwrap_or_clone(called));
         }
         self
     }
