@@ -97,6 +97,7 @@ fn run_replay(args: &ReplayArgs) -> Result<u8> {
 }
 
 fn run_report(args: &ReportArgs) -> Result<u8> {
+    memory::keep_freed();
     let (target, options) = (args.target()?, args.options()?);
     // All that is read of the lake is read here: a writer may change it while the tables are written.
     let (tables, settings) = Lake::read(&args.lake.lake, |lake| {

@@ -1,8 +1,13 @@
-//! How glibc's allocator shares memory among threads: in few arenas.
+//! How glibc's allocator shares memory among threads, in few arenas, and what it keeps of that which was freed.
 //!
 //! By default every thread gets an arena of its own. Blocks are parsed on all cores and freed on another, so the arenas
 //! take turns at being large, and none gives back what it has. Measured on 2 cores, 6 M rows of CSV: a peak of 321 MB,
-//! and growing with the input, against 285 MB with one arena, at equal CPU time. This is the only unsafe code.
+//! and growing with the input, against 285 MB with one arena, at equal CPU time.
+//!
+//! A report decodes a stretch of the log where the one before was, if the allocator has kept that: else every few KiB cost
+//! a page fault. Measured over 10 M accesses: half as many faults and 5 to 10 % less CPU time, for 3 to 8 MB more.
+//!
+//! This is the only unsafe code.
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
@@ -15,5 +20,23 @@ pub fn share_arenas() {
     }
 }
 
+/// Up to so much of what was freed stays with the process.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEPT_BYTES: i32 = 32 << 20;
+
+/// Keeps what is freed, to be used again.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+pub fn keep_freed() {
+    // SAFETY: these only set parameters of the allocator, and no other thread runs yet.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES);
+    }
+}
+
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn share_arenas() {}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn keep_freed() {}

@@ -24,6 +24,7 @@ use super::waiting::Waiting;
 use crate::error::{AtPath, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
+use parquet::file::metadata::ColumnChunkMetaData;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -128,10 +129,14 @@ impl Group {
     fn decode(&self, keys: &[u32]) -> Result<Option<Columns>> {
         let content = Content::open(&self.path)?;
         let read = || -> parquet::errors::Result<_> {
-            let created_on = Column::of(&content, &self.created_on, &self.rows)?.numbers(|on: i64| on)?;
-            let by = Column::of(&content, &self.action, &self.rows)?.numbers(By::of)?;
-            let actor = Column::of(&content, &self.actor, &self.rows)?.keyed(keys, NOBODY)?;
-            let columns = created_on.zip(by).zip(actor);
+            let column = |chunk: &ColumnChunkMetaData| Column::of(&content, chunk, &self.rows);
+            let (on, action, actor) = (column(&self.created_on)?, column(&self.action)?, column(&self.actor)?);
+            // Instants are half of the work.
+            let (created_on, (by, actor)) = rayon::join(
+                || on.numbers(|on: i64| on),
+                || (action.numbers(By::of), actor.keyed(keys, NOBODY)),
+            );
+            let columns = created_on?.zip(by?).zip(actor?);
             Ok(columns.map(|((created_on, by), actor)| Columns { created_on, actor, by }))
         };
         read().at_path(&self.path, "cannot be read")

@@ -33,6 +33,7 @@ pub mod manifest;
 mod merge;
 mod months;
 pub mod names;
+pub mod newest;
 mod pages;
 mod rebuild;
 pub mod rejects;

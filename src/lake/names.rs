@@ -2,10 +2,9 @@
 //! often not the one that brought the row first.
 //!
 //! One entry per (environment, id, name) with the newest `created_on` it was seen at. The merge is a maximum, so the
-//! order of files does not matter (L2).
+//! order of files does not matter (L2). The one name by which somebody is called is the [`Newest`].
 
 use super::schema;
-use super::side::Side;
 use crate::error::Result;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -57,23 +56,6 @@ impl Names {
         })
     }
 
-    /// The name of each id of an environment: the newest; of equally new ones that of the user's newest exported state,
-    /// else the last in byte order.
-    pub fn newest<'a>(&'a self, environment: &str, side: &'a Side) -> HashMap<&'a str, &'a str> {
-        let mut newest: HashMap<&str, (i64, &str)> = HashMap::new();
-        for (id, names) in self.environments.get(environment).into_iter().flatten() {
-            let best = names.iter().map(|(name, seen_on)| (*seen_on, name.as_str())).max();
-            newest.extend(best.map(|best| (id.as_str(), best)));
-        }
-        for ((_, id), user) in side.users.iter().filter(|((of, _), _)| of == environment) {
-            let state = user.full_name.as_deref().map(|name| (user.exported_on, name));
-            if let Some(state) = state.filter(|state| newest.get(id.as_str()).is_none_or(|best| best.0 <= state.0)) {
-                newest.insert(id, state);
-            }
-        }
-        newest.into_iter().map(|(id, (_, name))| (id, name)).collect()
-    }
-
     /// As a table, in order.
     pub fn to_batch(&self) -> Result<RecordBatch> {
         let entries: Vec<(&str, &str, &str, i64)> = self.iter().collect();
@@ -113,41 +95,7 @@ fn add_to(names: &mut Vec<(String, i64)>, name: &str, seen_on: i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::side::{SideRow, User};
     use super::*;
-
-    #[test]
-    fn of_equally_new_names_the_last_in_byte_order_counts() {
-        let mut names = Names::default();
-        names.add("e", "1", "Jane", 5);
-        names.add("e", "1", "jane", 5);
-        names.add("f", "1", "other", 9);
-        assert_eq!(names.newest("e", &Side::default()).get("1"), Some(&"jane"));
-    }
-
-    #[test]
-    fn of_equally_new_names_the_newest_exported_state_counts() {
-        let mut names = Names::default();
-        names.add("e", "1", "jane", 5);
-        let state = |exported_on: i64| {
-            let user = User {
-                exported_on,
-                full_name: Some("Jane".to_owned()),
-                ..User::default()
-            };
-            let mut side = Side::default();
-            side.take(SideRow::User(("e".to_owned(), "1".to_owned()), user));
-            side
-        };
-        for (exported_on, name) in [(4, "jane"), (5, "Jane"), (6, "Jane")] {
-            assert_eq!(
-                names.newest("e", &state(exported_on)).get("1"),
-                Some(&name),
-                "{exported_on}"
-            );
-        }
-        assert_eq!(names.newest("f", &state(9)).get("1"), None);
-    }
 
     #[test]
     fn names_survive_their_table() {

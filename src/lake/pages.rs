@@ -446,7 +446,10 @@ fn unpack<T: Copy>(bytes: &[u8], width: usize, count: usize, dictionary: &[T], t
                 None => {}
             }
         }
-        to.extend_from_slice(&values[..(count - group * 8).min(8)]);
+        match count - group * 8 {
+            left @ ..8 => to.extend_from_slice(&values[..left]),
+            _ => to.extend_from_slice(&values),
+        }
     }
     Some(())
 }

@@ -25,14 +25,17 @@ pub struct Control {
 impl Lake {
     /// The control rows of an environment up to `as_of`, in (created_on, audit_id) order, null ids first.
     pub fn control_rows(&self, environment: &str, as_of: i64) -> Result<Vec<Control>> {
-        let mut found = Vec::new();
-        for audit in self.files(environment, Kind::Control) {
+        let files = self.files(environment, Kind::Control).into_par_iter();
+        let read = files.map(|audit| -> Result<Vec<Control>> {
+            let mut found = Vec::new();
             let path = self.place(&audit.file.path);
             let columns = ["created_on", "audit_id", "action", "object_id", "user_id"];
             for rows in file::read(&path, &columns, 1 << 13)? {
                 decode_control(&rows.at_path(&path, "cannot be read")?, &mut found);
             }
-        }
+            Ok(found)
+        });
+        let mut found = read.collect::<Result<Vec<_>>>()?.concat();
         found.retain(|row| row.created_on <= as_of);
         found.sort();
         Ok(found)

@@ -85,6 +85,13 @@ impl Side {
         }
     }
 
+    /// The users of an environment, in order of id.
+    pub fn users_of(&self, environment: &str) -> impl Iterator<Item = (&str, &User)> {
+        let users = self.users.range((environment.to_owned(), String::new())..);
+        let of_environment = users.take_while(move |((of, _), _)| of == environment);
+        of_environment.map(|((_, id), user)| (id.as_str(), user))
+    }
+
     /// The organization whose settings hold in an environment.
     pub fn organization(&self, environment: &str) -> Option<&Organization> {
         let of_environment = self.organizations.iter().filter(|(key, _)| key.0 == environment);

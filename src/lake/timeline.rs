@@ -11,7 +11,7 @@
 
 use super::content::Content;
 use super::file::Footer;
-use super::ids::Ids;
+use super::ids::{Id, Ids};
 use super::manifest::AuditFile;
 use super::pages::{Column, Span};
 use super::{Lake, file, pages};
@@ -275,13 +275,14 @@ impl Group {
         let dictionary = Content::open(&self.path)
             .and_then(|content| pages::dictionary(&content, &self.actor).at_path(&self.path, UNREADABLE))?;
         if let Some(texts) = dictionary.as_ref().and_then(pages::texts) {
+            let texts: Vec<Id<'_>> = texts.into_iter().map(Id::of).collect();
             let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
-            return Ok(Some(texts.into_iter().map(|id| ids.number(id)).collect()));
+            return Ok(Some(texts.iter().map(|id| ids.number(id)).collect()));
         }
         let distinct = Footer::read(&self.path)?.distinct(self.group, "actor_id")?;
         let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
         for id in &distinct {
-            ids.number(id.as_bytes());
+            ids.number(&Id::of(id.as_bytes()));
         }
         Ok(None)
     }

@@ -2,9 +2,9 @@
 
 use super::options::{Intervals, Options};
 use crate::lake::Lake;
-use crate::lake::names::Names;
+use crate::lake::newest::{Called, Newest};
 use crate::lake::side::Side;
-use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Instants in microseconds.
 #[derive(Debug, Default)]
@@ -19,16 +19,15 @@ pub struct Facts {
     pub actors: Vec<String>,
     pub first_actor: u32,
     pub intervals: Intervals,
-    /// Id → newest name.
-    pub names: HashMap<String, String>,
+    /// The newest names of those that reports speak of.
+    pub names: Arc<Called>,
 }
 
 impl Facts {
     /// What is known before any row is read; actors come with the rows.
-    pub fn of(lake: &Lake, environment: &str, names: &Names, side: &Side, options: &Options) -> Facts {
+    pub fn of(lake: &Lake, environment: &str, names: &Newest, side: &Side, options: &Options) -> Facts {
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let window = lake.window(environment).filter(|(first, _)| *first <= as_of);
-        let names = names.newest(environment, side).into_iter();
         Facts {
             environment: environment.to_owned(),
             has_log: window.is_some(),
@@ -37,12 +36,12 @@ impl Facts {
             actors: Vec::new(),
             first_actor: 0,
             intervals: Intervals::of(side.organization(environment), options),
-            names: names.map(|(id, name)| (id.to_owned(), name.to_owned())).collect(),
+            names: names.of(environment),
         }
     }
 
     pub fn name_of(&self, id: &str) -> Option<&str> {
-        self.names.get(id).map(String::as_str)
+        self.names.name_of(id)
     }
 
     /// The id of an actor by number.

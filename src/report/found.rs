@@ -16,33 +16,49 @@ use super::store::{Scratch, Store};
 use super::table::Table;
 use super::{Report, activity, clients, control, coverage, gap_table, silence, users};
 use crate::error::Result;
-use crate::lake::names::Names;
+use crate::lake::newest::Newest;
 use crate::lake::side::Side;
-use crate::lake::{AccessLog, Lake, Sieve, Timeline};
+use crate::lake::{AccessLog, Control, Lake, Sieve, Timeline};
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 
-/// What the lake knows beside the log.
+/// What the lake knows beside the accesses.
 pub struct Known {
-    pub names: Names,
+    pub names: Newest,
     pub side: Side,
+    /// By environment, of those that are asked for.
+    pub control: BTreeMap<String, Vec<Control>>,
 }
 
 impl Known {
-    /// What these reports need of it: only some speak of people.
-    pub fn of(lake: &Lake, reports: &[Report]) -> Result<Known> {
-        let speaks_of_people = |report: &Report| match report {
-            Report::Sessions | Report::Gaps | Report::Users | Report::Control => true,
-            Report::Clients | Report::Coverage | Report::Activity | Report::Silence => false,
+    /// What these reports need of it: only some speak of people, and some of those only of who switched auditing.
+    pub fn of(lake: &Lake, reports: &[Report], options: &Options) -> Result<Known> {
+        let any = |of: &[Report]| reports.iter().any(|report| of.contains(report));
+        let as_of = options.as_of.unwrap_or(i64::MAX);
+        let environments = lake.environments().into_iter();
+        let asked = environments.filter(|environment| options.asks(environment));
+        let control = asked.map(|environment| Ok((environment.to_owned(), lake.control_rows(environment, as_of)?)));
+        let control: BTreeMap<String, Vec<Control>> = control.collect::<Result<_>>()?;
+        let names = || match (
+            any(&[Report::Sessions, Report::Users]),
+            any(&[Report::Gaps, Report::Control]),
+        ) {
+            (true, _) => lake.newest_names(None),
+            (_, true) => {
+                let rows = control.values().flatten();
+                lake.newest_names(Some(&rows.filter_map(|row| row.user_id.as_deref()).collect()))
+            }
+            (false, false) => Ok(Newest::default()),
         };
-        if !reports.iter().any(speaks_of_people) {
-            let (names, side) = (Names::default(), lake.organizations()?);
-            return Ok(Known { names, side });
-        }
-        let (names, side) = rayon::join(|| lake.names(), || lake.side());
+        let side = || match any(&[Report::Users]) {
+            true => lake.side(),
+            false => lake.organizations(),
+        };
+        let (names, side) = rayon::join(names, side);
         Ok(Known {
             names: names?,
             side: side?,
+            control,
         })
     }
 }
@@ -53,6 +69,7 @@ pub struct Found<'a> {
     options: &'a Options,
     /// Rows, a batch per environment, of every report but sessions.
     rows: BTreeMap<Report, Vec<RecordBatch>>,
+    /// Environments whose sessions are in the store.
     parts: Vec<Part>,
     store: Store,
 }
@@ -93,11 +110,11 @@ impl<'a> Found<'a> {
         let (lake, options) = (self.lake, self.options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let timeline = lake.timeline(&facts.environment, options.evidence.kinds(), as_of)?;
-        let control = lake.control_rows(&facts.environment, as_of)?;
+        let control = known.control.get(&facts.environment).map_or(&[][..], Vec::as_slice);
         let switched = Switched {
             log_start: facts.log_start,
             log_end: facts.log_end,
-            control: &control,
+            control,
         };
         let gaps = gaps::find(&switched, |instants| timeline.last_up_to(instants))?;
         let chosen = match self.asks(Report::Gaps) {
@@ -108,24 +125,33 @@ impl<'a> Found<'a> {
         let windows = chosen.iter().map(|gap| gap.window).collect();
         let witness = Witness::new(windows, facts.intervals.audit_interval_us);
         let log = self.log(timeline, &witness, facts.intervals)?;
-        let (mut counters, witness) = self.pass(&log, &facts, witness)?;
+        let (passed, inside) = rayon::join(
+            || self.pass(&log, &facts, witness),
+            || gap_table::inside(lake, &facts.environment, &chosen),
+        );
+        let (mut counters, witness) = passed?;
         facts.actors = log.into_actors();
         if self.asks(Report::Gaps) {
-            self.add(Report::Gaps, gap_table::rows(lake, &facts, chosen, witness.evidence())?);
+            self.add(
+                Report::Gaps,
+                gap_table::rows(&facts, &chosen, witness.evidence(), inside?)?,
+            );
         }
         if self.asks(Report::Control) {
-            self.add(Report::Control, control::rows(&facts, &control, options)?);
+            self.add(Report::Control, control::rows(&facts, control, options)?);
         }
         if let Some(seen) = counters.seen.take() {
-            let rows = silence::rows(lake, &facts, seen, (&gaps, &control), options)?;
+            let rows = silence::rows(lake, &facts, seen, (&gaps, control), options)?;
             self.add(Report::Silence, rows);
         }
         self.take_counts(&facts, &Audited::new(&facts, &gaps), counters, known)?;
-        self.parts.push(Part {
-            limits: Limits::new(&facts, &gaps),
-            sessions: self.store.len() - before,
-            facts,
-        });
+        if self.asks(Report::Sessions) {
+            self.parts.push(Part {
+                limits: Limits::new(&facts, &gaps),
+                sessions: self.store.len() - before,
+                facts,
+            });
+        }
         Ok(())
     }
 
@@ -147,19 +173,27 @@ impl<'a> Found<'a> {
     fn pass(&mut self, log: &AccessLog, facts: &Facts, witness: Witness) -> Result<(Counters, Witness)> {
         let (tz, actors) = (self.options.tz, log.actors().len());
         let daily = || Daily::new(actors, (facts.log_start, facts.log_end), tz);
+        let wants_sessions = [Report::Sessions, Report::Clients, Report::Gaps];
+        // Accesses alone tell how many sessions somebody had.
+        let cuts_sessions = wants_sessions.iter().any(|report| self.asks(*report))
+            || self.asks(Report::Users) && self.options.evidence == Evidence::All;
+        let gap_us = facts.intervals.session_gap_us;
+        let people = || match People::new(facts.first_actor, actors) {
+            people if cuts_sessions => people,
+            people => people.counting_sessions(gap_us),
+        };
         let counts_days = self.asks(Report::Coverage) || self.asks(Report::Users);
         let counters = Counters {
             daily: self.asks(Report::Clients).then(daily),
             days: counts_days.then(|| Days::new(actors, tz)),
             rhythm: self.asks(Report::Activity).then(|| activity::Rhythm::new(actors, tz)),
-            people: self.asks(Report::Users).then(|| People::new(facts.first_actor, actors)),
+            people: self.asks(Report::Users).then(people),
             seen: (self.asks(Report::Silence)).then(|| silence::Seen::new((facts.log_start, facts.log_end), tz)),
             watch: None,
         };
-        let cuts_sessions = [Report::Sessions, Report::Clients, Report::Gaps, Report::Users];
-        let running = || Running::new(facts.first_actor, actors, facts.intervals.session_gap_us, tz);
+        let running = || Running::new(facts.first_actor, actors, gap_us, tz);
         let mut pass = Pass {
-            running: cuts_sessions.iter().any(|report| self.asks(*report)).then(running),
+            running: cuts_sessions.then(running),
             witness: witness.of_actors(actors),
             counters,
             store: self.reports.contains(&Report::Sessions).then_some(&mut self.store),
@@ -196,7 +230,14 @@ impl<'a> Found<'a> {
         }
         if self.asks(Report::Users) {
             let seen = counters.people.map(People::finish).unwrap_or_default();
-            let rows = users::rows(facts, audited, (&seen, &active_days), known, self.options)?;
+            let rows = users::rows(
+                self.lake,
+                facts,
+                audited,
+                (&seen, &active_days),
+                &known.side,
+                self.options,
+            )?;
             self.add(Report::Users, rows);
         }
         Ok(())

@@ -103,8 +103,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 struct Row<'a> {
     gap: &'a Gap,
     evidence: Evidence,
-    accesses_inside: i64,
-    changes_inside: i64,
+    inside: Inside,
 }
 
 /// The gaps that are asked for, in the order of rows.
@@ -114,22 +113,27 @@ pub fn chosen<'g>(facts: &Facts, gaps: &'g [Gap], options: &Options) -> Vec<&'g 
     chosen
 }
 
-/// The rows of one environment, with the evidence for each gap.
-pub fn rows(lake: &Lake, facts: &Facts, gaps: Vec<&Gap>, evidence: Vec<Evidence>) -> Result<RecordBatch> {
+/// How many rows lie strictly inside a gap's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inside {
+    accesses: i64,
+    changes: i64,
+}
+
+/// What lies inside each of the gaps.
+pub fn inside(lake: &Lake, environment: &str, gaps: &[&Gap]) -> Result<Vec<Inside>> {
     let windows: Vec<(i64, i64)> = gaps.iter().map(|gap| (gap.window.start, gap.window.end)).collect();
-    let inside = |kind: Kind| lake.rows_inside(&facts.environment, kind, &windows);
+    let inside = |kind: Kind| lake.rows_inside(environment, kind, &windows);
     let (accesses, changes) = rayon::join(|| inside(Kind::Access), || inside(Kind::Change));
-    let counted = accesses?.into_iter().zip(changes?);
-    let rows: Vec<Row<'_>> = gaps
-        .into_iter()
-        .zip(evidence)
-        .zip(counted)
-        .map(|((gap, evidence), (accesses_inside, changes_inside))| Row {
-            gap,
-            evidence,
-            accesses_inside,
-            changes_inside,
-        })
+    let both = accesses?.into_iter().zip(changes?);
+    Ok(both.map(|(accesses, changes)| Inside { accesses, changes }).collect())
+}
+
+/// The rows of one environment, with the evidence for each gap.
+pub fn rows(facts: &Facts, gaps: &[&Gap], evidence: Vec<Evidence>, inside: Vec<Inside>) -> Result<RecordBatch> {
+    let known = gaps.iter().zip(evidence).zip(inside);
+    let rows: Vec<Row<'_>> = known
+        .map(|((gap, evidence), inside)| Row { gap, evidence, inside })
         .collect();
     to_batch(facts, &rows)
 }
@@ -195,8 +199,8 @@ fn to_batch(facts: &Facts, rows: &[Row<'_>]) -> Result<RecordBatch> {
         text(&|row| name(&row.gap.started_by)),
         text(&|row| Some(row.gap.causes.clone())),
         number(&|row| row.gap.repeated_stops),
-        number(&|row| Some(row.accesses_inside)),
-        number(&|row| Some(row.changes_inside)),
+        number(&|row| Some(row.inside.accesses)),
+        number(&|row| Some(row.inside.changes)),
         number(&|row| Some(row.evidence.actors_before)),
         number(&|row| Some(row.evidence.sessions_cut)),
     ];

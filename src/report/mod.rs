@@ -129,11 +129,11 @@ impl Report {
 
 /// Computes the reports asked for, in that order. What has no room in memory goes to `scratch`.
 pub fn compute(lake: &Lake, reports: &[Report], options: &Options, scratch: &Scratch) -> Result<Vec<Table>> {
-    let known = Known::of(lake, reports)?;
+    let known = Known::of(lake, reports, options)?;
     let mut found = Found::new(lake, reports, options, scratch);
-    let asked = |environment: &&String| options.environment.as_ref().is_none_or(|asked| asked == *environment);
     // Those that have users but no rows, too: their users are known, if nothing of them.
-    for environment in status::environments(lake, &known.side).iter().filter(asked) {
+    let environments = status::environments(lake, &known.side);
+    for environment in environments.iter().filter(|environment| options.asks(environment)) {
         found.take_environment(environment, &known)?;
     }
     found.tables()

@@ -137,12 +137,16 @@ pub fn default_session_gap_us(audit_interval_us: i64) -> i64 {
 }
 
 impl Options {
+    /// Whether an environment is asked for.
+    pub fn asks(&self, environment: &str) -> bool {
+        self.environment.as_deref().is_none_or(|asked| asked == environment)
+    }
+
     /// The settings as texts, for a file's metadata; durations as they hold in each environment of the lake.
     pub fn settings(&self, lake: &Lake) -> Result<Vec<(String, String)>> {
         let side = lake.organizations()?;
         let environments = lake.environments().into_iter();
-        let asked =
-            environments.filter(|environment| self.environment.as_deref().is_none_or(|asked| asked == *environment));
+        let asked = environments.filter(|environment| self.asks(environment));
         let intervals: Vec<(&str, Intervals)> = asked
             .map(|environment| (environment, Intervals::of(side.organization(environment), self)))
             .collect();

@@ -19,7 +19,7 @@ use crate::lake::{Accesses, Sieve, Sightings};
 const PIECE_ROWS: usize = 1 << 14;
 
 pub struct Pass<'s> {
-    /// Where somebody asks for sessions.
+    /// Where somebody needs sessions.
     pub running: Option<Running>,
     pub witness: Witness,
     pub counters: Counters,

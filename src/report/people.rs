@@ -1,5 +1,8 @@
 //! What is counted of each actor while the accesses pass: when first and last seen, how often, by which client, in how
 //! many sessions.
+//!
+//! Sessions are told of by who cuts them. Where nobody needs them but who counts them, and only accesses make them, a
+//! comparison tells as much: one begins wherever the actor's last access is longer ago than the session gap.
 
 use crate::lake::Accesses;
 
@@ -25,35 +28,44 @@ impl Seen {
 
 pub struct People {
     first_actor: u32,
+    /// After so long a pause an access begins a session; [`i64::MAX`] where others tell of sessions.
+    session_gap_us: i64,
     seen: Vec<Counted>,
-    sessions: Vec<i64>,
+    first_on: Vec<i64>,
 }
 
-/// What is touched by every access; [`NEVER`] before the first.
+/// What is touched by every access, so small that all of it stays near: 32 bits count an access each 7 ms for a year.
+/// Instants are [`NEVER`] before the first.
 #[derive(Clone, Copy)]
 struct Counted {
-    first_on: i64,
     /// By client.
     last_on: [i64; 2],
-    accesses: [i64; 2],
+    accesses: [u32; 2],
+    sessions: u32,
 }
 
 /// No access has this instant.
 const NEVER: i64 = i64::MIN;
 
 impl People {
-    /// Sessions bear the actors' numbers plus `first_actor`.
+    /// Who is told of sessions, which bear the actors' numbers plus `first_actor`.
     pub fn new(first_actor: u32, actor_count: usize) -> People {
         let nothing = Counted {
-            first_on: NEVER,
             last_on: [NEVER; 2],
             accesses: [0; 2],
+            sessions: 0,
         };
         People {
             first_actor,
+            session_gap_us: i64::MAX,
             seen: vec![nothing; actor_count],
-            sessions: vec![0; actor_count],
+            first_on: vec![NEVER; actor_count],
         }
+    }
+
+    /// Who is told of accesses alone.
+    pub fn counting_sessions(self, session_gap_us: i64) -> People {
+        People { session_gap_us, ..self }
     }
 
     pub fn take(&mut self, accesses: Accesses<'_>) {
@@ -63,27 +75,63 @@ impl People {
             let Some(seen) = self.seen.get_mut(actor as usize) else {
                 continue;
             };
-            if seen.first_on == NEVER {
-                seen.first_on = on;
+            let last_on = seen.last_on[0].max(seen.last_on[1]);
+            if last_on == NEVER {
+                self.first_on[actor as usize] = on;
             }
+            seen.sessions += u32::from(on.saturating_sub(last_on) > self.session_gap_us);
             seen.last_on[by as usize] = on;
             seen.accesses[by as usize] += 1;
         }
     }
 
     pub fn session_ended(&mut self, actor: u32) {
-        self.sessions[(actor - self.first_actor) as usize] += 1;
+        self.seen[(actor - self.first_actor) as usize].sessions += 1;
     }
 
     /// By the place of the actor.
     pub fn finish(self) -> Vec<Seen> {
         let ever = |on: i64| (on != NEVER).then_some(on);
-        let seen = |(seen, sessions): (Counted, i64)| Seen {
-            first_on: ever(seen.first_on),
+        let seen = |(seen, first_on): (Counted, i64)| Seen {
+            first_on: ever(first_on),
             last_on: seen.last_on.map(ever),
-            accesses: seen.accesses,
-            sessions,
+            accesses: seen.accesses.map(i64::from),
+            sessions: i64::from(seen.sessions),
         };
-        self.seen.into_iter().zip(self.sessions).map(seen).collect()
+        self.seen.into_iter().zip(self.first_on).map(seen).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernel::Running;
+    use super::*;
+    use crate::lake::{By, NOBODY, Sightings};
+    use chrono_tz::Tz;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sessions_counted_here_are_those_that_are_cut(
+            mut rows in prop::collection::vec((0i64..200, prop::sample::select(vec![0u32, 1, NOBODY]), any::<bool>()), 0..80),
+            gap_us in 0i64..30,
+        ) {
+            rows.sort_unstable();
+            let created_on: Vec<i64> = rows.iter().map(|row| row.0).collect();
+            let actor: Vec<u32> = rows.iter().map(|row| row.1).collect();
+            let by: Vec<By> = rows.iter().map(|row| if row.2 { By::Web } else { By::WebServices }).collect();
+            let (created_on, actor, by) = (&*created_on, &*actor, &*by);
+            let mut ended = Vec::new();
+            let mut running = Running::new(7, 2, gap_us, Tz::UTC);
+            running.take(Sightings { created_on, actor, by }, &mut ended);
+            running.finish(&mut ended);
+            let mut told = People::new(7, 2);
+            let mut counting = People::new(7, 2).counting_sessions(gap_us);
+            for people in [&mut told, &mut counting] {
+                people.take(Accesses { created_on, actor, by });
+            }
+            ended.iter().for_each(|session| told.session_ended(session.actor));
+            prop_assert_eq!(counting.finish(), told.finish());
+        }
     }
 }

@@ -12,17 +12,17 @@
 
 use super::audited::Audited;
 use super::facts::Facts;
-use super::found::Known;
 use super::options::Options;
 use super::people::Seen;
 use super::table::Table;
 use crate::columns;
 use crate::error::Result;
-use crate::lake::side::User;
+use crate::lake::Lake;
+use crate::lake::side::{Side, User};
 use crate::record::NAME_ONLY;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -114,30 +114,45 @@ struct Row<'a> {
 ///
 /// `seen` and `active_days` are by the place of the actor.
 pub fn rows(
+    lake: &Lake,
     facts: &Facts,
     audited: Option<&Audited>,
     (seen, active_days): (&[Seen], &[u32]),
-    known: &Known,
+    side: &Side,
     options: &Options,
 ) -> Result<RecordBatch> {
-    let mut rows: BTreeMap<&str, Row<'_>> = BTreeMap::new();
-    for ((actor, seen), active_days) in facts.actors.iter().zip(seen).zip(active_days) {
-        // Others occur in the files, but after the log's end.
-        if seen.first_on.is_some() {
-            let row = rows.entry(actor).or_default();
-            (row.seen, row.active_days) = (*seen, *active_days);
+    let actors = facts.actors.iter().zip(seen).zip(active_days);
+    // Others occur in the files, but after the log's end.
+    let actors = actors.filter(|((_, seen), _)| seen.first_on.is_some());
+    let mut users = side.users_of(&facts.environment).peekable();
+    let never_seen = |(id, user)| {
+        let row = Row {
+            user: Some(user),
+            ..Row::default()
+        };
+        (id, row)
+    };
+    // Both are in order of id.
+    let mut rows: Vec<(&str, Row<'_>)> = Vec::with_capacity(facts.actors.len());
+    for ((actor, seen), active_days) in actors {
+        while let Some(before) = users.next_if(|(id, _)| *id < actor.as_str()) {
+            rows.push(never_seen(before));
         }
+        let row = Row {
+            seen: *seen,
+            active_days: *active_days,
+            user: users.next_if(|(id, _)| *id == actor.as_str()).map(|(_, user)| user),
+            ..Row::default()
+        };
+        rows.push((actor, row));
     }
-    let namesakes = namesakes(&facts.environment, &rows, known);
-    for ((_, id), user) in known.side.users.iter().filter(|((of, _), _)| *of == facts.environment) {
-        rows.entry(id).or_default().user = Some(user);
-    }
+    rows.extend(users.map(never_seen));
+    let namesakes = namesakes(lake, &facts.environment, &rows, side)?;
     let verdict = audited.map(|audited| Verdict::new(audited, options));
     for (id, row) in &mut rows {
         let status = |verdict: &Verdict| verdict.status(&row.seen, namesakes.contains(*id));
         row.status = verdict.as_ref().map_or("unknown", status);
     }
-    let mut rows: Vec<(&str, Row<'_>)> = rows.into_iter().collect();
     if options.worklist {
         // Stable: of equals, the lower id stays first.
         rows.sort_by_key(|(_, row)| (worklist_rank(row.status), row.seen.last_access_on()));
@@ -151,25 +166,33 @@ fn worklist_rank(status: &str) -> usize {
     order.iter().position(|next| *next == status).unwrap_or(order.len())
 }
 
-/// Who may have been seen under another id: by name only, or, of those known by name only, by a real one.
-fn namesakes(environment: &str, seen: &BTreeMap<&str, Row<'_>>, known: &Known) -> HashSet<String> {
-    let of_rows = known.names.iter().map(|(of, id, name, _)| (of, id, Some(name)));
-    let of_users = known.side.users.iter();
-    let of_users = of_users.map(|((of, id), user)| (of.as_str(), id.as_str(), user.full_name.as_deref()));
+/// Who may have been seen under another id: by name only, or, of those known by name only, by a real one. All names that
+/// anybody ever had are asked for only where somebody is known by name only.
+fn namesakes(lake: &Lake, environment: &str, rows: &[(&str, Row<'_>)], side: &Side) -> Result<HashSet<String>> {
     let mut found = HashSet::new();
-    for (_, id, name) in of_rows.chain(of_users).filter(|named| named.0 == environment) {
+    if !rows.iter().any(|(id, _)| id.starts_with(NAME_ONLY)) {
+        return Ok(found);
+    }
+    let seen = rows.iter().filter(|(_, row)| row.seen.first_on.is_some());
+    let seen: HashSet<&str> = seen.map(|(id, _)| *id).collect();
+    let names = lake.names()?;
+    let of_rows = names.iter().filter(|(of, ..)| *of == environment);
+    let of_rows = of_rows.map(|(_, id, name, _)| (id, Some(name)));
+    let of_users = side.users_of(environment);
+    let of_users = of_users.map(|(id, user)| (id, user.full_name.as_deref()));
+    for (id, name) in of_rows.chain(of_users) {
         let Some(name) = name.filter(|_| !id.starts_with(NAME_ONLY)) else {
             continue;
         };
         let by_name = format!("{NAME_ONLY}{}", name.trim_matches(' '));
-        if seen.contains_key(by_name.as_str()) {
+        if seen.contains(by_name.as_str()) {
             found.insert(id.to_owned());
         }
-        if seen.contains_key(id) {
+        if seen.contains(id) {
             found.insert(by_name);
         }
     }
-    found
+    Ok(found)
 }
 
 /// What somebody is, as far as a `systemuser` export tells.
@@ -224,7 +247,7 @@ impl Verdict {
 }
 
 fn to_batch(facts: &Facts, rows: &[(&str, Row<'_>)], audited: Option<&Audited>) -> Result<RecordBatch> {
-    let text = |of: &dyn Fn(&str, &Row<'_>) -> Option<String>| -> ArrayRef {
+    let text = |of: &dyn for<'r> Fn(&'r str, &'r Row<'_>) -> Option<&'r str>| -> ArrayRef {
         Arc::new(rows.iter().map(|(id, row)| of(id, row)).collect::<StringArray>())
     };
     let number = |of: &dyn Fn(&Row<'_>) -> Option<i64>| -> ArrayRef {
@@ -240,10 +263,10 @@ fn to_batch(facts: &Facts, rows: &[(&str, Row<'_>)], audited: Option<&Audited>) 
         audited.share(row.seen.last_access_on()?, audited.log_end)
     };
     let columns: Vec<ArrayRef> = vec![
-        text(&|_, _| Some(facts.environment.clone())),
-        text(&|id, _| Some(id.to_owned())),
-        text(&|id, _| facts.name_of(id).map(str::to_owned)),
-        text(&|_, row| Some(kind(row.user).to_owned())),
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|_| &facts.environment))),
+        text(&|id, _| Some(id)),
+        Arc::new(rows.iter().map(|(id, _)| facts.name_of(id)).collect::<StringArray>()),
+        text(&|_, row| Some(kind(row.user))),
         instant(&|seen| seen.first_on),
         instant(&|seen| seen.last_access_on()),
         instant(&|seen| seen.last_on[0]),
@@ -253,14 +276,14 @@ fn to_batch(facts: &Facts, rows: &[(&str, Row<'_>)], audited: Option<&Audited>) 
         number(&|row| Some(row.seen.accesses[1])),
         number(&|row| Some(row.seen.sessions)),
         number(&|row| Some(i64::from(row.active_days))),
-        text(&|_, row| client_usage(&row.seen).map(str::to_owned)),
+        text(&|_, row| client_usage(&row.seen)),
         number(&days_since),
         Arc::new(
             rows.iter()
                 .map(|(_, row)| coverage_since(row))
                 .collect::<Float64Array>(),
         ),
-        text(&|_, row| Some(row.status.to_owned())),
+        text(&|_, row| Some(row.status)),
     ];
     Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
 }

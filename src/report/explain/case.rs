@@ -4,7 +4,6 @@ use super::super::audited::Audited;
 use super::super::days::Days;
 use super::super::evidence::Witness;
 use super::super::facts::Facts;
-use super::super::found::Known;
 use super::super::gap_table;
 use super::super::gaps::{self, Gap, Scope, Switched};
 use super::super::kernel::{Running, Session, Window};
@@ -18,6 +17,7 @@ use super::record::Record;
 use super::say::Clock;
 use super::watch::Watch;
 use crate::error::Result;
+use crate::lake::side::Side;
 use crate::lake::{Lake, NOBODY, Sieve};
 use crate::record::ACTION_LOG_DELETION;
 
@@ -48,10 +48,10 @@ impl<'a> Case<'a> {
         environment: &str,
         id: &str,
         at: Option<i64>,
-        known: &Known,
+        side: &Side,
         options: &'a Options,
     ) -> Result<Case<'a>> {
-        let mut facts = Facts::of(lake, environment, &known.names, &known.side, options);
+        let mut facts = Facts::of(lake, environment, &lake.newest_names(None)?, side, options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let timeline = lake.timeline(environment, options.evidence.kinds(), as_of)?;
         let control = match facts.has_log {
@@ -91,8 +91,9 @@ impl<'a> Case<'a> {
         let (mut counters, witness) = pass.finish()?;
         facts.actors = log.into_actors();
         let watch = counters.watch.take().unwrap_or_else(|| watch(NOBODY));
-        let rows = gap_table::rows(lake, &facts, chosen.clone(), witness.evidence())?;
-        let user = row_of_users(&facts, &audited, counters, known, options, id)?;
+        let inside = gap_table::inside(lake, environment, &chosen)?;
+        let rows = gap_table::rows(&facts, &chosen, witness.evidence(), inside)?;
+        let user = row_of_users(lake, (&facts, &audited), counters, side, options, id)?;
         let deletions = control.iter().filter(|row| row.action == ACTION_LOG_DELETION);
         Ok(Case {
             clock: Clock(options.tz),
@@ -181,17 +182,17 @@ fn meet(one: Window, other: Window) -> bool {
 }
 
 fn row_of_users(
-    facts: &Facts,
-    audited: &Audited,
+    lake: &Lake,
+    (facts, audited): (&Facts, &Audited),
     counters: Counters,
-    known: &Known,
+    side: &Side,
     options: &Options,
     id: &str,
 ) -> Result<Option<Record>> {
     let seen = counters.people.map(People::finish).unwrap_or_default();
     let (_, active_days) = counters.days.map(Days::finish).unwrap_or_default();
     let audited = facts.has_log.then_some(audited);
-    let rows = users::rows(facts, audited, (&seen, &active_days), known, options)?;
+    let rows = users::rows(lake, facts, audited, (&seen, &active_days), side, options)?;
     let mut records = Record::all(&rows).into_iter();
     Ok(records.find(|record| record.text("actor_id") == Some(id)))
 }

@@ -21,12 +21,12 @@ pub use record::Record;
 pub use verdict::Standing;
 pub use who::{Name, Who};
 
-use super::found::Known;
 use super::options::Options;
 use super::status;
 use crate::error::Result;
 use crate::instant::{MICROS_PER_SECOND, to_text};
 use crate::lake::Lake;
+use crate::lake::side::Side;
 use case::Case;
 use serde::Serialize;
 
@@ -85,15 +85,12 @@ pub struct Sessions {
 /// # Errors
 /// Of usage, when nobody or more than one is meant: the hint says who might be.
 pub fn explain(lake: &Lake, asked: &Asked, options: &Options) -> Result<Explanation> {
-    let known = Known {
-        names: lake.names()?,
-        side: lake.side()?,
-    };
-    let is_asked = |environment: &String| options.environment.as_ref().is_none_or(|asked| asked == environment);
-    let environments = status::environments(lake, &known.side).into_iter().filter(is_asked);
-    let all = who::everybody(lake, &known.names, &known.side, &environments.collect::<Vec<_>>())?;
+    let (names, side) = (lake.names()?, lake.side()?);
+    let environments = status::environments(lake, &side).into_iter();
+    let environments = environments.filter(|environment| options.asks(environment));
+    let all = who::everybody(lake, &names, &side, &environments.collect::<Vec<_>>())?;
     let (environment, id) = who::find(&all, &asked.actor)?;
-    let case = Case::of(lake, &environment, &id, asked.at, &known, options)?;
+    let case = Case::of(lake, &environment, &id, asked.at, &side, options)?;
     let moment = asked.at.map(|at| moment::tell(&case, at)).transpose()?;
     let (gaps, gaps_left_out) = match (&moment, asked.at) {
         (Some(moment), Some(at)) => case.gaps_near(at, moment.session.as_ref().and(case.watch.near)),
@@ -101,8 +98,8 @@ pub fn explain(lake: &Lake, asked: &Asked, options: &Options) -> Result<Explanat
     };
     let is_whole = moment.is_none();
     Ok(Explanation {
-        who: Who::of(&case.facts, &id, &known.names, &known.side, case.clock),
-        settings: settings(&case, &known),
+        who: Who::of(&case.facts, &id, &names, &side, case.clock),
+        settings: settings(&case, &side),
         standing: is_whole.then(|| verdict::tell(&case)),
         sessions: is_whole.then(|| sessions(&case)).transpose()?,
         moment,
@@ -112,7 +109,7 @@ pub fn explain(lake: &Lake, asked: &Asked, options: &Options) -> Result<Explanat
     })
 }
 
-fn settings(case: &Case<'_>, known: &Known) -> Settings {
+fn settings(case: &Case<'_>, side: &Side) -> Settings {
     let (facts, options) = (&case.facts, case.options);
     let instant = |on: i64| facts.has_log.then(|| to_text(on));
     Settings {
@@ -120,7 +117,7 @@ fn settings(case: &Case<'_>, known: &Known) -> Settings {
         log_started_on: instant(facts.log_start),
         log_ended_on: instant(facts.log_end),
         audit_interval_s: facts.intervals.audit_interval_us / MICROS_PER_SECOND,
-        audit_interval_is_from: options.origin_of_audit_interval(known.side.organization(&facts.environment)),
+        audit_interval_is_from: options.origin_of_audit_interval(side.organization(&facts.environment)),
         session_gap_s: facts.intervals.session_gap_us / MICROS_PER_SECOND,
         evidence: options.evidence.name(),
         inactive_after_s: options.inactive_after_us / MICROS_PER_SECOND,

@@ -67,12 +67,11 @@ pub fn names() -> [&'static str; 5] {
 
 /// The tables' rows, in that order.
 pub fn tables(lake: &Lake, options: &Options) -> Result<Vec<Table>> {
-    let (names, side) = (lake.names()?, lake.side()?);
-    let asked = |environment: &&String| options.environment.as_ref().is_none_or(|asked| asked == *environment);
+    let (names, side) = (lake.newest_names(None)?, lake.side()?);
     let environments = status::environments(lake, &side);
     let facts: Vec<Facts> = environments
         .iter()
-        .filter(asked)
+        .filter(|environment| options.asks(environment))
         .map(|environment| Facts::of(lake, environment, &names, &side, options))
         .collect();
     let tables = [
