@@ -142,14 +142,16 @@ impl Cell {
         if !self.doubled_quotes {
             return Cow::Borrowed(inner);
         }
-        let (mut text, mut at) = (Vec::with_capacity(inner.len()), 0);
-        while at < inner.len() {
+        let (mut text, mut at) = (Vec::with_capacity(inner.len() + 8), 0);
+        loop {
             // All of its quotes are doubled.
-            let quote = next_quote(inner, at);
-            text.extend_from_slice(&inner[at..inner.len().min(quote + 1)]);
+            let quote = words::copy(inner, at, &mut text, |word| equal(word, b'"'));
+            if quote >= inner.len() {
+                return Cow::Owned(text);
+            }
+            text.push(b'"');
             at = quote + 2;
         }
-        Cow::Owned(text)
     }
 }
 

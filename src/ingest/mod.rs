@@ -96,7 +96,7 @@ impl Plan {
             clock: || 0,
             strict: false,
             owner: Owner::unnamed(),
-            block_bytes: 4 << 20,
+            block_bytes: 2 << 20,
             memory_bytes: 512 << 20,
             record_bytes: 64 << 20,
             disk: Disk::default(),

@@ -30,7 +30,14 @@ pub fn fault(code: &'static str, sentence: impl Into<String>) -> Fault {
 pub fn normalize<'a>(raw: &mut Raw<'a>, zone: Tz, order: Option<DateOrder>) -> Result<Record<'a>, Fault> {
     let created_on = created_on(raw, zone, order)?;
     let action = action(raw)?;
-    let object_id = raw.take(Field::ObjectId).map(guid);
+    let (object_id, user_id) = (raw.take(Field::ObjectId), raw.take(Field::UserId));
+    // Who accesses is object and user.
+    let is_same = object_id == user_id;
+    let object_id = object_id.map(guid);
+    let user_id = match is_same {
+        true => object_id.clone(),
+        false => user_id.map(guid),
+    };
     let object_target = raw.take(Field::ObjectIdTarget);
     let table = raw.take(Field::ObjectType);
     // Databases on-premises, which number their tables, have one letter of room for an object's name: it says nothing.
@@ -47,7 +54,7 @@ pub fn normalize<'a>(raw: &mut Raw<'a>, zone: Tz, order: Option<DateOrder>) -> R
         object_type,
         object_id,
         object_name,
-        user_id: raw.take(Field::UserId).map(guid),
+        user_id,
         user_name,
         calling_user_id: raw.take(Field::CallingUserId).map(guid),
         calling_user_name: raw.take(Field::CallingUserName),

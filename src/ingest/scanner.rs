@@ -211,9 +211,11 @@ fn is_equal_by<const N: usize>(text: &[u8], other: &[u8]) -> Option<bool> {
 
 /// The first place from `at` on where a text does not simply go on: a quote, a backslash, a control character, the end.
 fn behind_plain(bytes: &[u8], at: usize) -> usize {
-    words::find(bytes, at, |word| {
-        equal(word, b'"') | equal(word, b'\\') | below(word, b' ')
-    })
+    words::find(bytes, at, is_not_plain)
+}
+
+fn is_not_plain(word: u64) -> u64 {
+    equal(word, b'"') | equal(word, b'\\') | below(word, b' ')
 }
 
 /// The end of a text of which `at` is the first place that is not plain.
@@ -230,26 +232,30 @@ fn behind_string(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// What a text says that begins at `begin` and has its first escape at `at`; and its end.
-fn unescaped(text: &str, mut begin: usize, mut at: usize) -> Option<(String, usize)> {
+fn unescaped(text: &str, begin: usize, mut at: usize) -> Option<(String, usize)> {
     let bytes = text.as_bytes();
     // What has escapes is mostly change data, of some hundred bytes.
-    let mut said = String::with_capacity(at - begin + 1000);
+    let mut said = Vec::with_capacity(at - begin + 1000);
+    said.extend_from_slice(bytes.get(begin..at)?);
     loop {
-        said.push_str(text.get(begin..at)?);
         let (sign, length) = match (bytes.get(at)?, bytes.get(at + 1)) {
-            (b'"', _) => return Some((said, at + 1)),
-            (b'\\', Some(sign @ (b'"' | b'\\' | b'/'))) => (char::from(*sign), 2),
-            (b'\\', Some(b'b')) => ('\u{8}', 2),
-            (b'\\', Some(b'f')) => ('\u{c}', 2),
-            (b'\\', Some(b'n')) => ('\n', 2),
-            (b'\\', Some(b'r')) => ('\r', 2),
-            (b'\\', Some(b't')) => ('\t', 2),
-            (b'\\', Some(b'u')) => coded(bytes, at)?,
+            (b'"', _) => return Some((String::from_utf8(said).ok()?, at + 1)),
+            (b'\\', Some(sign @ (b'"' | b'\\' | b'/'))) => (*sign, 2),
+            (b'\\', Some(b'b')) => (0x8, 2),
+            (b'\\', Some(b'f')) => (0xC, 2),
+            (b'\\', Some(b'n')) => (b'\n', 2),
+            (b'\\', Some(b'r')) => (b'\r', 2),
+            (b'\\', Some(b't')) => (b'\t', 2),
+            (b'\\', Some(b'u')) => {
+                let (sign, length) = coded(bytes, at)?;
+                said.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes());
+                at = words::copy(bytes, at + length, &mut said, is_not_plain);
+                continue;
+            }
             _ => return None,
         };
         said.push(sign);
-        begin = at + length;
-        at = behind_plain(bytes, begin);
+        at = words::copy(bytes, at + length, &mut said, is_not_plain);
     }
 }
 

@@ -19,6 +19,25 @@ pub fn find(bytes: &[u8], mut at: usize, mark: impl Fn(u64) -> u64) -> usize {
     at + rest.iter().take_while(|byte| mark(alone(byte)) & 0x80 == 0).count()
 }
 
+/// Appends the bytes from `at` on to `to`, up to the first that `mark` marks, and gives its place, as [`find`] does.
+#[inline]
+pub fn copy(bytes: &[u8], mut at: usize, to: &mut Vec<u8>, mark: impl Fn(u64) -> u64) -> usize {
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        // All eight, of which some may be too many: a copy of a length that is not known would be a call.
+        to.extend_from_slice(word);
+        let found = mark(u64::from_le_bytes(*word)) & HIGH;
+        if found != 0 {
+            let length = found.trailing_zeros() as usize / 8;
+            to.truncate(to.len() - (8 - length));
+            return at + length;
+        }
+        at += 8;
+    }
+    let end = find(bytes, at, mark);
+    to.extend_from_slice(bytes.get(at..end).unwrap_or_default());
+    end
+}
+
 /// Marks this byte.
 #[inline]
 pub fn equal(word: u64, byte: u8) -> u64 {
@@ -44,7 +63,11 @@ mod tests {
                 for behind in [&b""[..], b"\"", b"!", b"\0", b"plain text"] {
                     let bytes = [&vec![b'!'; before], &[byte][..], behind].concat();
                     let expected = bytes.iter().position(|b| *b < b' ' || matches!(b, b'"' | b'\\'));
-                    assert_eq!(find(&bytes, 0, mark), expected.unwrap_or(bytes.len()), "{bytes:?}");
+                    let expected = expected.unwrap_or(bytes.len());
+                    assert_eq!(find(&bytes, 0, mark), expected, "{bytes:?}");
+                    let mut copied = b"> ".to_vec();
+                    assert_eq!(copy(&bytes, 0, &mut copied, mark), expected, "{bytes:?}");
+                    assert_eq!(copied[2..], bytes[..expected]);
                 }
             }
         }

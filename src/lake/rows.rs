@@ -75,22 +75,45 @@ const GUID: u64 = 1;
 const BYTES: u64 = 2;
 const IMPLIED: u64 = 3;
 
-/// The text that a column most often has when it is not null, given the texts of the columns before it.
+/// What a column most often says when it is not null.
+enum Implied {
+    Nothing,
+    /// What another column says, one before it.
+    Same(TextColumn),
+    Text(&'static str),
+    Zero,
+}
+
+const ZERO_GUID: &str = "00000000-0000-0000-0000-000000000000";
+
+const IMPLIED_BY: [Implied; TEXT_COLUMNS] = {
+    let mut implied = [const { Implied::Nothing }; TEXT_COLUMNS];
+    implied[TextColumn::ObjectType as usize] = Implied::Text("systemuser");
+    implied[TextColumn::UserId as usize] = Implied::Same(TextColumn::ObjectId);
+    implied[TextColumn::UserName as usize] = Implied::Same(TextColumn::ObjectName);
+    implied[TextColumn::CallingUserId as usize] = Implied::Same(TextColumn::UserId);
+    implied[TextColumn::CallingUserName as usize] = Implied::Same(TextColumn::UserName);
+    implied[TextColumn::TransactionId as usize] = Implied::Zero;
+    implied
+};
+
+/// As a record on its way says it.
+fn implied_text<'r>(column: usize, texts: &[Option<&'r str>; TEXT_COLUMNS]) -> Option<&'r str> {
+    match IMPLIED_BY[column] {
+        Implied::Nothing => None,
+        Implied::Same(other) => texts[other as usize],
+        Implied::Text(text) => Some(text),
+        Implied::Zero => Some(ZERO_GUID),
+    }
+}
+
+/// As a row is read.
 fn implied<'a>(column: usize, texts: &[Text<'a>; TEXT_COLUMNS]) -> Text<'a> {
-    const OBJECT_TYPE: usize = TextColumn::ObjectType as usize;
-    const USER_ID: usize = TextColumn::UserId as usize;
-    const USER_NAME: usize = TextColumn::UserName as usize;
-    const CALLING_USER_ID: usize = TextColumn::CallingUserId as usize;
-    const CALLING_USER_NAME: usize = TextColumn::CallingUserName as usize;
-    const TRANSACTION_ID: usize = TextColumn::TransactionId as usize;
-    match column {
-        OBJECT_TYPE => Text::Bytes(b"systemuser"),
-        USER_ID => texts[TextColumn::ObjectId as usize],
-        USER_NAME => texts[TextColumn::ObjectName as usize],
-        CALLING_USER_ID => texts[USER_ID],
-        CALLING_USER_NAME => texts[USER_NAME],
-        TRANSACTION_ID => Text::Guid(Guid::ZERO),
-        _ => Text::Null,
+    match IMPLIED_BY[column] {
+        Implied::Nothing => Text::Null,
+        Implied::Same(other) => texts[other as usize],
+        Implied::Text(text) => Text::Bytes(text.as_bytes()),
+        Implied::Zero => Text::Guid(Guid::ZERO),
     }
 }
 
@@ -163,7 +186,7 @@ impl<'a> Row<'a> {
         self.flags >> (2 * column as u32) & 3 == NULL
     }
 
-    /// Whether a column says the same as the one that [`implied`] names.
+    /// Whether a column says what it most often does ([`Implied`]).
     pub fn is_implied(&self, column: TextColumn) -> bool {
         self.flags >> (2 * column as u32) & 3 == IMPLIED
     }
@@ -343,22 +366,18 @@ impl Rows {
         self.bytes.extend_from_slice(&[0; 8]);
         self.bytes.extend_from_slice(&record.action.to_le_bytes());
         let mut flags = self.put_numbers(record);
-        let mut texts = [Text::Null; TEXT_COLUMNS];
-        for (column, value) in texts_of(record).into_iter().enumerate() {
-            let Some(value) = value else { continue };
-            let text = Guid::of(value.as_bytes()).map_or(Text::Bytes(value.as_bytes()), Text::Guid);
-            let held = match text {
-                _ if text == implied(column, &texts) => IMPLIED,
-                Text::Guid(guid) => {
-                    self.bytes.extend_from_slice(&guid.0);
-                    GUID
-                }
-                _ => {
-                    put_bytes(&mut self.bytes, value.as_bytes());
-                    BYTES
-                }
+        let texts = texts_of(record);
+        for (column, text) in texts.into_iter().enumerate() {
+            let Some(text) = text else { continue };
+            let held = if Some(text) == implied_text(column, &texts) {
+                IMPLIED
+            } else if let Some(guid) = Guid::of(text.as_bytes()) {
+                self.bytes.extend_from_slice(&guid.0);
+                GUID
+            } else {
+                put_bytes(&mut self.bytes, text.as_bytes());
+                BYTES
             };
-            texts[column] = text;
             flags |= held << (2 * column);
         }
         self.bytes[head + 8..head + 16].copy_from_slice(&flags.to_le_bytes());
