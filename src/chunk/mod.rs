@@ -14,13 +14,14 @@ mod bits;
 mod by_number;
 mod dictionary;
 mod hybrid;
+pub mod near;
 mod number;
 mod pages;
 mod text;
 
 pub use bits::BitChunk;
-pub use number::{NumberChunk, put_codes};
-pub use pages::{Finished, Pages};
+pub use number::{NumberChunk, put_codes, put_runs};
+pub use pages::{Finished, Pages, new_compressor};
 pub use text::TextChunk;
 
 /// A text, known by a number where it has one: equal numbers are equal texts, and no text comes both ways.

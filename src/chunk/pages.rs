@@ -18,7 +18,7 @@ use zstd::bulk::Compressor;
 pub struct Pages {
     column: ColumnDescPtr,
     is_optional: bool,
-    compressor: Compressor<'static>,
+    compressor: Option<Compressor<'static>>,
     /// For each row of the page under way whether it has a value; nothing while all have one.
     levels: Vec<u8>,
     rows: usize,
@@ -52,12 +52,16 @@ impl Finished {
     }
 }
 
+pub fn new_compressor() -> Result<Compressor<'static>> {
+    Ok(Compressor::new(ZSTD_LEVEL)?)
+}
+
 impl Pages {
     pub fn new(column: ColumnDescPtr) -> Result<Pages> {
         Ok(Pages {
             is_optional: column.max_def_level() > 0,
             column,
-            compressor: Compressor::new(ZSTD_LEVEL)?,
+            compressor: None,
             levels: Vec::new(),
             rows: 0,
             nulls: 0,
@@ -78,16 +82,17 @@ impl Pages {
         self.rows += 1;
     }
 
-    /// Notes rows with a value each.
-    pub fn values(&mut self, rows: usize) {
+    /// Notes rows with a value each; gives how many.
+    pub fn values(&mut self, rows: usize) -> usize {
         self.rows += rows;
         if self.nulls > 0 {
             self.levels.resize(self.rows, 1);
         }
+        rows
     }
 
-    /// Notes rows, each of which has a value (1) or none (0).
-    pub fn levels(&mut self, levels: &[u8]) {
+    /// Notes rows, each of which has a value (1) or none (0); gives how many have one.
+    pub fn levels(&mut self, levels: &[u8]) -> usize {
         let nulls = levels.iter().filter(|&&level| level == 0).count();
         if self.nulls == 0 && nulls > 0 {
             self.levels.resize(self.rows, 1);
@@ -97,6 +102,7 @@ impl Pages {
         }
         self.nulls += nulls;
         self.rows += levels.len();
+        levels.len() - nulls
     }
 
     /// How many rows of the page under way have a value.
@@ -117,6 +123,16 @@ impl Pages {
         self.levels.push(0);
         self.nulls += 1;
         self.rows += 1;
+    }
+
+    /// Notes rows without a value.
+    pub fn absent(&mut self, rows: usize) {
+        if self.nulls == 0 {
+            self.levels.resize(self.rows, 1);
+        }
+        self.rows += rows;
+        self.nulls += rows;
+        self.levels.resize(self.rows, 0);
     }
 
     /// Whether the page under way is full, its values taking so many bytes.
@@ -144,6 +160,22 @@ impl Pages {
 
     /// Ends the page under way, the values of which `put` appends in this encoding.
     pub fn end_page(&mut self, encoding: Encoding, put: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        let mut compressor = match self.compressor.take() {
+            Some(compressor) => compressor,
+            None => new_compressor()?,
+        };
+        let ended = self.end_page_by(encoding, put, |body| Ok(compressor.compress(body)?));
+        self.compressor = Some(compressor);
+        ended
+    }
+
+    /// The same, compressed by `compress`: zstd, however it is made.
+    pub fn end_page_by(
+        &mut self,
+        encoding: Encoding,
+        put: impl FnOnce(&mut Vec<u8>),
+        compress: impl FnOnce(&[u8]) -> Result<Vec<u8>>,
+    ) -> Result<()> {
         if self.rows == 0 {
             return Ok(());
         }
@@ -154,7 +186,7 @@ impl Pages {
         }
         put(&mut body);
         let page = Page::DataPage {
-            buf: self.compressor.compress(&body)?.into(),
+            buf: compress(&body)?.into(),
             num_values: self.rows as u32,
             encoding,
             def_level_encoding: Encoding::RLE,
@@ -193,6 +225,21 @@ impl Pages {
     /// written where a page has codes, be it without values.
     pub fn finish(
         mut self,
+        dictionary: (&[u8], usize),
+        statistics: impl FnOnce(u64) -> Statistics,
+        column_index: Option<ColumnIndexBuilder>,
+    ) -> Result<Finished> {
+        let mut compressor = match self.compressor.take() {
+            Some(compressor) => compressor,
+            None => new_compressor()?,
+        };
+        self.finish_by(&mut compressor, dictionary, statistics, column_index)
+    }
+
+    /// The same, the dictionary compressed by what others have used before: making one takes as long as a page.
+    pub fn finish_by(
+        mut self,
+        compressor: &mut Compressor<'static>,
         (values, count): (&[u8], usize),
         statistics: impl FnOnce(u64) -> Statistics,
         column_index: Option<ColumnIndexBuilder>,
@@ -201,27 +248,32 @@ impl Pages {
         let has_dictionary = encodings
             .iter()
             .any(|stats| stats.page_type == PageType::DICTIONARY_PAGE);
-        let mut sink = TrackedWrite::new(Vec::new());
-        if has_dictionary {
-            let page = Page::DictionaryPage {
-                buf: self.compressor.compress(values)?.into(),
-                num_values: count as u32,
-                encoding: Encoding::PLAIN,
-                is_sorted: false,
-            };
-            let page = CompressedPage::new(page, values.len());
-            let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
-            self.uncompressed_bytes += written.uncompressed_size;
-        }
-        let data_offset = sink.bytes_written() as u64;
-        sink.write_all(&self.written.into_inner()?)?;
+        let pages = self.written.into_inner()?;
+        let (bytes, data_offset) = match has_dictionary {
+            false => (pages, 0),
+            true => {
+                let page = Page::DictionaryPage {
+                    buf: compressor.compress(values)?.into(),
+                    num_values: count as u32,
+                    encoding: Encoding::PLAIN,
+                    is_sorted: false,
+                };
+                let page = CompressedPage::new(page, values.len());
+                let mut sink = TrackedWrite::new(Vec::with_capacity(pages.len() + values.len()));
+                let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
+                self.uncompressed_bytes += written.uncompressed_size;
+                let data_offset = sink.bytes_written() as u64;
+                sink.write_all(&pages)?;
+                (sink.into_inner()?, data_offset)
+            }
+        };
         let mut offsets = OffsetIndexBuilder::new();
         for page in &self.places {
             offsets.append_offset_and_size((data_offset + page.offset) as i64, page.bytes as i32);
             offsets.append_row_count(page.rows as i64);
         }
         let used = encodings.iter().map(|stats| stats.encoding).chain([Encoding::RLE]);
-        let bytes: Bytes = sink.into_inner()?.into();
+        let bytes = Bytes::from(bytes);
         let metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
             .set_encodings(used.collect())

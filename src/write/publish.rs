@@ -217,7 +217,7 @@ impl Ahead {
         if self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
             self.wait()?;
             let file = self.file.try_clone()?;
-            self.syncing = Some(thread::spawn(move || file.sync_data()));
+            self.syncing = Some(thread::Builder::new().spawn(move || file.sync_data())?);
             self.unsynced = 0;
         }
         Ok(())
