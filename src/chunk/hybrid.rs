@@ -3,27 +3,54 @@
 /// A run of at least so many values is worth being one.
 const LEAST_RUN: usize = 16;
 
+/// How many values are packed together.
+const GROUP: usize = 8;
+
 /// How many bits a value up to `most` takes.
 pub fn width_of(most: u32) -> u32 {
     u32::BITS - most.leading_zeros()
 }
 
-/// Appends the values, each of which fits into `width` bits.
+/// Appends the values, each of which fits into `width` bits. Runs are looked for in whole groups: that costs a
+/// comparison a group, and a run loses only its ends.
 pub fn encode<T: Copy + PartialEq + Into<u32>>(values: &[T], width: u32, out: &mut Vec<u8>) {
+    let (groups, rest) = values.as_chunks::<GROUP>();
+    let are_all = |group: &[T], value: T| group.iter().fold(true, |all, other| all & (*other == value));
     let (mut packed_from, mut at) = (0, 0);
-    while at < values.len() {
-        let value = values[at];
-        let length = values[at..].iter().take_while(|other| **other == value).count();
-        // What is packed before a run has a multiple of eight values; the run lends what is missing.
-        let lent = (packed_from..at).len().wrapping_neg() % 8;
-        if length >= LEAST_RUN + lent {
-            pack(&values[packed_from..at + lent], width, out);
-            encode_run(value.into(), length - lent, width, out);
-            packed_from = at + length;
+    while at < groups.len() {
+        let value = groups[at][0];
+        let alike = groups[at..].iter().take_while(|group| are_all(*group, value)).count();
+        if alike * GROUP >= LEAST_RUN {
+            let (start, mut end) = (at * GROUP, (at + alike) * GROUP);
+            if at + alike == groups.len() && are_all(rest, value) {
+                end = values.len();
+            }
+            pack(&values[packed_from..start], width, out);
+            encode_run(value.into(), end - start, width, out);
+            packed_from = end;
         }
-        at += length;
+        at += alike.max(1);
     }
     pack(&values[packed_from..], width, out);
+}
+
+/// Appends runs: values, each so many times.
+pub fn encode_runs(runs: &[(u32, u32)], width: u32, out: &mut Vec<u8>) {
+    let mut packed: Vec<u32> = Vec::new();
+    for &(value, times) in runs {
+        let times = times as usize;
+        // What is packed before a run has a multiple of eight values; the run lends what is missing.
+        let lent = packed.len().wrapping_neg() % GROUP;
+        if times >= LEAST_RUN + lent {
+            packed.resize(packed.len() + lent, value);
+            pack(&packed, width, out);
+            packed.clear();
+            encode_run(value, times - lent, width, out);
+        } else {
+            packed.resize(packed.len() + times, value);
+        }
+    }
+    pack(&packed, width, out);
 }
 
 /// Appends one value so many times.
@@ -37,21 +64,43 @@ fn pack<T: Copy + Into<u32>>(values: &[T], width: u32, out: &mut Vec<u8>) {
     if values.is_empty() {
         return;
     }
-    let groups = values.len().div_ceil(8);
-    put_varint((groups as u64) << 1 | 1, out);
-    let end = out.len() + groups * width as usize;
-    let (mut held, mut bits) = (0_u64, 0);
-    for &value in values {
-        held |= u64::from(value.into()) << bits;
-        bits += width;
-        if bits >= u32::BITS {
-            out.extend_from_slice(&(held as u32).to_le_bytes());
-            held >>= u32::BITS;
-            bits -= u32::BITS;
-        }
+    let count = values.len().div_ceil(GROUP);
+    put_varint((count as u64) << 1 | 1, out);
+    out.reserve(count * width as usize + 32);
+    let (groups, rest) = values.as_chunks::<GROUP>();
+    groups
+        .iter()
+        .for_each(|group| pack_group(group.map(Into::into), width, out));
+    if !rest.is_empty() {
+        let mut last = [0; GROUP];
+        last.iter_mut()
+            .zip(rest)
+            .for_each(|(last, value)| *last = (*value).into());
+        pack_group(last, width, out);
     }
-    out.extend_from_slice(&held.to_le_bytes()[..bits.div_ceil(8) as usize]);
-    out.resize(end, 0);
+}
+
+/// Eight values of up to 32 bits: two by two, then four by four, so that they do not wait for each other.
+fn pack_group(values: [u32; GROUP], width: u32, out: &mut Vec<u8>) {
+    let pair = |at: usize| u64::from(values[at]) | u64::from(values[at + 1]) << width;
+    let four = |at: usize| u128::from(pair(at)) | u128::from(pair(at + 2)) << (2 * width);
+    let (first, second) = (four(0), four(4));
+    let mut bytes = [0; 32];
+    if width <= 16 {
+        let all = first | second.checked_shl(4 * width).unwrap_or(0);
+        bytes[..16].copy_from_slice(&all.to_le_bytes());
+    } else {
+        let (low, high) = (
+            first | second.checked_shl(4 * width).unwrap_or(0),
+            second >> (128 - 4 * width),
+        );
+        bytes[..16].copy_from_slice(&low.to_le_bytes());
+        bytes[16..].copy_from_slice(&high.to_le_bytes());
+    }
+    // A copy of so many bytes that the compiler knows.
+    let end = out.len() + width as usize;
+    out.extend_from_slice(&bytes);
+    out.truncate(end);
 }
 
 fn put_varint(mut number: u64, out: &mut Vec<u8>) {
@@ -130,6 +179,10 @@ mod tests {
             let values: Vec<u32> = runs.iter().flat_map(|&(value, count)| std::iter::repeat_n(fit(value), count)).collect();
             let mut out = Vec::new();
             encode(&values, width, &mut out);
+            prop_assert_eq!(decode(&out, width, values.len()), values.clone());
+            let runs: Vec<(u32, u32)> = runs.iter().map(|&(value, times)| (fit(value), times as u32)).collect();
+            out.clear();
+            encode_runs(&runs, width, &mut out);
             prop_assert_eq!(decode(&out, width, values.len()), values);
         }
     }

@@ -19,7 +19,7 @@ mod pages;
 mod text;
 
 pub use bits::BitChunk;
-pub use number::{NumberChunk, put_codes};
+pub use number::{NumberChunk, put_codes, put_runs};
 pub use pages::{Finished, Pages};
 pub use text::TextChunk;
 

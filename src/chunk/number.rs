@@ -176,3 +176,10 @@ pub fn put_codes(codes: &[u32], count: usize, body: &mut Vec<u8>) {
     body.push(width as u8);
     hybrid::encode(codes, width, body);
 }
+
+/// The same of codes that come as runs.
+pub fn put_runs(runs: &[(u32, u32)], count: usize, body: &mut Vec<u8>) {
+    let width = hybrid::width_of(count.saturating_sub(1) as u32);
+    body.push(width as u8);
+    hybrid::encode_runs(runs, width, body);
+}

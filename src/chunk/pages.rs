@@ -12,7 +12,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetInd
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Levels, sizes and places of a chunk's pages.
 pub struct Pages {
@@ -76,16 +76,17 @@ impl Pages {
         self.rows += 1;
     }
 
-    /// Notes rows with a value each.
-    pub fn values(&mut self, rows: usize) {
+    /// Notes rows with a value each; gives how many.
+    pub fn values(&mut self, rows: usize) -> usize {
         self.rows += rows;
         if self.nulls > 0 {
             self.levels.resize(self.rows, 1);
         }
+        rows
     }
 
-    /// Notes rows, each of which has a value (1) or none (0).
-    pub fn levels(&mut self, levels: &[u8]) {
+    /// Notes rows, each of which has a value (1) or none (0); gives how many have one.
+    pub fn levels(&mut self, levels: &[u8]) -> usize {
         let nulls = levels.iter().filter(|&&level| level == 0).count();
         if self.nulls == 0 && nulls > 0 {
             self.levels.resize(self.rows, 1);
@@ -95,6 +96,7 @@ impl Pages {
         }
         self.nulls += nulls;
         self.rows += levels.len();
+        levels.len() - nulls
     }
 
     /// How many rows of the page under way have a value.
@@ -147,6 +149,16 @@ impl Pages {
 
     /// Ends the page under way, the values of which `put` appends in this encoding.
     pub fn end_page(&mut self, encoding: Encoding, put: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        self.end_page_by(encoding, put, |body| zstandard::compress(body, ZSTD_LEVEL))
+    }
+
+    /// The same, compressed by `compress`: zstd, at whatever level.
+    pub fn end_page_by(
+        &mut self,
+        encoding: Encoding,
+        put: impl FnOnce(&mut Vec<u8>),
+        compress: impl FnOnce(&[u8]) -> io::Result<Vec<u8>>,
+    ) -> Result<()> {
         if self.rows == 0 {
             return Ok(());
         }
@@ -157,7 +169,7 @@ impl Pages {
         }
         put(&mut body);
         let page = Page::DataPage {
-            buf: zstandard::compress(&body, ZSTD_LEVEL)?.into(),
+            buf: compress(&body)?.into(),
             num_values: self.rows as u32,
             encoding,
             def_level_encoding: Encoding::RLE,
@@ -204,27 +216,32 @@ impl Pages {
         let has_dictionary = encodings
             .iter()
             .any(|stats| stats.page_type == PageType::DICTIONARY_PAGE);
-        let mut sink = TrackedWrite::new(Vec::new());
-        if has_dictionary {
-            let page = Page::DictionaryPage {
-                buf: zstandard::compress(values, ZSTD_LEVEL)?.into(),
-                num_values: count as u32,
-                encoding: Encoding::PLAIN,
-                is_sorted: false,
-            };
-            let page = CompressedPage::new(page, values.len());
-            let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
-            self.uncompressed_bytes += written.uncompressed_size;
-        }
-        let data_offset = sink.bytes_written() as u64;
-        sink.write_all(&self.written.into_inner()?)?;
+        let pages = self.written.into_inner()?;
+        let (bytes, data_offset) = match has_dictionary {
+            false => (pages, 0),
+            true => {
+                let page = Page::DictionaryPage {
+                    buf: zstandard::compress(values, ZSTD_LEVEL)?.into(),
+                    num_values: count as u32,
+                    encoding: Encoding::PLAIN,
+                    is_sorted: false,
+                };
+                let page = CompressedPage::new(page, values.len());
+                let mut sink = TrackedWrite::new(Vec::with_capacity(pages.len() + values.len()));
+                let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
+                self.uncompressed_bytes += written.uncompressed_size;
+                let data_offset = sink.bytes_written() as u64;
+                sink.write_all(&pages)?;
+                (sink.into_inner()?, data_offset)
+            }
+        };
         let mut offsets = OffsetIndexBuilder::new();
         for page in &self.places {
             offsets.append_offset_and_size((data_offset + page.offset) as i64, page.bytes as i32);
             offsets.append_row_count(page.rows as i64);
         }
         let used = encodings.iter().map(|stats| stats.encoding).chain([Encoding::RLE]);
-        let bytes: Bytes = sink.into_inner()?.into();
+        let bytes = Bytes::from(bytes);
         let metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
             .set_encodings(used.collect())

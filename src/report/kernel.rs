@@ -29,7 +29,7 @@ const NEVER: i64 = i64::MIN;
 
 impl Session {
     /// Before anything is seen of an actor.
-    fn none(actor: u32) -> Session {
+    pub(super) fn none(actor: u32) -> Session {
         Session {
             actor,
             started_date: 0,

@@ -15,8 +15,8 @@ pub const ENDS: [&str; 2] = ["audit_gap", "log_end"];
 /// What limits say of a session: places among [`STARTS`] and [`ENDS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Judged {
-    pub start: Option<i32>,
-    pub end: Option<i32>,
+    pub start: Option<u32>,
+    pub end: Option<u32>,
     /// Within the session.
     pub audit_gap_s: i64,
 }

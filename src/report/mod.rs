@@ -37,6 +37,7 @@ pub mod kernel;
 mod limits;
 pub mod model;
 pub mod options;
+mod packed;
 mod pass;
 mod people;
 pub mod runs;
@@ -46,6 +47,7 @@ pub mod status;
 mod store;
 pub mod table;
 mod users;
+mod values;
 
 pub use store::Scratch;
 

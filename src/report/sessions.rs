@@ -5,18 +5,15 @@
 
 use super::facts::Facts;
 use super::kernel::Session;
-use super::limits::{ENDS, Judged, Limits, STARTS};
+use super::limits::{ENDS, Limits, STARTS};
 use super::options::{Evidence, Options};
-use super::store::{InOrder, Stored};
+use super::store::{InOrder, Lot, Stored};
 use super::table::{Batches, Rows, Table};
+use super::values::{NO_TEXT, Run, Stretch, Stretches, Values, push_run};
 use crate::columns;
 use crate::error::Result;
 use crate::instant::MICROS_PER_SECOND;
-use arrow::array::{
-    Array, ArrayRef, Date32Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -105,10 +102,10 @@ fn how_it_ends() -> [Field; 4] {
     ]
 }
 
-/// Sessions turned into columns at a time, by one thread.
+/// Sessions turned into columns at a time: so few that they stay in a core's cache from column to column.
 const CHUNK_SESSIONS: usize = 1 << 14;
 
-/// Sessions turned into columns before the first of them are taken: work for many threads, some 50 MB.
+/// Sessions turned into arrays before the first of them are taken: work for many threads, some 50 MB.
 const WAVE_SESSIONS: usize = 1 << 18;
 
 /// Whether a session is asked for.
@@ -130,33 +127,28 @@ struct Sessions {
     stored: Stored,
 }
 
-/// What the keys of text columns stand for.
+/// What the places of texts stand for.
 struct Texts {
-    environment: ArrayRef,
+    environment: StringArray,
     /// By the place of the actor.
-    actors: ArrayRef,
-    /// The same; empty where there is none.
-    names: ArrayRef,
-    has_name: Vec<bool>,
-    clients: ArrayRef,
-    starts: ArrayRef,
-    ends: ArrayRef,
+    actors: StringArray,
+    /// The same; null where there is none.
+    names: StringArray,
+    clients: StringArray,
+    starts: StringArray,
+    ends: StringArray,
 }
 
 impl Texts {
     fn of(facts: &Facts) -> Texts {
-        fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(texts))
-        }
-        let names: Vec<Option<&str>> = facts.actors.iter().map(|id| facts.name_of(id)).collect();
+        let texts = |texts: &[&str]| StringArray::from_iter_values(texts);
         Texts {
-            environment: texts([facts.environment.as_str()]),
-            actors: texts(facts.actors.iter().map(String::as_str)),
-            has_name: names.iter().map(Option::is_some).collect(),
-            names: texts(names.into_iter().map(Option::unwrap_or_default)),
-            clients: texts(CLIENTS),
-            starts: texts(STARTS),
-            ends: texts(ENDS),
+            environment: texts(&[&facts.environment]),
+            actors: StringArray::from_iter_values(&facts.actors),
+            names: facts.actors.iter().map(|id| facts.name_of(id)).collect(),
+            clients: texts(&CLIENTS),
+            starts: texts(&STARTS),
+            ends: texts(&ENDS),
         }
     }
 }
@@ -179,24 +171,32 @@ pub fn table(evidence: Evidence, parts: Vec<Part>, stored: Stored) -> Result<Tab
     Ok(Table::of("sessions", schema, Arc::new(rows))?)
 }
 
+impl Sessions {
+    fn pieces(&self) -> Pieces<'_> {
+        Pieces {
+            schema: &self.schema,
+            in_order: self.stored.in_order(),
+            parts: &self.parts,
+        }
+    }
+}
+
 impl Rows for Sessions {
     fn num_rows(&self) -> usize {
         self.parts.iter().map(|(part, _)| part.sessions).sum()
     }
 
     fn batches(&self) -> Batches<'_> {
-        Box::new(self.keyed().map(|rows| plain(&self.schema, &rows?)))
-    }
-
-    fn keyed(&self) -> Batches<'_> {
         let made = Made {
-            schema: &self.schema,
-            in_order: self.stored.in_order(),
-            parts: &self.parts,
+            pieces: self.pieces(),
             wave_sessions: CHUNK_SESSIONS,
             ready: VecDeque::new(),
         };
         Box::new(made)
+    }
+
+    fn stretches(&self) -> Option<Box<dyn Stretches<'_> + '_>> {
+        Some(Box::new(self.pieces()))
     }
 
     fn only_environment(&self) -> Option<String> {
@@ -206,12 +206,69 @@ impl Rows for Sessions {
     }
 }
 
-/// Batches of one environment each, in order.
-struct Made<'a> {
+/// All sessions, in order.
+struct Pieces<'a> {
     schema: &'a SchemaRef,
     in_order: InOrder<'a>,
     /// Those that may have more sessions.
     parts: &'a [(Part, Texts)],
+}
+
+/// Sessions of one environment.
+struct Piece<'a> {
+    schema: &'a SchemaRef,
+    facts: &'a Facts,
+    limits: &'a Limits,
+    texts: &'a Texts,
+    sessions: Lot<'a>,
+}
+
+impl<'a> Pieces<'a> {
+    /// The next of them, at most so many; `None` when there are no more.
+    fn next_piece(&mut self, count: usize) -> Result<Option<Piece<'a>>> {
+        while let Some((part, texts)) = self.parts.first() {
+            if let Some(sessions) = self.in_order.next(count, part.facts.actors_end())? {
+                return Ok(Some(Piece {
+                    schema: self.schema,
+                    facts: &part.facts,
+                    limits: &part.limits,
+                    texts,
+                    sessions,
+                }));
+            }
+            self.parts = &self.parts[1..];
+        }
+        Ok(None)
+    }
+}
+
+impl<'a> Stretches<'a> for Pieces<'a> {
+    fn next(&mut self, rows: usize) -> Result<Option<Box<dyn Stretch + 'a>>> {
+        let (mut pieces, mut room) = (Vec::new(), rows);
+        while room > 0
+            && let Some(piece) = self.next_piece(room)?
+        {
+            room -= piece.sessions.len();
+            pieces.push(piece);
+        }
+        Ok((!pieces.is_empty()).then(|| Box::new(pieces) as Box<dyn Stretch + 'a>))
+    }
+}
+
+impl Stretch for Vec<Piece<'_>> {
+    fn values(&self, take: &mut dyn FnMut(usize, Values<'_>)) {
+        let (mut room, mut ordered) = (Room::default(), Vec::new());
+        for piece in self {
+            for sessions in piece.sessions.sessions(&mut ordered).chunks(CHUNK_SESSIONS) {
+                piece.values(sessions, &mut room, take);
+            }
+        }
+    }
+}
+
+/// Batches of one environment each, in order.
+struct Made<'a> {
+    pieces: Pieces<'a>,
     /// Who looks at the first rows only does not wait for many.
     wave_sessions: usize,
     ready: VecDeque<RecordBatch>,
@@ -224,7 +281,7 @@ impl Iterator for Made<'_> {
         if self.ready.is_empty()
             && let Err(error) = self.make_wave()
         {
-            self.parts = &[];
+            self.pieces.parts = &[];
             return Some(Err(error));
         }
         self.ready.pop_front().map(Ok)
@@ -233,21 +290,14 @@ impl Iterator for Made<'_> {
 
 impl Made<'_> {
     fn make_wave(&mut self) -> Result<()> {
-        let mut chunks: Vec<(&(Part, Texts), Vec<Session>)> = Vec::new();
-        while let Some(part) = self.parts.first()
-            && chunks.len() * CHUNK_SESSIONS < self.wave_sessions
+        let mut pieces = Vec::new();
+        while pieces.len() * CHUNK_SESSIONS < self.wave_sessions
+            && let Some(piece) = self.pieces.next_piece(CHUNK_SESSIONS)?
         {
-            let sessions = self.in_order.next(CHUNK_SESSIONS, part.0.facts.actors_end())?;
-            if sessions.is_empty() {
-                self.parts = &self.parts[1..];
-            } else {
-                chunks.push((part, sessions));
-            }
+            pieces.push(piece);
         }
         self.wave_sessions = (4 * self.wave_sessions).min(WAVE_SESSIONS);
-        let chunks = chunks.par_iter().with_max_len(1);
-        let made =
-            chunks.map(|((part, texts), sessions)| keyed_rows(self.schema, &part.facts, texts, sessions, &part.limits));
+        let made = pieces.par_iter().with_max_len(1).map(Piece::batch);
         self.ready = made.collect::<Result<_>>()?;
         Ok(())
     }
@@ -255,84 +305,148 @@ impl Made<'_> {
 
 /// Rows of one environment, as they are shown.
 pub fn rows(schema: &SchemaRef, facts: &Facts, sessions: &[Session], limits: &Limits) -> Result<RecordBatch> {
-    plain(schema, &keyed_rows(schema, facts, &Texts::of(facts), sessions, limits)?)
+    let piece = Piece {
+        schema,
+        facts,
+        limits,
+        texts: &Texts::of(facts),
+        sessions: Lot::Merged(sessions.to_vec()),
+    };
+    piece.batch()
 }
 
-/// The rows with their texts in place of keys.
-fn plain(schema: &SchemaRef, rows: &RecordBatch) -> Result<RecordBatch> {
-    let columns = rows.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| cast(column, field.data_type()));
-    Ok(RecordBatch::try_new(
-        schema.clone(),
-        columns.collect::<std::result::Result<_, _>>()?,
-    )?)
+/// Room for values, used again and again.
+#[derive(Default)]
+struct Room {
+    runs: Vec<Run>,
+    numbers: Vec<i64>,
+    dates: Vec<i32>,
+    starts: Vec<Run>,
+    ends: Vec<Run>,
+    longest: Vec<i64>,
+    has_longest: Vec<u8>,
+    gaps: Vec<i64>,
 }
 
-/// Rows whose texts are keys.
-fn keyed_rows(
-    schema: &SchemaRef,
-    facts: &Facts,
-    texts: &Texts,
-    sessions: &[Session],
-    limits: &Limits,
-) -> Result<RecordBatch> {
-    fn number<'a>(sessions: &'a [Session], of: impl Fn(&'a Session) -> i64) -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(sessions.iter().map(of)))
+impl Room {
+    /// What only the limits know of sessions.
+    fn judge(&mut self, sessions: &[Session], limits: &Limits) {
+        self.starts.clear();
+        self.ends.clear();
+        self.longest.clear();
+        self.has_longest.clear();
+        self.gaps.clear();
+        for session in sessions {
+            let judged = limits.judge(session);
+            push_run(&mut self.starts, judged.start.unwrap_or(NO_TEXT));
+            push_run(&mut self.ends, judged.end.unwrap_or(NO_TEXT));
+            self.has_longest.push(u8::from(judged.end.is_none()));
+            if judged.end.is_none() {
+                self.longest.push(limits.longest_s(session));
+            }
+            self.gaps.push(judged.audit_gap_s);
+        }
     }
-    fn instant(sessions: &[Session], of: impl Fn(&Session) -> i64) -> ArrayRef {
-        let instants = TimestampMicrosecondArray::from_iter_values(sessions.iter().map(of));
-        Arc::new(instants.with_timezone("UTC"))
+}
+
+/// Puts what is said of each session in place of what was there.
+fn fill<'r, T>(room: &'r mut Vec<T>, sessions: &[Session], of: impl Fn(&Session) -> T) -> &'r [T] {
+    room.clear();
+    room.extend(sessions.iter().map(of));
+    room
+}
+
+/// The same of texts.
+fn fill_runs<'r>(room: &'r mut Vec<Run>, sessions: &[Session], of: impl Fn(&Session) -> u32) -> &'r [Run] {
+    room.clear();
+    sessions.iter().for_each(|session| push_run(room, of(session)));
+    room
+}
+
+impl Piece<'_> {
+    fn batch(&self) -> Result<RecordBatch> {
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        let mut ordered = Vec::new();
+        let sessions = self.sessions.sessions(&mut ordered);
+        self.values(sessions, &mut Room::default(), &mut |_, values| {
+            columns.push(values.to_array())
+        });
+        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
-    fn keyed(keys: impl Iterator<Item = i32>, of: &ArrayRef) -> ArrayRef {
-        Arc::new(DictionaryArray::new(Int32Array::from_iter_values(keys), of.clone()))
-    }
-    fn keyed_if(keys: impl Iterator<Item = Option<i32>>, of: &ArrayRef) -> ArrayRef {
-        Arc::new(DictionaryArray::new(keys.collect::<Int32Array>(), of.clone()))
-    }
-    let place = |session: &Session| (session.actor - facts.first_actor) as usize;
-    let name = |session: &Session| texts.has_name[place(session)].then_some(place(session) as i32);
-    let judged: Vec<Judged> = sessions.iter().map(|session| limits.judge(session)).collect();
-    let date = Date32Array::from_iter_values(sessions.iter().map(|session| session.started_date));
-    let longest = sessions.iter().zip(&judged);
-    let longest = longest.map(|(session, judged)| judged.end.is_none().then(|| limits.longest_s(session)));
-    let mut columns: Vec<ArrayRef> = vec![
-        keyed(sessions.iter().map(|_| 0), &texts.environment),
-        keyed(sessions.iter().map(|session| place(session) as i32), &texts.actors),
-        keyed_if(sessions.iter().map(name), &texts.names),
-        instant(sessions, |session| session.started_on),
-        instant(sessions, |session| session.last_seen_on),
-        Arc::new(date),
-        number(sessions, |session| {
+
+    /// The columns of some of the sessions, as [`schema`] names them.
+    fn values(&self, sessions: &[Session], room: &mut Room, take: &mut dyn FnMut(usize, Values<'_>)) {
+        let texts = self.texts;
+        let place = |session: &Session| session.actor - self.facts.first_actor;
+        room.judge(sessions, self.limits);
+        let mut column = 0;
+        let mut give = |values: Values<'_>| {
+            take(column, values);
+            column += 1;
+        };
+        let Room {
+            runs, numbers, dates, ..
+        } = room;
+        let all = [(0, sessions.len() as u32)];
+        give(Values::Texts {
+            runs: &all,
+            texts: &texts.environment,
+        });
+        let actors = fill_runs(runs, sessions, place);
+        give(Values::Texts {
+            runs: actors,
+            texts: &texts.actors,
+        });
+        for (actor, _) in runs
+            .iter_mut()
+            .filter(|(actor, _)| texts.names.is_null(*actor as usize))
+        {
+            *actor = NO_TEXT;
+        }
+        give(Values::Texts {
+            runs,
+            texts: &texts.names,
+        });
+        give(Values::Instants(fill(numbers, sessions, |session| session.started_on)));
+        give(Values::Instants(fill(numbers, sessions, |session| {
+            session.last_seen_on
+        })));
+        give(Values::Dates(fill(dates, sessions, |session| session.started_date)));
+        give(Values::Longs(fill(numbers, sessions, |session| {
             (session.last_seen_on - session.started_on) / MICROS_PER_SECOND
-        }),
-        Arc::new(longest.collect::<Int64Array>()),
-        number(sessions, |session| {
+        })));
+        give(Values::SomeLongs {
+            values: &room.longest,
+            has_value: &room.has_longest,
+        });
+        give(Values::Longs(fill(numbers, sessions, |session| {
             i64::from(session.web) + i64::from(session.web_services)
-        }),
-        number(sessions, |session| i64::from(session.web)),
-        number(sessions, |session| i64::from(session.web_services)),
-    ];
-    if schema.column_with_name("changes").is_some() {
-        columns.push(number(sessions, |session| i64::from(session.changes)));
+        })));
+        give(Values::Longs(fill(numbers, sessions, |session| session.web.into())));
+        give(Values::Longs(fill(numbers, sessions, |session| {
+            session.web_services.into()
+        })));
+        if self.schema.column_with_name("changes").is_some() {
+            give(Values::Longs(fill(numbers, sessions, |session| session.changes.into())));
+        }
+        give(Values::Texts {
+            runs: fill_runs(runs, sessions, client),
+            texts: &texts.clients,
+        });
+        give(Values::Texts {
+            runs: &room.starts,
+            texts: &texts.starts,
+        });
+        give(Values::Texts {
+            runs: &room.ends,
+            texts: &texts.ends,
+        });
+        give(Values::Longs(&room.gaps));
     }
-    columns.extend([
-        keyed(sessions.iter().map(client), &texts.clients),
-        keyed_if(judged.iter().map(|judged| judged.start), &texts.starts),
-        keyed_if(judged.iter().map(|judged| judged.end), &texts.ends),
-        Arc::new(Int64Array::from_iter_values(
-            judged.iter().map(|judged| judged.audit_gap_s),
-        )) as ArrayRef,
-    ]);
-    let fields = schema.fields().iter().zip(&columns);
-    let fields = fields.map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()));
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields.collect::<Vec<_>>())),
-        columns,
-    )?)
 }
 
 /// The place among [`CLIENTS`].
-fn client(session: &Session) -> i32 {
+fn client(session: &Session) -> u32 {
     match (session.web, session.web_services) {
         (_, 0) => 0,
         (0, _) => 1,

@@ -8,6 +8,7 @@
 //! a1 a2 a3 b1 b2 come out.
 
 use super::kernel::Session;
+use super::packed::{HELD_BYTES, Held};
 use crate::disk;
 use crate::error::{AtPath, Result};
 use std::fs::File;
@@ -43,61 +44,17 @@ impl Scratch {
 /// Takes sessions, those of one actor in order of time.
 pub struct Store {
     scratch: Scratch,
-    held: Vec<Few>,
+    held: Held,
     count: usize,
     file: Option<File>,
     runs: Vec<Range<u64>>,
-}
-
-/// Actors whose sessions are held together: so few that these are put in order where they are near.
-const FEW_ACTORS: usize = 64;
-
-/// Sessions of a few actors, as they came, in pieces: what grows is never moved.
-#[derive(Default)]
-struct Few(Vec<Vec<Session>>);
-
-/// Sessions in a piece.
-const PIECE_SESSIONS: usize = 128;
-
-impl Few {
-    fn add(&mut self, session: Session) {
-        match self.0.last_mut() {
-            Some(piece) if piece.len() < PIECE_SESSIONS => piece.push(session),
-            _ => {
-                let mut piece = Vec::with_capacity(PIECE_SESSIONS);
-                piece.push(session);
-                self.0.push(piece);
-            }
-        }
-    }
-
-    /// By actor; those of one stay in their order.
-    fn in_order(&self) -> Vec<Session> {
-        let place = |session: &Session| session.actor as usize % FEW_ACTORS;
-        let mut places = [0; FEW_ACTORS];
-        self.0.iter().flatten().for_each(|session| places[place(session)] += 1);
-        let mut before = 0;
-        for place in &mut places {
-            before += std::mem::replace(place, before);
-        }
-        let mut found = Vec::new();
-        if let Some(any) = self.0.first().and_then(|piece| piece.first()) {
-            found.resize(before, *any);
-        }
-        for session in self.0.iter().flatten() {
-            let next = &mut places[place(session)];
-            found[*next] = *session;
-            *next += 1;
-        }
-        found
-    }
 }
 
 impl Store {
     pub fn new(scratch: &Scratch) -> Store {
         Store {
             scratch: scratch.clone(),
-            held: Vec::new(),
+            held: Held::default(),
             count: 0,
             file: None,
             runs: Vec::new(),
@@ -116,17 +73,13 @@ impl Store {
         if self.count == self.room() {
             self.write_run()?;
         }
-        let few = session.actor as usize / FEW_ACTORS;
-        if few >= self.held.len() {
-            self.held.resize_with(few + 1, Few::default);
-        }
-        self.held[few].add(session);
+        self.held.add(&session);
         self.count += 1;
         Ok(())
     }
 
     fn room(&self) -> usize {
-        (self.scratch.memory_bytes / RECORD).max(1)
+        (self.scratch.memory_bytes / HELD_BYTES).max(1)
     }
 
     fn write_run(&mut self) -> Result<()> {
@@ -136,9 +89,14 @@ impl Store {
         };
         let start = self.written();
         let mut sink = BufWriter::with_capacity(1 << 20, &file);
-        let mut held = self.held.drain(..).flat_map(|few| few.in_order());
-        let written = held.try_for_each(|session| sink.write_all(&to_bytes(&session)));
-        drop(held);
+        let mut ordered = Vec::new();
+        let written = (0..self.held.fews()).try_for_each(|few| {
+            self.held.put_in_order(few, &mut ordered);
+            ordered
+                .iter()
+                .try_for_each(|session| sink.write_all(&to_bytes(session)))
+        });
+        self.held.clear();
         let flushed = written.and_then(|()| sink.flush());
         flushed.at_path(&self.scratch.dir, "sessions cannot be written to a temporary file")?;
         drop(sink);
@@ -161,7 +119,7 @@ impl Store {
 /// All sessions, to be read in order, as often as needed.
 pub struct Stored {
     dir: PathBuf,
-    held: Vec<Few>,
+    held: Held,
     file: Option<Mutex<File>>,
     runs: Vec<Range<u64>>,
 }
@@ -177,9 +135,10 @@ impl Stored {
         InOrder {
             stored: self,
             cursors: written.collect(),
-            unordered: &self.held,
-            held: Vec::new(),
-            place: 0,
+            few: 0,
+            given: 0,
+            merged: Vec::new(),
+            merged_given: 0,
         }
     }
 
@@ -223,15 +182,75 @@ impl Cursor {
 pub struct InOrder<'s> {
     stored: &'s Stored,
     cursors: Vec<Cursor>,
-    /// Held sessions still to be put in order; those that are, and how many of them are gone.
-    unordered: &'s [Few],
-    held: Vec<Session>,
-    place: usize,
+    /// The few actors whose held sessions come next, and how many of these are gone.
+    few: usize,
+    given: usize,
+    /// Held ones that are merged with written ones, and those of them that are gone.
+    merged: Vec<Session>,
+    merged_given: usize,
 }
 
-impl InOrder<'_> {
-    /// The next sessions of actors below `actors_end`, at most `count`; none when there are no more.
-    pub fn next(&mut self, count: usize, actors_end: u32) -> Result<Vec<Session>> {
+/// Sessions of one environment, in order.
+pub enum Lot<'s> {
+    /// Some of those of a few actors, which who asks for them puts in order: on any thread.
+    Held {
+        held: &'s Held,
+        few: usize,
+        sessions: Range<usize>,
+    },
+    Merged(Vec<Session>),
+}
+
+impl Lot<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Lot::Held { sessions, .. } => sessions.len(),
+            Lot::Merged(sessions) => sessions.len(),
+        }
+    }
+
+    /// They themselves; `room` is theirs where they have none.
+    pub fn sessions<'r>(&'r self, room: &'r mut Vec<Session>) -> &'r [Session] {
+        match self {
+            Lot::Held { held, few, sessions } => {
+                held.put_in_order(*few, room);
+                &room[sessions.clone()]
+            }
+            Lot::Merged(sessions) => sessions,
+        }
+    }
+}
+
+impl<'s> InOrder<'s> {
+    /// The next sessions of actors below `actors_end`, at most `count`; `None` when there are no more.
+    pub fn next(&mut self, count: usize, actors_end: u32) -> Result<Option<Lot<'s>>> {
+        match self.cursors.is_empty() {
+            true => Ok(self.next_held(count, actors_end)),
+            false => {
+                let sessions = self.merge(count, actors_end)?;
+                Ok((!sessions.is_empty()).then_some(Lot::Merged(sessions)))
+            }
+        }
+    }
+
+    fn next_held(&mut self, count: usize, actors_end: u32) -> Option<Lot<'s>> {
+        let held = &self.stored.held;
+        while self.few < held.fews() {
+            let (few, end) = (self.few, held.count_below(self.few, actors_end));
+            if self.given < end {
+                let sessions = self.given..end.min(self.given + count);
+                self.given = sessions.end;
+                return Some(Lot::Held { held, few, sessions });
+            }
+            if end < held.count(few) {
+                return None;
+            }
+            (self.few, self.given) = (few + 1, 0);
+        }
+        None
+    }
+
+    fn merge(&mut self, count: usize, actors_end: u32) -> Result<Vec<Session>> {
         let mut found = Vec::with_capacity(count.min(1 << 14));
         for cursor in &mut self.cursors {
             cursor.fill(self.stored)?;
@@ -253,22 +272,21 @@ impl InOrder<'_> {
                     }
                 }
             }
-            self.place += take_of(&self.held[self.place..], actor, count, &mut found);
+            self.merged_given += take_of(&self.merged[self.merged_given..], actor, count, &mut found);
             self.fill();
         }
         Ok(found)
     }
 
     fn rest(&self) -> &[Session] {
-        &self.held[self.place..]
+        &self.merged[self.merged_given..]
     }
 
     /// Puts the next held ones in order when the last are gone. An actor's are together.
     fn fill(&mut self) {
-        while self.rest().is_empty()
-            && let Some((few, others)) = self.unordered.split_first()
-        {
-            (self.held, self.place, self.unordered) = (few.in_order(), 0, others);
+        while self.rest().is_empty() && self.few < self.stored.held.fews() {
+            self.stored.held.put_in_order(self.few, &mut self.merged);
+            (self.merged_given, self.few) = (0, self.few + 1);
         }
     }
 }
@@ -335,7 +353,7 @@ mod tests {
     fn stored(sessions: &[Session], held: usize, dir: &Path) -> Stored {
         let mut store = Store::new(&Scratch {
             dir: dir.to_owned(),
-            memory_bytes: held * RECORD,
+            memory_bytes: held * HELD_BYTES,
         });
         for &session in sessions {
             store.add(session).expect("a disk");
@@ -348,12 +366,11 @@ mod tests {
         let mut in_order = stored.in_order();
         let mut found = Vec::new();
         for &end in actors_ends {
-            loop {
-                let next = in_order.next(count, end).expect("a disk");
-                if next.is_empty() {
-                    break;
-                }
-                assert!(next.len() <= count && next.iter().all(|session| session.actor < end));
+            while let Some(next) = in_order.next(count, end).expect("a disk") {
+                let mut room = Vec::new();
+                assert!((1..=count).contains(&next.len()));
+                let next = next.sessions(&mut room);
+                assert!(next.iter().all(|session| session.actor < end));
                 found.extend(next);
             }
         }

@@ -9,6 +9,9 @@
 //!
 //! Words: a *chunk* is a run of rows, cut without copying, in which the work of a writer is shared out.
 
+#[cfg(test)]
+pub use super::values::{NO_TEXT, push_run};
+pub use super::values::{Run, Stretches, Values};
 use crate::error;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
@@ -30,9 +33,9 @@ pub trait Rows: Send + Sync {
 
     fn batches(&self) -> Batches<'_>;
 
-    /// The same rows, but texts may come as keys into a list of texts.
-    fn keyed(&self) -> Batches<'_> {
-        self.batches()
+    /// The same rows as plain values, where they are not held as arrays.
+    fn stretches(&self) -> Option<Box<dyn Stretches<'_> + '_>> {
+        None
     }
 
     /// The environment of all rows, if there is just one.
@@ -115,13 +118,9 @@ impl Table {
         }
     }
 
-    /// The same, but texts may come as keys into a list of texts.
-    pub fn keyed_chunks(&self, rows: usize) -> impl Iterator<Item = error::Result<Vec<RecordBatch>>> + Send {
-        Chunks {
-            batches: self.rows.keyed(),
-            rest: None,
-            rows: rows.max(1),
-        }
+    /// The same rows as plain values, where they are not held as arrays.
+    pub fn stretches(&self) -> Option<Box<dyn Stretches<'_> + '_>> {
+        self.rows.stretches()
     }
 }
 

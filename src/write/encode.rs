@@ -1,24 +1,27 @@
-//! Column chunks of Parquet made straight from arrays, for the columns that make up millions of rows: texts that come as
-//! keys, whole numbers, dates and instants.
+//! Column chunks of Parquet made straight from plain values ([`Values`]), for the columns that make up millions of rows:
+//! texts that come as runs, whole numbers, dates and instants.
 //!
-//! A key already says which text it is, and most numbers are small, so a value finds its place in the dictionary by an
-//! index; nothing is hashed but a few. Instants hardly repeat and stay PLAIN, as do numbers of too many values.
+//! The place of a text already says which it is, and most numbers are small, so a value finds its place in the dictionary
+//! by an index; nothing is hashed but a few. Instants hardly repeat and stay PLAIN, as do numbers of too many values.
+//! What one row group needed of memory is used again for the next.
 //!
 //! Words: a *code* is a value's place in the dictionary of its chunk, in order of first occurrence. Values that come one
-//! at a time, and texts that are no keys, are for [`crate::chunk`].
+//! at a time, and texts that come as bytes, are for [`crate::chunk`].
 
-use crate::chunk::{Finished, Pages, put_codes};
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use crate::chunk::{Finished, Pages, ZSTD_LEVEL, put_codes, put_runs};
+use crate::report::table::{Run, Values};
+use crate::zstandard;
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use parquet::basic::Encoding;
+use parquet::basic::{Encoding, LogicalType, Type};
 use parquet::data_type::ByteArray;
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 use std::collections::HashMap;
 
-/// Rows of a data page.
-const PAGE_ROWS: usize = 1 << 16;
+/// Rows of a page: as many values as stay in a core's cache.
+const PAGE_ROWS: usize = 1 << 14;
 
 /// Numbers of which the least is so near find their code by an index.
 const NEAR: usize = 1 << 17;
@@ -26,345 +29,391 @@ const NEAR: usize = 1 << 17;
 /// A dictionary of more numbers would be ballast.
 const MOST_NUMBERS: usize = 1 << 16;
 
-/// The column chunk of arrays of one type, if it is one that is encoded here.
-pub fn encode(column: &ColumnDescPtr, arrays: &[ArrayRef]) -> Option<Result<Finished>> {
-    let values = match arrays.first()?.data_type() {
-        DataType::Dictionary(..) => texts(arrays)?,
-        DataType::Int64 => numbers::<Int64Type>(arrays, |least, most, nulls| {
-            Statistics::int64(least, most, None, Some(nulls), false)
-        }),
-        DataType::Int32 => numbers::<Int32Type>(arrays, of_32_bits),
-        DataType::Date32 => numbers::<Date32Type>(arrays, of_32_bits),
-        DataType::Timestamp(..) => instants(arrays),
-        _ => return None,
-    };
-    Some(chunk(column, &Levels::of(arrays), &values))
+/// Numbers hardly repeat where more than so many of a hundred in the first page are different ones.
+const MOST_DIFFERENT_PERCENT: usize = 75;
+
+/// Pages of codes are compressed as long as that makes them smaller by so much.
+const LEAST_GAIN_PERCENT: usize = 30;
+
+const NO_CODE: u32 = u32::MAX;
+
+/// Encodes the columns of one row group after the other.
+pub struct Encoder {
+    columns: Vec<Column>,
 }
 
-fn of_32_bits(least: Option<i32>, most: Option<i32>, nulls: u64) -> Statistics {
-    Statistics::int32(least, most, None, Some(nulls), false)
+enum Column {
+    Texts(Texts),
+    Numbers(Numbers),
 }
 
-/// Values that are not null, in order.
-enum Values {
-    Coded { codes: Vec<u32>, dictionary: Dictionary },
-    Plain { bytes: Vec<u8>, width: usize },
+impl Encoder {
+    /// For columns of texts, whole numbers, dates and instants.
+    pub fn new(columns: &[ColumnDescPtr]) -> Result<Encoder> {
+        let column = |column: &ColumnDescPtr| match column.physical_type() {
+            Type::BYTE_ARRAY => Ok(Column::Texts(Texts::new(column)?)),
+            Type::INT32 | Type::INT64 => Ok(Column::Numbers(Numbers::new(column)?)),
+            other => Err(ParquetError::General(format!("{other} is not made of plain values"))),
+        };
+        Ok(Encoder {
+            columns: columns.iter().map(column).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Takes the values of the next rows of a column.
+    pub fn take(&mut self, column: usize, values: Values<'_>) -> Result<()> {
+        match (&mut self.columns[column], values) {
+            (Column::Texts(column), Values::Texts { runs, texts }) => column.take(runs, texts),
+            (Column::Numbers(column), Values::Instants(values)) => column.take(values, None),
+            (Column::Numbers(column), Values::Dates(values)) => column.take(values, None),
+            (Column::Numbers(column), Values::Longs(values)) => column.take(values, None),
+            (Column::Numbers(column), Values::SomeLongs { values, has_value }) => column.take(values, Some(has_value)),
+            _ => Err(ParquetError::General(
+                "values of another type than their column".to_owned(),
+            )),
+        }
+    }
+
+    /// The row group of all rows taken since the last one.
+    pub fn finish(&mut self) -> Result<Vec<Finished>> {
+        let columns = self.columns.iter_mut();
+        let finished = columns.map(|column| match column {
+            Column::Texts(column) => column.finish(),
+            Column::Numbers(column) => column.finish(),
+        });
+        finished.collect()
+    }
 }
 
-/// Different values as PLAIN writes them.
-struct Dictionary {
-    bytes: Vec<u8>,
-    count: usize,
+/// The column chunk of an array, if it is of a type that is encoded here.
+pub fn encode(column: &ColumnDescPtr, array: &ArrayRef) -> Option<Result<Finished>> {
+    match array.data_type() {
+        DataType::Int64 => Some(numbers::<Int64Type>(column, array)),
+        DataType::Int32 => Some(numbers::<Int32Type>(column, array)),
+        DataType::Date32 => Some(numbers::<Date32Type>(column, array)),
+        DataType::Timestamp(..) => Some(numbers::<TimestampMicrosecondType>(column, array)),
+        _ => None,
+    }
 }
 
-/// What a chunk is made of.
-struct Content {
-    values: Values,
-    statistics: Statistics,
+fn numbers<T: ArrowPrimitiveType>(column: &ColumnDescPtr, array: &ArrayRef) -> Result<Finished>
+where
+    T::Native: Copy + Into<i64>,
+{
+    let mut numbers = Numbers::new(column)?;
+    let array: &PrimitiveArray<T> = array.as_primitive();
+    for start in (0..array.len()).step_by(PAGE_ROWS) {
+        let rows = array.slice(start, PAGE_ROWS.min(array.len() - start));
+        match rows.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None => numbers.take(rows.values(), None)?,
+            Some(nulls) => {
+                let has_value: Vec<u8> = nulls.iter().map(u8::from).collect();
+                let values: Vec<T::Native> = rows.iter().flatten().collect();
+                numbers.take(&values, Some(&has_value))?;
+            }
+        }
+    }
+    numbers.finish()
 }
 
-/// Which rows have a value.
-struct Levels {
-    rows: usize,
-    /// One or zero a row, where one row has none.
-    defined: Option<Vec<u8>>,
+fn is_of_instants(column: &ColumnDescPtr) -> bool {
+    matches!(column.logical_type_ref(), Some(LogicalType::Timestamp { .. }))
 }
 
-impl Levels {
-    fn of(arrays: &[ArrayRef]) -> Levels {
-        let nulls: usize = arrays.iter().map(|array| array.null_count()).sum();
-        let defined = || {
-            let mut defined = Vec::new();
-            for array in arrays {
-                match array.nulls() {
-                    Some(nulls) => defined.extend(nulls.iter().map(u8::from)),
-                    None => defined.resize(defined.len() + array.len(), 1),
+/// A column of whole numbers, dates or instants.
+struct Numbers {
+    column: ColumnDescPtr,
+    pages: Pages,
+    /// Whether values become codes.
+    is_coding: bool,
+    /// Codes of the page under way, or its values.
+    codes: Vec<u32>,
+    plain: Vec<u8>,
+    /// The values of the dictionary, and how many there were before the page under way.
+    different: Vec<i64>,
+    different_before: usize,
+    /// Codes by the distance from the first of these numbers, and of all others.
+    near: Vec<u32>,
+    near_from: i64,
+    far: HashMap<i64, u32>,
+    /// Whether pages of codes are stored as they are: where compressing gains little, it is not worth its while.
+    is_stored: bool,
+    /// Of values in PLAIN pages.
+    range: Option<(i64, i64)>,
+}
+
+impl Numbers {
+    fn new(column: &ColumnDescPtr) -> Result<Numbers> {
+        Ok(Numbers {
+            pages: Pages::new(column.clone())?,
+            column: column.clone(),
+            is_coding: !is_of_instants(column),
+            codes: Vec::new(),
+            plain: Vec::new(),
+            different: Vec::new(),
+            different_before: 0,
+            near: Vec::new(),
+            near_from: 0,
+            far: HashMap::new(),
+            is_stored: false,
+            range: None,
+        })
+    }
+
+    /// Takes the next rows: the values of those that have one, and which these are.
+    fn take<T: Copy + Into<i64>>(&mut self, values: &[T], has_value: Option<&[u8]>) -> Result<()> {
+        let rows = has_value.map_or(values.len(), <[u8]>::len);
+        let (mut from, mut given) = (0, 0);
+        while from < rows {
+            let to = rows.min(from + PAGE_ROWS - self.pages.rows());
+            let present = match has_value {
+                None => self.pages.values(to - from),
+                Some(has_value) => self.pages.levels(&has_value[from..to]),
+            };
+            let values = &values[given..given + present];
+            match self.is_coding {
+                true => self.code(values),
+                false => self.put_plain(values),
+            }
+            if self.pages.rows() == PAGE_ROWS {
+                self.end_page()?;
+            }
+            (from, given) = (to, given + present);
+        }
+        Ok(())
+    }
+
+    fn code<T: Copy + Into<i64>>(&mut self, values: &[T]) {
+        if self.near.is_empty() && !values.is_empty() {
+            let least = values.iter().map(|value| (*value).into()).min().unwrap_or(0);
+            self.near = vec![NO_CODE; NEAR];
+            // Most numbers are small.
+            self.near_from = if (0..NEAR as i64).contains(&least) { 0 } else { least };
+        }
+        let (near, far, different) = (&mut self.near, &mut self.far, &mut self.different);
+        let near_from = self.near_from;
+        self.codes.extend(values.iter().map(|value| {
+            let value = (*value).into();
+            let code = match near.get_mut(value.wrapping_sub(near_from) as u64 as usize) {
+                Some(code) => code,
+                None => far.entry(value).or_insert(NO_CODE),
+            };
+            if *code == NO_CODE {
+                *code = different.len() as u32;
+                different.push(value);
+            }
+            *code
+        }));
+    }
+
+    fn put_plain<T: Copy + Into<i64>>(&mut self, values: &[T]) {
+        let numbers = || values.iter().map(|value| (*value).into());
+        let (least, most) = numbers().fold((i64::MAX, i64::MIN), |(least, most), n| (least.min(n), most.max(n)));
+        if !values.is_empty() {
+            let known = self.range.unwrap_or((least, most));
+            self.range = Some((known.0.min(least), known.1.max(most)));
+        }
+        match self.width() {
+            4 => self
+                .plain
+                .extend(numbers().flat_map(|number| (number as i32).to_le_bytes())),
+            _ => self.plain.extend(numbers().flat_map(i64::to_le_bytes)),
+        }
+    }
+
+    fn width(&self) -> usize {
+        if self.column.physical_type() == Type::INT32 {
+            4
+        } else {
+            8
+        }
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        if self.is_coding && !self.is_worthwhile() {
+            self.stop_coding();
+        }
+        if self.is_coding {
+            let (codes, count, is_stored) = (&self.codes, self.different.len(), &mut self.is_stored);
+            let put = |body: &mut Vec<u8>| put_codes(codes, count, body);
+            self.pages.end_page_by(Encoding::RLE_DICTIONARY, put, |body| {
+                if *is_stored {
+                    return zstandard::compress(body, zstandard::AS_THEY_ARE);
+                }
+                let compressed = zstandard::compress(body, ZSTD_LEVEL)?;
+                *is_stored = compressed.len() * 100 > body.len() * (100 - LEAST_GAIN_PERCENT);
+                Ok(compressed)
+            })?;
+        } else {
+            let plain = &self.plain;
+            self.pages
+                .end_page(Encoding::PLAIN, |body| body.extend_from_slice(plain))?;
+        }
+        self.codes.clear();
+        self.plain.clear();
+        self.different_before = self.different.len();
+        Ok(())
+    }
+
+    /// Whether the dictionary is, with the values of the page under way.
+    fn is_worthwhile(&self) -> bool {
+        let is_first_of_many = self.different_before == 0 && self.pages.rows() >= PAGE_ROWS;
+        let hardly_repeats = self.different.len() * 100 > self.pages.present() * MOST_DIFFERENT_PERCENT;
+        self.different.len() <= MOST_NUMBERS && !(is_first_of_many && hardly_repeats)
+    }
+
+    /// Makes the page under way PLAIN, as those will be that follow it.
+    fn stop_coding(&mut self) {
+        let values: Vec<i64> = self.codes.iter().map(|code| self.different[*code as usize]).collect();
+        self.is_coding = false;
+        self.put_plain(&values);
+        self.forget(self.different_before);
+    }
+
+    /// Takes values out of the dictionary, all but the first.
+    fn forget(&mut self, first: usize) {
+        for value in self.different.drain(first..) {
+            if let Some(code) = self.near.get_mut(value.wrapping_sub(self.near_from) as u64 as usize) {
+                *code = NO_CODE;
+            }
+        }
+        self.far.retain(|_, code| (*code as usize) < first);
+    }
+
+    fn finish(&mut self) -> Result<Finished> {
+        self.end_page()?;
+        let pages = std::mem::replace(&mut self.pages, Pages::new(self.column.clone())?);
+        let mut dictionary = Vec::new();
+        let width = self.width();
+        for value in &self.different {
+            dictionary.extend_from_slice(&value.to_le_bytes()[..width]);
+        }
+        let edges = self
+            .different
+            .iter()
+            .min()
+            .copied()
+            .zip(self.different.iter().max().copied());
+        let edges = edges.into_iter().chain(self.range.take());
+        let (least, most) = edges
+            .reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+            .unzip();
+        let statistics = |nulls| match width {
+            4 => Statistics::int32(
+                least.map(|n| n as i32),
+                most.map(|n| n as i32),
+                None,
+                Some(nulls),
+                false,
+            ),
+            _ => Statistics::int64(least, most, None, Some(nulls), false),
+        };
+        let finished = pages.finish((&dictionary, self.different.len()), statistics, None);
+        self.forget(0);
+        self.is_stored = false;
+        (self.is_coding, self.different_before) = (!is_of_instants(&self.column), 0);
+        finished
+    }
+}
+
+/// A column of texts that come as runs.
+struct Texts {
+    column: ColumnDescPtr,
+    pages: Pages,
+    /// Codes of the page under way.
+    runs: Vec<Run>,
+    /// PLAIN.
+    dictionary: Vec<u8>,
+    codes: HashMap<Box<str>, u32>,
+    /// The list of the texts that came last, and the codes of those met.
+    met_of: Option<StringArray>,
+    met: Vec<u32>,
+}
+
+impl Texts {
+    fn new(column: &ColumnDescPtr) -> Result<Texts> {
+        Ok(Texts {
+            pages: Pages::new(column.clone())?,
+            column: column.clone(),
+            runs: Vec::new(),
+            dictionary: Vec::new(),
+            codes: HashMap::new(),
+            met_of: None,
+            met: Vec::new(),
+        })
+    }
+
+    fn take(&mut self, runs: &[Run], texts: &StringArray) -> Result<()> {
+        let is_known =
+            |known: &StringArray| known.len() == texts.len() && known.values().as_ptr() == texts.values().as_ptr();
+        if !self.met_of.as_ref().is_some_and(is_known) {
+            self.met_of = Some(texts.clone());
+            self.met.clear();
+            self.met.resize(texts.len(), NO_CODE);
+        }
+        for &(text, rows) in runs {
+            let code = match self.met.get(text as usize) {
+                // No text.
+                None => NO_CODE,
+                Some(&NO_CODE) => self.code_of(texts.value(text as usize), text),
+                Some(code) => *code,
+            };
+            let mut left = rows;
+            while left > 0 {
+                let rows = left.min((PAGE_ROWS - self.pages.rows()) as u32);
+                left -= rows;
+                match (code, self.runs.last_mut()) {
+                    (NO_CODE, _) => self.pages.no_values(rows as usize),
+                    (code, Some((last, times))) if *last == code => *times += rows,
+                    (code, _) => self.runs.push((code, rows)),
+                }
+                if code != NO_CODE {
+                    self.pages.values(rows as usize);
+                }
+                if self.pages.rows() == PAGE_ROWS {
+                    self.end_page()?;
                 }
             }
-            defined
+        }
+        Ok(())
+    }
+
+    /// The code of a text at this place of its list.
+    fn code_of(&mut self, text: &str, place: u32) -> u32 {
+        let next = self.codes.len() as u32;
+        let code = match self.codes.get(text) {
+            Some(code) => *code,
+            None => {
+                self.dictionary.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                self.dictionary.extend_from_slice(text.as_bytes());
+                *self.codes.entry(text.into()).or_insert(next)
+            }
         };
-        Levels {
-            rows: arrays.iter().map(|array| array.len()).sum(),
-            defined: (nulls > 0).then(defined),
-        }
+        self.met[place as usize] = code;
+        code
     }
-}
 
-/// Texts that come as keys. Which text a key stands for may change from array to array.
-fn texts(arrays: &[ArrayRef]) -> Option<Content> {
-    const UNMET: u32 = u32::MAX;
-    let mut codes = Vec::with_capacity(arrays.iter().map(|array| array.len()).sum());
-    let mut code_of: HashMap<&str, u32> = HashMap::new();
-    let mut different: Vec<&str> = Vec::new();
-    let (mut met, mut met_of): (Vec<u32>, Option<&ArrayRef>) = (Vec::new(), None);
-    for array in arrays {
-        let keyed = array.as_dictionary_opt::<Int32Type>()?;
-        let texts = keyed.values().as_string_opt::<i32>()?;
-        if met_of.is_none_or(|values| !values.to_data().ptr_eq(&keyed.values().to_data())) {
-            met = vec![UNMET; texts.len()];
-            met_of = Some(keyed.values());
-        }
-        let mut code = |key: i32| {
-            let known = &mut met[key as usize];
-            if *known == UNMET {
-                let text = texts.value(key as usize);
-                *known = *code_of.entry(text).or_insert_with(|| {
-                    different.push(text);
-                    different.len() as u32 - 1
-                });
-            }
-            *known
-        };
-        match keyed.keys().null_count() {
-            0 => codes.extend(keyed.keys().values().iter().map(|key| code(*key))),
-            _ => codes.extend(keyed.keys().iter().flatten().map(code)),
-        }
+    fn end_page(&mut self) -> Result<()> {
+        let (runs, count) = (&self.runs, self.codes.len());
+        let put = |body: &mut Vec<u8>| put_runs(runs, count, body);
+        self.pages.end_page(Encoding::RLE_DICTIONARY, put)?;
+        self.runs.clear();
+        Ok(())
     }
-    let mut bytes = Vec::new();
-    for text in &different {
-        bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(text.as_bytes());
+
+    fn finish(&mut self) -> Result<Finished> {
+        self.end_page()?;
+        let pages = std::mem::replace(&mut self.pages, Pages::new(self.column.clone())?);
+        let edge = |text: Option<&Box<str>>| text.map(|text| ByteArray::from(text.as_ref()));
+        let (least, most) = (edge(self.codes.keys().min()), edge(self.codes.keys().max()));
+        let statistics = |nulls| Statistics::byte_array(least, most, None, Some(nulls), false);
+        let finished = pages.finish((&self.dictionary, self.codes.len()), statistics, None);
+        self.codes.clear();
+        self.dictionary.clear();
+        self.met_of = None;
+        finished
     }
-    let edge = |text: Option<&&str>| text.map(|text| ByteArray::from(*text));
-    let nulls = nulls(arrays);
-    let (least, most) = (edge(different.iter().min()), edge(different.iter().max()));
-    Some(Content {
-        values: Values::Coded {
-            dictionary: Dictionary {
-                count: different.len(),
-                bytes,
-            },
-            codes,
-        },
-        statistics: Statistics::byte_array(least, most, None, Some(nulls), false),
-    })
-}
-
-fn nulls(arrays: &[ArrayRef]) -> u64 {
-    arrays.iter().map(|array| array.null_count() as u64).sum()
-}
-
-/// All values that are not null, in order.
-fn present<T: ArrowPrimitiveType>(arrays: &[ArrayRef]) -> Vec<T::Native> {
-    let mut found = Vec::with_capacity(arrays.iter().map(|array| array.len()).sum());
-    let typed = arrays.iter().filter_map(|array| array.as_primitive_opt::<T>());
-    typed.for_each(|array: &PrimitiveArray<T>| match array.null_count() {
-        0 => found.extend_from_slice(array.values()),
-        _ => found.extend(array.iter().flatten()),
-    });
-    found
-}
-
-fn plain<T: Copy + Into<i64>>(values: &[T]) -> Vec<u8> {
-    let width = size_of::<T>();
-    let mut bytes = Vec::with_capacity(size_of_val(values));
-    for value in values {
-        bytes.extend_from_slice(&Into::<i64>::into(*value).to_le_bytes()[..width]);
-    }
-    bytes
-}
-
-fn instants(arrays: &[ArrayRef]) -> Content {
-    let values = present::<TimestampMicrosecondType>(arrays);
-    let (least, most) = (values.iter().min().copied(), values.iter().max().copied());
-    Content {
-        statistics: Statistics::int64(least, most, None, Some(nulls(arrays)), false),
-        values: Values::Plain {
-            bytes: plain(&values),
-            width: 8,
-        },
-    }
-}
-
-fn numbers<T: ArrowPrimitiveType>(
-    arrays: &[ArrayRef],
-    statistics: impl Fn(Option<T::Native>, Option<T::Native>, u64) -> Statistics,
-) -> Content
-where
-    T::Native: Copy + Ord + Into<i64>,
-{
-    let values = present::<T>(arrays);
-    let (least, most) = (values.iter().min().copied(), values.iter().max().copied());
-    let width = size_of::<T::Native>();
-    let coded = least
-        .zip(most)
-        .and_then(|(least, most)| coded(&values, least.into(), most.into()));
-    Content {
-        values: match coded {
-            Some((codes, different)) => Values::Coded {
-                codes,
-                dictionary: Dictionary {
-                    bytes: plain(&different),
-                    count: different.len(),
-                },
-            },
-            None => Values::Plain {
-                bytes: plain(&values),
-                width,
-            },
-        },
-        statistics: statistics(least, most, nulls(arrays)),
-    }
-}
-
-/// The codes of numbers, and what they stand for; `None` if there are too many different ones.
-fn coded<T: Copy + Into<i64>>(values: &[T], least: i64, most: i64) -> Option<(Vec<u32>, Vec<T>)> {
-    const UNMET: u32 = u32::MAX;
-    let range = most.checked_sub(least)?.saturating_add(1) as usize;
-    let mut near = vec![UNMET; range.min(NEAR)];
-    let mut far: HashMap<i64, u32> = HashMap::new();
-    let (mut codes, mut different) = (Vec::with_capacity(values.len()), Vec::new());
-    for &value in values {
-        let distance = value.into() - least;
-        let code = match near.get_mut(distance as usize) {
-            Some(code) => code,
-            None => far.entry(distance).or_insert(UNMET),
-        };
-        if *code == UNMET {
-            if different.len() == MOST_NUMBERS {
-                return None;
-            }
-            *code = different.len() as u32;
-            different.push(value);
-        }
-        codes.push(*code);
-    }
-    Some((codes, different))
-}
-
-fn chunk(column: &ColumnDescPtr, levels: &Levels, content: &Content) -> Result<Finished> {
-    let mut pages = Pages::new(column.clone())?;
-    let mut given = 0;
-    for start in (0..levels.rows).step_by(PAGE_ROWS) {
-        let rows = start..levels.rows.min(start + PAGE_ROWS);
-        match &levels.defined {
-            None => pages.values(rows.len()),
-            Some(defined) => pages.levels(&defined[rows]),
-        }
-        let values = given..given + pages.present();
-        given = values.end;
-        match &content.values {
-            Values::Plain { bytes, width } => {
-                let bytes = &bytes[values.start * width..values.end * width];
-                pages.end_page(Encoding::PLAIN, |body| body.extend_from_slice(bytes))?;
-            }
-            Values::Coded { codes, dictionary } => {
-                pages.end_page(Encoding::RLE_DICTIONARY, |body| {
-                    put_codes(&codes[values], dictionary.count, body)
-                })?;
-            }
-        }
-    }
-    let dictionary = match &content.values {
-        Values::Coded { dictionary, .. } => (dictionary.bytes.as_slice(), dictionary.count),
-        Values::Plain { .. } => (&[][..], 0),
-    };
-    pages.finish(dictionary, |_| content.statistics.clone(), None)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use arrow::array::{DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray};
-    use bytes::Bytes;
-    use parquet::arrow::ArrowWriter;
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-    use parquet::file::metadata::ColumnChunkMetaData;
-    use proptest::prelude::*;
-    use std::sync::Arc;
-
-    /// What a reader finds of a column of these arrays, and its chunk's metadata.
-    fn written(arrays: &[ArrayRef], plain_type: DataType, is_optional: bool) -> (ArrayRef, ColumnChunkMetaData) {
-        let plain: Vec<ArrayRef> = arrays
-            .iter()
-            .map(|array| arrow::compute::cast(array, &plain_type).expect("a cast"))
-            .collect();
-        let schema = RecordBatch::try_from_iter_with_nullable([("c", plain[0].clone(), is_optional)])
-            .expect("a column")
-            .schema();
-        let (mut file, _) = ArrowWriter::try_new(Vec::new(), schema, None)
-            .expect("a writer")
-            .into_serialized_writer()
-            .expect("a writer");
-        let column = file.schema_descr().column(0);
-        let mut group = file.next_row_group().expect("memory");
-        encode(&column, arrays)
-            .expect("a type")
-            .expect("memory")
-            .append_to(&mut group)
-            .expect("memory");
-        group.close().expect("memory");
-        let bytes = Bytes::from(file.into_inner().expect("memory"));
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-            .expect("a file")
-            .with_batch_size(1 << 20);
-        let metadata = reader.metadata().row_group(0).column(0).clone();
-        let rows = reader.build().expect("a file").next().expect("rows").expect("rows");
-        (rows.column(0).clone(), metadata)
-    }
-
-    fn keyed(keys: Vec<Option<i32>>, texts: &[&str]) -> ArrayRef {
-        let texts = Arc::new(StringArray::from(texts.to_vec()));
-        Arc::new(DictionaryArray::new(Int32Array::from(keys), texts))
-    }
-
-    #[test]
-    fn keys_of_two_lists_become_one_dictionary_of_the_texts_that_occur() {
-        let arrays = [
-            keyed(vec![Some(2), None, Some(2)], &["x", "y", "b"]),
-            keyed(vec![Some(0), Some(1)], &["b", "a"]),
-        ];
-        let (found, metadata) = written(&arrays, DataType::Utf8, true);
-        let texts: Vec<Option<&str>> = found.as_string::<i32>().iter().collect();
-        assert_eq!(texts, [Some("b"), None, Some("b"), Some("b"), Some("a")]);
-        let expected = Statistics::byte_array(Some("a".into()), Some("b".into()), None, Some(1), false);
-        assert_eq!(
-            metadata
-                .statistics()
-                .map(|s| (s.min_bytes_opt(), s.max_bytes_opt(), s.null_count_opt())),
-            Some((expected.min_bytes_opt(), expected.max_bytes_opt(), Some(1)))
-        );
-    }
-
-    #[test]
-    fn a_column_of_nulls_is_one() {
-        let (found, metadata) = written(&[keyed(vec![None; 9], &["x"])], DataType::Utf8, true);
-        assert_eq!((found.len(), found.null_count()), (9, 9));
-        assert_eq!(metadata.statistics().and_then(Statistics::null_count_opt), Some(9));
-    }
-
-    #[test]
-    fn numbers_of_too_many_values_are_plain() {
-        let values: ArrayRef = Arc::new(Int64Array::from_iter_values((0..200_000).map(|row| row * row)));
-        let (found, metadata) = written(std::slice::from_ref(&values), DataType::Int64, false);
-        assert_eq!((&found, metadata.dictionary_page_offset()), (&values, None));
-        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(
-            (0..200_000).map(|row| row % 60_000 * 1_000_000),
-        ));
-        let (found, metadata) = written(std::slice::from_ref(&values), DataType::Int64, false);
-        assert!(found == values && metadata.dictionary_page_offset().is_some());
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-        #[test]
-        fn numbers_and_texts_are_read_as_they_were(
-            runs in prop::collection::vec((prop::option::of(-20i64..400), 1usize..40), 1..200), scale in prop::sample::select(vec![1i64, 1 << 14, 1 << 50]),
-            cut in 0usize..4000,
-        ) {
-            let values: Vec<Option<i64>> = runs.iter().flat_map(|(value, times)| std::iter::repeat_n(value.map(|v| v * scale), *times)).collect();
-            let is_optional = values.iter().any(Option::is_none);
-            let (first, second) = values.split_at(cut.min(values.len()));
-            let arrays: Vec<ArrayRef> = [first, second].map(|part| Arc::new(Int64Array::from(part.to_vec())) as ArrayRef).to_vec();
-            let (found, _) = written(&arrays, DataType::Int64, is_optional);
-            prop_assert_eq!(found.as_primitive::<Int64Type>(), &Int64Array::from(values.clone()));
-            let texts: Vec<String> = (0..420).map(|number| format!("text {}", number % 300)).collect();
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let keys: Vec<Option<i32>> = values.iter().map(|value| value.map(|value| (value / scale + 20) as i32)).collect();
-            let (found, _) = written(&[keyed(keys.clone(), &texts)], DataType::Utf8, is_optional);
-            let expected: StringArray = keys.iter().map(|key| key.map(|key| texts[key as usize])).collect();
-            prop_assert_eq!(found.as_string::<i32>(), &expected);
-        }
-    }
-}
+mod tests;

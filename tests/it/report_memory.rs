@@ -66,7 +66,7 @@ fn l2_sessions_in_a_temporary_file_report_like_sessions_in_memory() {
             for held in [0, 1, 2, 5] {
                 let scratch = Scratch {
                     dir: home.path().join(format!("scratch-{place}-{held}")),
-                    memory_bytes: held * 40,
+                    memory_bytes: held * 16,
                 };
                 let (found, _) = reports(home.path(), &lake, &options, &scratch);
                 assert!(found == expected, "seed {seed}, {held} sessions in memory");

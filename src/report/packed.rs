@@ -1,0 +1,262 @@
+//! Sessions held in little memory: 16 bytes each instead of 40, since what is touched for the first time costs more than
+//! anything that is done with it.
+//!
+//! ```text
+//! 0      started_on 54 │ place of the actor 6 │ date 2 │ starts, ends with a change 1, 1
+//! 8      length 42 │ web 8 │ web services 8 │ changes 6
+//! ```
+//!
+//! The date is told by its distance from that in UTC, a day at most. What does not fit is held as it is, in a list; the
+//! greatest length says so, and where an instant would stand is the place in the list.
+//!
+//! Words: a *few* actors are those whose sessions lie together, in *pieces* in the order in which they came; a *place* is
+//! that of a session among all pieces, which lie in blocks that never move.
+
+use super::kernel::Session;
+use crate::instant::MICROS_PER_SECOND;
+
+/// Bytes of a session in memory.
+pub const HELD_BYTES: usize = size_of::<Packed>();
+
+/// Actors whose sessions are held together: so few that these are put in order where they are near.
+const FEW_ACTORS: u32 = 64;
+
+/// Sessions in a piece, and in a block.
+const PIECE: usize = 128;
+const BLOCK: usize = 1 << 16;
+
+const DAY_US: i64 = 86_400 * MICROS_PER_SECOND;
+
+const ON_BITS: u32 = 54;
+const LENGTH_BITS: u32 = 42;
+const COUNT_BITS: u32 = 8;
+const CHANGES_BITS: u32 = 6;
+
+/// The length of a session that is in the list.
+const LISTED: u64 = mask(LENGTH_BITS);
+
+const fn mask(bits: u32) -> u64 {
+    (1 << bits) - 1
+}
+
+#[derive(Clone, Copy)]
+struct Packed(u64, u64);
+
+/// Sessions as they came, those of a few actors together.
+#[derive(Default)]
+pub struct Held {
+    blocks: Vec<Vec<Packed>>,
+    /// Pieces in use.
+    pieces: usize,
+    /// For each few actors where their next session goes: into a new piece at the end of one.
+    next: Vec<usize>,
+    /// And their pieces.
+    pieces_of: Vec<Vec<usize>>,
+    /// Sessions that do not fit.
+    listed: Vec<Session>,
+}
+
+impl Held {
+    pub fn add(&mut self, session: &Session) {
+        let few = (session.actor / FEW_ACTORS) as usize;
+        if few >= self.next.len() {
+            self.next.resize(few + 1, 0);
+            self.pieces_of.resize(few + 1, Vec::new());
+        }
+        let packed = pack(session).unwrap_or_else(|| {
+            self.listed.push(*session);
+            let place = u64::from(session.actor % FEW_ACTORS);
+            Packed((self.listed.len() as u64 - 1) | (place << ON_BITS), LISTED)
+        });
+        if self.next[few].is_multiple_of(PIECE) {
+            self.add_piece(few);
+        }
+        let place = self.next[few];
+        self.blocks[place / BLOCK][place % BLOCK] = packed;
+        self.next[few] += 1;
+    }
+
+    fn add_piece(&mut self, few: usize) {
+        let start = self.pieces * PIECE;
+        if start == self.blocks.len() * BLOCK {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        let block = &mut self.blocks[start / BLOCK];
+        // Piece by piece, so that what is cleared is soon written.
+        block.resize(block.len().max(start % BLOCK + PIECE), Packed(0, 0));
+        self.pieces_of[few].push(self.pieces);
+        self.next[few] = start;
+        self.pieces += 1;
+    }
+
+    /// How many times a few actors there are.
+    pub fn fews(&self) -> usize {
+        self.next.len()
+    }
+
+    /// How many sessions there are of a few actors.
+    pub fn count(&self, few: usize) -> usize {
+        let last = self.pieces_of[few].last();
+        last.map_or(0, |last| {
+            (self.pieces_of[few].len() - 1) * PIECE + self.next[few] - last * PIECE
+        })
+    }
+
+    /// The same of those of them that are below an end.
+    pub fn count_below(&self, few: usize, actors_end: u32) -> usize {
+        let actors = actors_end.saturating_sub(few as u32 * FEW_ACTORS);
+        match actors >= FEW_ACTORS {
+            true => self.count(few),
+            false => self
+                .of_few(few)
+                .filter(|packed| packed.place() < actors as usize)
+                .count(),
+        }
+    }
+
+    /// The sessions of a few actors, as they came.
+    fn of_few(&self, few: usize) -> impl Iterator<Item = &Packed> {
+        let mut left = self.count(few);
+        let pieces = self.pieces_of[few].iter().map(move |piece| {
+            let (start, count) = (piece * PIECE, left.min(PIECE));
+            left -= count;
+            &self.blocks[start / BLOCK][start % BLOCK..][..count]
+        });
+        pieces.flatten()
+    }
+
+    /// Puts those of a few actors in place of what was there, by actor; those of one stay in their order.
+    pub fn put_in_order(&self, few: usize, ordered: &mut Vec<Session>) {
+        let mut places = [0; FEW_ACTORS as usize];
+        self.of_few(few).for_each(|packed| places[packed.place()] += 1);
+        let mut before = 0;
+        for place in &mut places {
+            before += std::mem::replace(place, before);
+        }
+        ordered.resize(before, Session::none(0));
+        for packed in self.of_few(few) {
+            let next = &mut places[packed.place()];
+            ordered[*next] = self.unpack(few, *packed);
+            *next += 1;
+        }
+    }
+
+    /// Forgets all sessions; their room stays.
+    pub fn clear(&mut self) {
+        self.pieces = 0;
+        self.next.clear();
+        self.pieces_of.clear();
+        self.listed.clear();
+    }
+
+    fn unpack(&self, few: usize, packed: Packed) -> Session {
+        let Packed(start, rest) = packed;
+        let (on, length) = (start & mask(ON_BITS), rest & mask(LENGTH_BITS));
+        if length == LISTED {
+            return self.listed[on as usize];
+        }
+        let field = |word: u64, from: u32, bits: u32| (word >> from & mask(bits)) as u32;
+        let (on, length) = (on as i64, length as i64);
+        Session {
+            actor: few as u32 * FEW_ACTORS + packed.place() as u32,
+            started_date: on.div_euclid(DAY_US) as i32 + field(start, 60, 2) as i32 - 1,
+            started_on: on,
+            last_seen_on: on + length,
+            web: field(rest, 42, COUNT_BITS),
+            web_services: field(rest, 50, COUNT_BITS),
+            changes: field(rest, 58, CHANGES_BITS),
+            starts_with_change: field(start, 62, 1) == 1,
+            ends_with_change: field(start, 63, 1) == 1,
+        }
+    }
+}
+
+impl Packed {
+    /// That of the actor.
+    fn place(self) -> usize {
+        (self.0 >> ON_BITS) as usize % FEW_ACTORS as usize
+    }
+}
+
+/// The session in 16 bytes, if it fits.
+fn pack(session: &Session) -> Option<Packed> {
+    let fits = |value: u64, bits: u32| (value <= mask(bits)).then_some(value);
+    let on = fits(session.started_on as u64, ON_BITS)?;
+    let length = session.last_seen_on.wrapping_sub(session.started_on) as u64;
+    let length = fits(length, LENGTH_BITS).filter(|length| *length != LISTED)?;
+    let date = i64::from(session.started_date) - session.started_on.div_euclid(DAY_US) + 1;
+    let start = on
+        | u64::from(session.actor % FEW_ACTORS) << 54
+        | fits(date as u64, 2)? << 60
+        | u64::from(session.starts_with_change) << 62
+        | u64::from(session.ends_with_change) << 63;
+    let rest = length
+        | fits(session.web.into(), COUNT_BITS)? << 42
+        | fits(session.web_services.into(), COUNT_BITS)? << 50
+        | fits(session.changes.into(), CHANGES_BITS)? << 58;
+    Some(Packed(start, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn near<T: Copy + std::fmt::Debug>(edges: &'static [T]) -> impl Strategy<Value = T> {
+        prop::sample::select(edges)
+    }
+
+    const COUNTS: [u32; 7] = [0, 1, 63, 64, 255, 256, u32::MAX];
+
+    proptest! {
+        #[test]
+        fn sessions_come_back_by_actor_and_in_their_order(
+            rows in prop::collection::vec((
+                0u32..192,
+                near(&[i64::MIN, -1, 0, 1, DAY_US - 1, 1_767_225_600_123_456, (1 << 54) - 1, 1 << 54]),
+                near(&[0, 1, 999, (1 << 42) - 2, (1 << 42) - 1, 1 << 42]),
+                near(&[i32::MIN, -1, 0, 1, 2, 20_453, 20_454, 20_455]),
+                (near(&COUNTS), near(&COUNTS), near(&COUNTS), any::<bool>(), any::<bool>()),
+            ), 0..600),
+        ) {
+            let session = |&(actor, started_on, length, started_date, (web, web_services, changes, starts, ends)): &(u32, i64, i64, i32, _)| Session {
+                actor, started_date, started_on, last_seen_on: started_on.wrapping_add(length), web, web_services, changes,
+                starts_with_change: starts, ends_with_change: ends,
+            };
+            let mut sessions: Vec<Session> = rows.iter().map(session).collect();
+            let mut held = Held::default();
+            for _ in 0..2 {
+                held.clear();
+                sessions.iter().for_each(|session| held.add(session));
+            }
+            sessions.sort_by_key(|session| session.actor);
+            let (mut found, mut room) = (Vec::new(), vec![Session::none(7); 3]);
+            for few in 0..held.fews() {
+                held.put_in_order(few, &mut room);
+                prop_assert_eq!(held.count(few), room.len());
+                for end in [0, 63, 64, 65, 100, 127, 128, 150, u32::MAX] {
+                    let below = room.iter().filter(|session| session.actor < end).count();
+                    prop_assert_eq!(held.count_below(few, end), below);
+                }
+                found.extend_from_slice(&room);
+            }
+            prop_assert_eq!(found, sessions);
+        }
+    }
+
+    #[test]
+    fn the_usual_session_fits() {
+        let usual = Session {
+            actor: 7,
+            started_date: 20_455,
+            started_on: 1_767_225_600_123_456,
+            last_seen_on: 1_767_225_700_123_456,
+            web: 3,
+            web_services: 1,
+            changes: 2,
+            starts_with_change: false,
+            ends_with_change: true,
+        };
+        assert!(pack(&usual).is_some());
+    }
+}
