@@ -63,7 +63,7 @@ fn bench_ingest(c: &mut Criterion) {
     for (name, form) in [("NDJSON", Form::Ndjson), ("CSV", Form::Csv)] {
         let (home, exports) = log(form);
         let how = Probe {
-            block_bytes: 4 << 20,
+            block_bytes: 2 << 20,
             record_bytes: 64 << 20,
             folder: home.path().to_owned(),
         };

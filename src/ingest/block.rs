@@ -111,18 +111,21 @@ pub fn parse_into(block: &Block, mut rows: Rows) -> Result<Parsed> {
     // Texts of exports become rows of a quarter to a half of their size.
     rows.reserve(block.bytes.len() / 4);
     let mut sink = Sink::new(block, rows);
-    let stop = match &block.head.form {
-        Form::Lines => json::parse_lines(block, &mut sink),
-        Form::Pages => json::parse_pages(block, &mut sink),
-        Form::Csv(layout) => csv::parse(block, layout, &mut sink),
-        Form::Xml(layout) => xml::parse(block, *layout, &mut sink),
+    let (stop, lines) = match &block.head.form {
+        Form::Lines => {
+            let (stop, lines) = json::parse_lines(block, &mut sink);
+            (stop, Some(lines))
+        }
+        Form::Pages => (json::parse_pages(block, &mut sink), None),
+        Form::Csv(layout) => (csv::parse(block, layout, &mut sink), None),
+        Form::Xml(layout) => (xml::parse(block, *layout, &mut sink), None),
     };
     if let Some(loss) = block.loss.as_deref().filter(|_| block.last) {
         sink.lose(loss);
     }
     let numbers = match block.head.form {
         Form::Pages | Form::Xml(_) => sink.records(),
-        Form::Lines | Form::Csv(_) => lines_of(&block.head, &block.bytes[..stop.consumed]),
+        Form::Lines | Form::Csv(_) => lines.unwrap_or_else(|| lines_of(&block.head, &block.bytes[..stop.consumed])),
     };
     Ok(Parsed {
         rows: sink.rows,

@@ -26,13 +26,13 @@ fn deliver(entry: &mut Entry<'_>, environment: &str, span: Range<usize>, sink: &
     }
 }
 
-/// NDJSON: every line is a JSON text of its own. A line may also be a whole page.
-pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
+/// NDJSON: every line is a JSON text of its own. A line may also be a whole page. Gives how many line ends were passed too.
+pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> (Stop, u64) {
     let (mut lines, mut entries) = (Lines::new(block), Entries::of(block, Scanner::of_lines()));
     while lines.pass_too_long(sink) {
         let start = lines.at;
         if let Some(end) = entries.read_line(start..lines.window().len()) {
-            lines.at = end;
+            lines.pass(end);
             deliver_line(block, start..end, &mut entries.entry, sink);
             continue;
         }
@@ -41,7 +41,7 @@ pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> Stop {
             None => break,
         }
     }
-    lines.stop()
+    (lines.stop(), lines.ends)
 }
 
 fn parse_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<'b>, sink: &mut Sink<'_>) {

@@ -10,6 +10,8 @@ use std::ops::Range;
 pub struct Lines<'b> {
     block: &'b Block,
     pub at: usize,
+    /// How many line ends [`Lines::pass`] has passed.
+    pub ends: u64,
     is_within_too_long: bool,
 }
 
@@ -28,6 +30,7 @@ impl<'b> Lines<'b> {
         Lines {
             block,
             at: 0,
+            ends: 0,
             is_within_too_long: matches!(block.start, State::TooLong { .. }),
         }
     }
@@ -58,6 +61,12 @@ impl<'b> Lines<'b> {
         }
     }
 
+    /// Goes on behind a line, or behind a piece of one.
+    pub fn pass(&mut self, end: usize) {
+        self.ends += u64::from(self.block.bytes[self.at..end].ends_with(b"\n"));
+        self.at = end;
+    }
+
     /// Sets aside the first piece of a line that is too long.
     pub fn begin_too_long(&mut self, sink: &mut Sink<'_>) {
         self.is_within_too_long = true;
@@ -85,14 +94,18 @@ impl<'b> Lines<'b> {
         if piece_end > self.at {
             sink.reject(too_long(self.limit(), is_first), self.at..piece_end);
         }
-        self.at = end;
+        self.pass(end);
     }
 
     /// The next line that is not too long.
     pub fn next(&mut self, sink: &mut Sink<'_>) -> Option<Range<usize>> {
         while self.pass_too_long(sink) {
             match self.line() {
-                Line::Ended(end) => return Some(std::mem::replace(&mut self.at, end)..end),
+                Line::Ended(end) => {
+                    let start = self.at;
+                    self.pass(end);
+                    return Some(start..end);
+                }
                 Line::TooLong => self.begin_too_long(sink),
                 Line::Unfinished => return None,
             }

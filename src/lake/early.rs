@@ -9,7 +9,8 @@
 use super::claims::{Verdict, Verdicts};
 use super::held::{Held, Key, Place};
 use super::revise;
-use super::row_file::RowFile;
+use super::row_file::{BATCH_ROWS, RowFile, Taken};
+use super::rows::Row;
 use super::sort::{Partition, StagedFile};
 use super::sorted_file::SortedFile;
 use super::spill::{Fixed, Records};
@@ -64,11 +65,19 @@ impl Early {
         let Some(open) = &mut self.open else {
             return Err(Error::failed("is closed").at(&self.path));
         };
-        for place in places {
-            let row = held.staged(place);
-            open.file.take(row.bytes, false, held.source(row.source))?;
-            let noted = open.ordinals.write_all(&row.ordinal.to_le_bytes());
-            noted.at_path(&self.path, "cannot be written")?;
+        for places in places.chunks(BATCH_ROWS) {
+            let mut rows = Vec::with_capacity(BATCH_ROWS);
+            for place in places {
+                let staged = held.staged(place);
+                let noted = open.ordinals.write_all(&staged.ordinal.to_le_bytes());
+                noted.at_path(&self.path, "cannot be written")?;
+                rows.push(Taken {
+                    row: Row::read(staged.bytes),
+                    is_deleted: false,
+                    source: held.source(staged.source),
+                });
+            }
+            open.file.take_all(&rows)?;
         }
         self.last = places.last().and_then(Place::key).or(self.last);
         Ok(())

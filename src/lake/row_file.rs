@@ -24,31 +24,60 @@ pub struct RowFile {
     group_bytes: usize,
     file: SerializedFileWriter<Hashing>,
     group: Group,
-    /// Rows that wait until they are enough to go into the columns, one column after the other.
+    /// Rows that wait until they are enough.
     waiting: Waiting,
     rows: u64,
     range: Option<(i64, i64)>,
 }
 
-/// Rows, and what goes with each.
+/// A row with what goes with it.
+pub struct Taken<'a> {
+    pub row: Row<'a>,
+    /// What a deletion says of it.
+    pub is_deleted: bool,
+    pub source: &'a Arc<str>,
+}
+
+/// Rows of which the bytes would be gone otherwise.
 #[derive(Default)]
 struct Waiting {
     bytes: Vec<u8>,
-    rows: Vec<Taken>,
+    /// Where the bytes of each row end, its deletion, and its place among the sources.
+    rows: Vec<(usize, bool, usize)>,
+    sources: Vec<Arc<str>>,
 }
 
-struct Taken {
-    /// Where its bytes end.
-    end: usize,
-    is_deleted: bool,
-    source: Arc<str>,
+impl Waiting {
+    fn push(&mut self, row: &[u8], is_deleted: bool, source: &Arc<str>) {
+        if !self.sources.last().is_some_and(|last| Arc::ptr_eq(last, source)) {
+            self.sources.push(source.clone());
+        }
+        self.bytes.extend_from_slice(row);
+        self.rows.push((self.bytes.len(), is_deleted, self.sources.len() - 1));
+    }
+
+    fn taken(&self) -> Vec<Taken<'_>> {
+        let mut start = 0;
+        let taken = |&(end, is_deleted, source): &(usize, bool, usize)| Taken {
+            row: Row::read(&self.bytes[std::mem::replace(&mut start, end)..end]),
+            is_deleted,
+            source: &self.sources[source],
+        };
+        self.rows.iter().map(taken).collect()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.rows.clear();
+        self.sources.clear();
+    }
 }
 
 /// Where the text columns stand in [`schema::LAKE`].
 const TEXT_PLACES: [usize; TEXT_COLUMNS] = [0, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19];
 
-/// How many rows go into the columns at once: as many as the nearest memory holds.
-const BATCH_ROWS: usize = 1 << 7;
+/// How many rows go into the columns at once, one column after the other: as many as the nearest memory holds.
+pub const BATCH_ROWS: usize = 1 << 7;
 
 /// How many rows there are between two looks at the size of a group.
 const LOOK_ROWS: usize = BATCH_ROWS << 5;
@@ -72,32 +101,36 @@ impl RowFile {
 
     /// Takes a row that comes after all rows before; `is_deleted` is what a deletion says of it.
     pub fn take(&mut self, row: &[u8], is_deleted: bool, source: &Arc<str>) -> Result<()> {
-        let on = rows::created_on(row);
-        self.range = Some((self.range.map_or(on, |range| range.0), on));
-        self.rows += 1;
-        self.waiting.bytes.extend_from_slice(row);
-        self.waiting.rows.push(Taken {
-            end: self.waiting.bytes.len(),
-            is_deleted,
-            source: source.clone(),
-        });
-        if self.waiting.rows.len() < BATCH_ROWS {
-            return Ok(());
+        self.waiting.push(row, is_deleted, source);
+        match self.waiting.rows.len() < BATCH_ROWS {
+            true => Ok(()),
+            false => self.take_waiting(),
         }
-        self.take_waiting()?;
-        let is_time_to_look = self.group.rows.is_multiple_of(LOOK_ROWS);
-        if self.group.rows == ROW_GROUP_ROWS || (is_time_to_look && self.group.bytes() >= self.group_bytes) {
-            self.end_group()?;
-        }
-        Ok(())
     }
 
     fn take_waiting(&mut self) -> Result<()> {
-        self.group
-            .take(&self.waiting)
-            .at_path(&self.path, "cannot be written")?;
-        self.waiting.bytes.clear();
-        self.waiting.rows.clear();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let taken = self.take_all(&waiting.taken());
+        waiting.clear();
+        self.waiting = waiting;
+        taken
+    }
+
+    /// Takes rows, at most [`BATCH_ROWS`], that come after all rows before.
+    pub fn take_all(&mut self, rows: &[Taken<'_>]) -> Result<()> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return Ok(());
+        };
+        let first_on = self.range.map_or(first.row.created_on, |range| range.0);
+        self.range = Some((first_on, last.row.created_on));
+        self.rows += rows.len() as u64;
+        self.group.take(rows).at_path(&self.path, "cannot be written")?;
+        let looks = |rows: usize| rows / LOOK_ROWS;
+        let is_time_to_look = looks(self.group.rows) > looks(self.group.rows - rows.len());
+        if self.group.rows + BATCH_ROWS > ROW_GROUP_ROWS || (is_time_to_look && self.group.bytes() >= self.group_bytes)
+        {
+            self.write_group().at_path(&self.path, "cannot be written")?;
+        }
         Ok(())
     }
 
@@ -279,48 +312,46 @@ impl Group {
         })
     }
 
-    fn take(&mut self, waiting: &Waiting) -> ParquetResult<()> {
-        let mut start = 0;
-        let read = |taken: &Taken| Row::read(&waiting.bytes[std::mem::replace(&mut start, taken.end)..taken.end]);
-        let rows: Vec<Row<'_>> = waiting.rows.iter().map(read).collect();
-        for row in &rows {
+    fn take(&mut self, taken: &[Taken<'_>]) -> ParquetResult<()> {
+        let rows = || taken.iter().map(|taken| &taken.row);
+        for row in rows() {
             self.created_on.push(Some(row.created_on))?;
         }
-        for row in &rows {
+        for row in rows() {
             self.action.push(Some(row.action.into()))?;
         }
-        for row in &rows {
+        for row in rows() {
             self.operation.push(row.operation.map(i64::from))?;
         }
-        for row in &rows {
+        for row in rows() {
             self.version_number.push(row.version_number)?;
         }
-        for row in &rows {
+        for row in rows() {
             self.time_to_live_s.push(row.time_to_live_s.map(i64::from))?;
         }
-        for (row, taken) in rows.iter().zip(&waiting.rows) {
-            self.deleted_in_source.push(row.is_deleted || taken.is_deleted)?;
+        for taken in taken {
+            self.deleted_in_source.push(taken.row.is_deleted || taken.is_deleted)?;
         }
-        self.take_texts(&rows)?;
-        for taken in &waiting.rows {
+        self.take_texts(taken)?;
+        for taken in taken {
             if !self
                 .last_source
                 .as_ref()
-                .is_some_and(|last| Arc::ptr_eq(last, &taken.source))
+                .is_some_and(|last| Arc::ptr_eq(last, taken.source))
             {
                 self.end_source()?;
                 self.last_source = Some(taken.source.clone());
             }
             self.source_rows += 1;
         }
-        self.rows += rows.len();
+        self.rows += taken.len();
         Ok(())
     }
 
-    fn take_texts(&mut self, rows: &[Row<'_>]) -> ParquetResult<()> {
+    fn take_texts(&mut self, rows: &[Taken<'_>]) -> ParquetResult<()> {
         use TextColumn::{ObjectName, UserName};
-        let texts: Vec<[Text<'_>; TEXT_COLUMNS]> = rows.iter().map(Row::texts).collect();
-        let is_null = |column: TextColumn| rows.iter().all(|row| row.is_null(column));
+        let texts: Vec<[Text<'_>; TEXT_COLUMNS]> = rows.iter().map(|taken| taken.row.texts()).collect();
+        let is_null = |column: TextColumn| rows.iter().all(|taken| taken.row.is_null(column));
         for column in ALONE {
             let chunk = &mut self.texts[column as usize];
             match is_null(column) {
@@ -331,10 +362,10 @@ impl Group {
             }
         }
         let has_names = !is_null(ObjectName) || !is_null(UserName);
-        for (row, texts) in rows.iter().zip(&texts) {
-            let codes = self.take_ids(row, texts)?;
+        for (taken, texts) in rows.iter().zip(&texts) {
+            let codes = self.take_ids(&taken.row, texts)?;
             if has_names {
-                self.take_names(row, texts, codes)?;
+                self.take_names(&taken.row, texts, codes)?;
             }
         }
         if !has_names {
