@@ -38,6 +38,8 @@ struct Batch {
     source: u32,
     /// With the places of its rows.
     bytes: usize,
+    /// How many of its rows are held.
+    left: usize,
 }
 
 #[derive(Default)]
@@ -72,6 +74,7 @@ impl Held {
             self.sources.push(source.clone());
         }
         self.batches.push_back(Batch {
+            left: rows.len(),
             rows,
             has_versions,
             ordinal,
@@ -80,20 +83,45 @@ impl Held {
         });
     }
 
-    /// The first batch of which a row stays, and what the batches before it take.
-    pub fn oldest<'p>(&self, staying: impl Iterator<Item = &'p Place>) -> (u32, usize) {
-        let oldest = staying.map(|place| place.batch).min().unwrap_or(self.next());
-        let before = self.batches.iter().take((oldest - self.gone) as usize);
-        (oldest, before.map(|batch| batch.bytes).sum())
+    /// About when the oldest batches end that take so many bytes, if rows come in order.
+    pub fn end_of_oldest(&self, bytes: usize) -> i64 {
+        let (mut end, mut before) = (i64::MIN, 0);
+        for batch in &self.batches {
+            // It begins where those before it end. A straggler in it makes it begin too early, but not those.
+            end = end.max(batch.rows.window().map_or(end, |(first, _)| first));
+            if before >= bytes {
+                break;
+            }
+            before += batch.bytes;
+        }
+        end
     }
 
-    /// Lets go of all batches before this one.
-    pub fn free_before(&mut self, batch: u32) {
-        for freed in self.batches.drain(..(batch - self.gone) as usize) {
-            self.bytes -= freed.bytes;
-            self.spare.push(freed.rows.emptied());
+    /// How many bytes are free once these rows are no longer held.
+    pub fn freed_by<'p>(&self, places: impl Iterator<Item = &'p Place>) -> usize {
+        let mut left: Vec<usize> = self.batches.iter().map(|batch| batch.left).collect();
+        places.for_each(|place| left[(place.batch - self.gone) as usize] -= 1);
+        let batches = self.batches.iter().zip(left);
+        batches
+            .filter(|(_, left)| *left == 0)
+            .map(|(batch, _)| batch.bytes)
+            .sum()
+    }
+
+    /// These rows are no longer held.
+    pub fn free<'p>(&mut self, places: impl Iterator<Item = &'p Place>) {
+        for place in places {
+            let batch = &mut self.batches[(place.batch - self.gone) as usize];
+            batch.left -= 1;
+            if batch.left == 0 {
+                self.bytes -= std::mem::take(&mut batch.bytes);
+                self.spare.push(std::mem::take(&mut batch.rows).emptied());
+            }
         }
-        self.gone = batch;
+        while self.batches.front().is_some_and(|oldest| oldest.left == 0) {
+            self.batches.pop_front();
+            self.gone += 1;
+        }
     }
 
     /// No rows, with room for some.

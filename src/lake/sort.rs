@@ -76,12 +76,11 @@ impl Part {
     }
 }
 
-/// What becomes of the held rows of a partition when room is made, each in order.
+/// What becomes of rows of a partition when room is made, each in order.
 #[derive(Default)]
 struct Split {
     early: Vec<Place>,
     run: Vec<Place>,
-    stay: Vec<Place>,
 }
 
 /// Collects staged rows; [`Sorter::finish`] gives the files.
@@ -158,7 +157,7 @@ impl Sorter {
         }
         self.held.push(rows, ordinal, source, has_versions);
         if self.held.bytes() >= self.budget_bytes {
-            self.make_room(self.old_rows())?;
+            self.make_room(self.held.end_of_oldest(self.budget_bytes / 8))?;
         }
         Ok(())
     }
@@ -196,16 +195,6 @@ impl Sorter {
         self.held.room()
     }
 
-    /// A time before which a quarter of the rows that are held were created.
-    fn old_rows(&self) -> i64 {
-        let mut times: Vec<i64> = Vec::new();
-        for part in &self.parts {
-            times.extend(part.held.iter().map(|place| place.created_on));
-        }
-        let quarter = times.len() / 4;
-        *times.select_nth_unstable(quarter).1
-    }
-
     /// Lets go of rows. If they come in order, then of those that were created before a time: they go into early files,
     /// and the few among them that do not come in order become a run. Else all that is held becomes a run, since few
     /// large ones are better than many.
@@ -217,38 +206,33 @@ impl Sorter {
         let split = |(number, part): (usize, &Part)| self.split(part, before, largest.contains(&number));
         let splits: Vec<Split> = self.parts.par_iter().enumerate().map(split).collect();
         let count = |of: fn(&Split) -> &Vec<Place>| splits.iter().map(|split| of(split).len()).sum::<usize>();
-        let (oldest, freed_bytes) = self.held.oldest(splits.iter().flat_map(|split| &split.stay));
         let are_in_order = count(|split| &split.early) > count(|split| &split.run);
-        if !are_in_order || freed_bytes < self.held.bytes() / 8 {
+        let leaving = splits.iter().flat_map(|split| split.early.iter().chain(&split.run));
+        if !are_in_order || self.held.freed_by(leaving) < self.held.bytes() / 16 {
             let parts = self.parts.iter_mut();
-            let all = parts.map(|part| std::mem::take(&mut part.held)).collect();
-            self.write_run(all)?;
-            self.held.free_before(self.held.next());
+            let all: Vec<Vec<Place>> = parts.map(|part| std::mem::take(&mut part.held)).collect();
+            self.write_run(&all)?;
+            self.held.free(all.iter().flatten());
             return Ok(());
         }
-        let (mut early, mut run) = (Vec::new(), Vec::new());
-        for (part, split) in self.parts.iter_mut().zip(splits) {
-            early.push(split.early);
-            run.push(split.run);
-            part.held = split.stay;
+        let (early, run): (Vec<Vec<Place>>, Vec<Vec<Place>>) =
+            splits.into_iter().map(|split| (split.early, split.run)).unzip();
+        for (part, (early, run)) in self.parts.iter_mut().zip(early.iter().zip(&run)) {
+            part.held.drain(..early.len() + run.len());
         }
-        self.write_early(early)?;
+        self.write_early(&early)?;
         if run.iter().any(|places| !places.is_empty()) {
-            self.write_run(run)?;
+            self.write_run(&run)?;
         }
-        self.held.free_before(oldest);
+        self.held.free(early.iter().chain(&run).flatten());
         Ok(())
     }
 
+    /// Splits the rows of a partition that were created before a time.
     fn split(&self, part: &Part, before: i64, may_be_early: bool) -> Split {
         let old = part.held.partition_point(|place| place.created_on < before);
-        let (old, stay) = part.held.split_at(old);
-        let mut split = Split {
-            stay: stay.to_vec(),
-            ..Split::default()
-        };
-        let mut last = None;
-        for place in old {
+        let (mut split, mut last) = (Split::default(), None);
+        for place in &part.held[..old] {
             let key = place.key().filter(|key| last < Some(*key) && part.takes_early(*key));
             if may_be_early && key.is_some() && !self.held.has_versions(place) {
                 last = key;
@@ -261,15 +245,15 @@ impl Sorter {
     }
 
     /// Writes rows of each partition into its early file.
-    fn write_early(&mut self, places: Vec<Vec<Place>>) -> Result<()> {
-        self.open_early(&places)?;
+    fn write_early(&mut self, places: &[Vec<Place>]) -> Result<()> {
+        self.open_early(places)?;
         let held = &self.held;
-        let parts = self.parts.par_iter_mut().zip(&places).with_max_len(1);
+        let parts = self.parts.par_iter_mut().zip(places).with_max_len(1);
         parts.try_for_each(|(part, places)| match &mut part.early {
             Some(early) if !places.is_empty() => early.take(places, held),
             _ => Ok(()),
         })?;
-        self.bound_early(&places)
+        self.bound_early(places)
     }
 
     /// Lets all early files together hold no more than a row group; those that got no rows give way first.
@@ -321,7 +305,7 @@ impl Sorter {
     }
 
     /// Writes rows of each partition, in order, as a run.
-    fn write_run(&mut self, places: Vec<Vec<Place>>) -> Result<()> {
+    fn write_run(&mut self, places: &[Vec<Place>]) -> Result<()> {
         let path = self.staging.join(format!("run-{:04}.rows", self.runs));
         self.runs += 1;
         let mut run = RunWriter::create(&self.disk, &path)?;

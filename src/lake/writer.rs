@@ -40,7 +40,7 @@ const DOUBTFUL_FILE: &str = "doubtful.parquet";
 /// What of the budget rows may take that are held, and that are merged later; claims take a quarter of that. The rest
 /// is for what is read, parsed and encoded at the same time.
 fn share_of_rows(memory_bytes: usize) -> usize {
-    memory_bytes / 4
+    memory_bytes / 5
 }
 
 /// A run while rows come in.
