@@ -161,10 +161,10 @@ impl RowFile {
     }
 
     pub fn finish(mut self) -> Result<StagedFile> {
+        self.end_group()?;
         let (min_created_on_us, max_created_on_us) = self
             .range
             .ok_or_else(|| Error::failed("a file of the lake has no rows").at(&self.path))?;
-        self.end_group()?;
         let sink = self.file.into_inner().at_path(&self.path, "cannot be written")?;
         let written: Written = sink.finish(self.rows)?;
         Ok(StagedFile {

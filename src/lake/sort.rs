@@ -206,7 +206,11 @@ impl Sorter {
         let split = |(number, part): (usize, &Part)| self.split(part, before, largest.contains(&number));
         let splits: Vec<Split> = self.parts.par_iter().enumerate().map(split).collect();
         let count = |of: fn(&Split) -> &Vec<Place>| splits.iter().map(|split| of(split).len()).sum::<usize>();
-        let are_in_order = count(|split| &split.early) > count(|split| &split.run);
+        let (early_rows, run_rows) = (count(|split| &split.early), count(|split| &split.run));
+        let held_rows: usize = self.parts.iter().map(|part| part.held.len()).sum();
+        // Where most rows are older than the oldest batches, others come in another order.
+        let are_old = before == i64::MAX || early_rows + run_rows < held_rows / 2;
+        let are_in_order = are_old && early_rows > run_rows;
         let leaving = splits.iter().flat_map(|split| split.early.iter().chain(&split.run));
         if !are_in_order || self.held.freed_by(leaving) < self.held.bytes() / 16 {
             let parts = self.parts.iter_mut();
@@ -256,9 +260,9 @@ impl Sorter {
         self.bound_early(places)
     }
 
-    /// Lets all early files together hold no more than a row group; those that got no rows give way first.
+    /// Lets all early files together hold no more than two row groups; those that got no rows give way first.
     fn bound_early(&mut self, places: &[Vec<Place>]) -> Result<()> {
-        let group_bytes = self.group_bytes();
+        let most_bytes = 2 * self.group_bytes();
         let parts = self.parts.iter_mut().zip(places);
         let mut early: Vec<(bool, usize, &mut Early)> = parts
             .filter_map(|(part, places)| {
@@ -270,7 +274,7 @@ impl Sorter {
         early.sort_by_key(|(is_idle, bytes, _)| Reverse((*is_idle, *bytes)));
         let mut held: usize = early.iter().map(|(_, bytes, _)| bytes).sum();
         for (_, bytes, early) in early {
-            if held <= group_bytes {
+            if held <= most_bytes {
                 break;
             }
             early.end_group()?;

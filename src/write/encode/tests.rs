@@ -37,7 +37,11 @@ fn read(
     let batches = reader.build().expect("a file").map(|batch| batch.expect("rows"));
     let batches: Vec<RecordBatch> = batches.collect();
     let columns: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(0).as_ref()).collect();
-    (concat(&columns).expect("memory"), metadata)
+    // Of no rows there is no batch.
+    match columns.is_empty() {
+        true => (like.slice(0, 0), metadata),
+        false => (concat(&columns).expect("memory"), metadata),
+    }
 }
 
 /// The same of an array.
