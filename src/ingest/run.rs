@@ -113,8 +113,9 @@ impl<'p> Run<'p> {
                         .collect::<Result<Vec<Parsed>>>()
                 },
                 || {
-                    self.take_wave(std::mem::take(&mut parsed_wave))?;
-                    self.read_wave(&mut queue)
+                    // What comes last is what threads that have nothing left to parse can share.
+                    let next = self.read_wave(&mut queue)?;
+                    self.take_wave(std::mem::take(&mut parsed_wave)).map(|()| next)
                 },
             );
             parsed_wave = wave.into_iter().zip(parsed?).collect();

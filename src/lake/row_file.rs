@@ -2,6 +2,9 @@
 //!
 //! The columns, their order and the profile are those of [`super::file`].
 
+mod links;
+
+use self::links::Links;
 use super::file::{Hashing, ROW_GROUP_ROWS, Written, has_dictionary, lake_writer};
 use super::guid::Guid;
 use super::rows::{self, Row, TEXT_COLUMNS, Text, TextColumn};
@@ -177,11 +180,16 @@ impl RowFile {
     }
 }
 
+/// The texts of a row, by [`TextColumn`].
+type Texts<'a> = [Text<'a>; TEXT_COLUMNS];
+
 /// The columns of a row group.
 struct Group {
     rows: usize,
-    /// By [`TextColumn`].
+    /// By [`TextColumn`], those before [`WIDE`].
     texts: Vec<TextChunk>,
+    /// The others, which are as much work as all else together.
+    wide: Vec<TextChunk>,
     actor_id: TextChunk,
     actor_name: TextChunk,
     created_on: NumberChunk,
@@ -199,81 +207,17 @@ struct Group {
     links: Links,
 }
 
-/// The codes that a column's values have in another column; [`UNKNOWN`] where that has not met one. Most rows are about
-/// few people, so the code that a person, or a name, has in one column tells the code in the other, and no text need be
-/// looked up.
-#[derive(Default)]
-struct Link(Vec<u32>);
+/// Where the columns of wide texts begin.
+const WIDE: usize = TextColumn::ChangeData as usize;
 
-const UNKNOWN: u32 = u32::MAX;
-
-/// What links the columns of people.
-#[derive(Default)]
-struct Links {
-    /// What a person was called last time; it is compared.
-    object_name: Link,
-    user_name: Link,
-    /// Where the user is the object, and the actor is the object or the user, by id and name.
-    object_to_user: [Link; 2],
-    object_to_actor: [Link; 2],
-    user_to_actor: [Link; 2],
-}
-
-impl Link {
-    fn get(&self, code: Option<u32>) -> Option<u32> {
-        let there = self.0.get(code? as usize).copied();
-        there.filter(|&other| other != UNKNOWN)
-    }
-
-    fn set(&mut self, code: Option<u32>, other: Option<u32>) {
-        let (Some(code), Some(other)) = (code, other) else {
-            return;
-        };
-        if self.0.len() <= code as usize {
-            self.0.resize(code as usize + 1, UNKNOWN);
-        }
-        self.0[code as usize] = other;
-    }
-
-    /// Pushes a text that is the same as that of another column, which has this code there.
-    fn push_same(&mut self, code: Option<u32>, text: Text<'_>, to: &mut TextChunk) -> ParquetResult<Option<u32>> {
-        if let Some(known) = self.get(code)
-            && to.push_code(known)?
-        {
-            return Ok(Some(known));
-        }
-        let pushed = to.push(value(text))?;
-        self.set(code, pushed);
-        Ok(pushed)
-    }
-
-    /// Pushes the name of somebody who has this code in the column of ids.
-    fn push_name(&mut self, code: Option<u32>, name: Text<'_>, to: &mut TextChunk) -> ParquetResult<Option<u32>> {
-        if let (Some(known), Text::Bytes(bytes)) = (self.get(code), name)
-            && to.is_code_of(known, bytes)
-            && to.push_code(known)?
-        {
-            return Ok(Some(known));
-        }
-        let pushed = to.push(value(name))?;
-        self.set(code, pushed);
-        Ok(pushed)
-    }
-}
-
-/// Columns of texts that stand alone.
-const ALONE: [TextColumn; 11] = [
+/// Columns of other texts that stand alone.
+const ALONE: [TextColumn; 6] = [
     TextColumn::AuditId,
     TextColumn::ObjectType,
     TextColumn::CallingUserId,
     TextColumn::CallingUserName,
     TextColumn::TransactionId,
     TextColumn::AttributeMask,
-    TextColumn::ChangeData,
-    TextColumn::AdditionalInfo,
-    TextColumn::UserAdditionalInfo,
-    TextColumn::RegardingObjectId,
-    TextColumn::RegardingObjectName,
 ];
 
 impl Group {
@@ -289,9 +233,11 @@ impl Group {
             let has_dictionary = has_dictionary(column.name());
             NumberChunk::new(column, has_dictionary)
         };
+        let texts = |places: &[usize]| places.iter().map(|place| text(*place)).collect::<ParquetResult<_>>();
         Ok(Group {
             rows: 0,
-            texts: TEXT_PLACES.into_iter().map(text).collect::<ParquetResult<_>>()?,
+            texts: texts(&TEXT_PLACES[..WIDE])?,
+            wide: texts(&TEXT_PLACES[WIDE..])?,
             actor_id: text(schema::ACTOR_ID)?,
             actor_name: text(schema::ACTOR_ID + 1)?,
             created_on: number(schema::CREATED_ON)?,
@@ -313,6 +259,20 @@ impl Group {
     }
 
     fn take(&mut self, taken: &[Taken<'_>]) -> ParquetResult<()> {
+        let texts: Vec<Texts<'_>> = taken.iter().map(|taken| taken.row.texts()).collect();
+        let mut wide = std::mem::take(&mut self.wide);
+        let (taken, wide_taken) = rayon::join(
+            || self.take_narrow(taken, &texts),
+            || {
+                let mut columns = wide.iter_mut().zip(WIDE..);
+                columns.try_for_each(|(chunk, column)| push_all(chunk, column, &texts))
+            },
+        );
+        self.wide = wide;
+        taken.and(wide_taken)
+    }
+
+    fn take_narrow(&mut self, taken: &[Taken<'_>], texts: &[Texts<'_>]) -> ParquetResult<()> {
         let rows = || taken.iter().map(|taken| &taken.row);
         for row in rows() {
             self.created_on.push(Some(row.created_on))?;
@@ -332,7 +292,10 @@ impl Group {
         for taken in taken {
             self.deleted_in_source.push(taken.row.is_deleted || taken.is_deleted)?;
         }
-        self.take_texts(taken)?;
+        for column in ALONE {
+            push_all(&mut self.texts[column as usize], column as usize, texts)?;
+        }
+        self.take_people(taken, texts)?;
         for taken in taken {
             if !self
                 .last_source
@@ -348,21 +311,10 @@ impl Group {
         Ok(())
     }
 
-    fn take_texts(&mut self, rows: &[Taken<'_>]) -> ParquetResult<()> {
+    fn take_people(&mut self, rows: &[Taken<'_>], texts: &[Texts<'_>]) -> ParquetResult<()> {
         use TextColumn::{ObjectName, UserName};
-        let texts: Vec<[Text<'_>; TEXT_COLUMNS]> = rows.iter().map(|taken| taken.row.texts()).collect();
-        let is_null = |column: TextColumn| rows.iter().all(|taken| taken.row.is_null(column));
-        for column in ALONE {
-            let chunk = &mut self.texts[column as usize];
-            match is_null(column) {
-                true => chunk.push_nulls(rows.len())?,
-                false => texts
-                    .iter()
-                    .try_for_each(|texts| chunk.push(value(texts[column as usize])).map(drop))?,
-            }
-        }
-        let has_names = !is_null(ObjectName) || !is_null(UserName);
-        for (taken, texts) in rows.iter().zip(&texts) {
+        let has_names = !is_null(ObjectName as usize, texts) || !is_null(UserName as usize, texts);
+        for (taken, texts) in rows.iter().zip(texts) {
             let codes = self.take_ids(&taken.row, texts)?;
             if has_names {
                 self.take_names(&taken.row, texts, codes)?;
@@ -378,7 +330,7 @@ impl Group {
     }
 
     /// Object, user and actor; gives the codes of the first two.
-    fn take_ids(&mut self, row: &Row<'_>, texts: &[Text<'_>; TEXT_COLUMNS]) -> ParquetResult<[Option<u32>; 2]> {
+    fn take_ids(&mut self, row: &Row<'_>, texts: &Texts<'_>) -> ParquetResult<[Option<u32>; 2]> {
         use TextColumn::{ObjectId, UserId};
         let text = |column: TextColumn| texts[column as usize];
         let (columns, links) = (&mut self.texts, &mut self.links);
@@ -396,12 +348,7 @@ impl Group {
     }
 
     /// The names of object, user and actor.
-    fn take_names(
-        &mut self,
-        row: &Row<'_>,
-        texts: &[Text<'_>; TEXT_COLUMNS],
-        [object, user]: [Option<u32>; 2],
-    ) -> ParquetResult<()> {
+    fn take_names(&mut self, row: &Row<'_>, texts: &Texts<'_>, [object, user]: [Option<u32>; 2]) -> ParquetResult<()> {
         use TextColumn::{ObjectName, UserName};
         let text = |column: TextColumn| texts[column as usize];
         let (columns, links) = (&mut self.texts, &mut self.links);
@@ -431,7 +378,8 @@ impl Group {
 
     /// How much the group takes of the file, about.
     fn bytes(&self) -> usize {
-        let texts = self.texts.iter().chain([&self.actor_id, &self.actor_name]);
+        let texts = self.texts.iter().chain(&self.wide);
+        let texts = texts.chain([&self.actor_id, &self.actor_name]);
         let numbers = [
             &self.created_on,
             &self.action,
@@ -450,7 +398,7 @@ impl Group {
             column.repeat(Value::Bytes(value.as_bytes()), self.rows)?;
         }
         let mut placed = Vec::new();
-        for (place, column) in TEXT_PLACES.into_iter().zip(self.texts) {
+        for (place, column) in TEXT_PLACES.into_iter().zip(self.texts.into_iter().chain(self.wide)) {
             placed.push((place, column.finish()?));
         }
         placed.extend([
@@ -469,6 +417,21 @@ impl Group {
         }
         placed.sort_by_key(|(place, _)| *place);
         Ok(placed.into_iter().map(|(_, column)| column).collect())
+    }
+}
+
+/// Whether a column says nothing of all rows.
+fn is_null(column: usize, texts: &[Texts<'_>]) -> bool {
+    texts.iter().all(|texts| texts[column].is_null())
+}
+
+/// Pushes what a column says of all rows.
+fn push_all(chunk: &mut TextChunk, column: usize, texts: &[Texts<'_>]) -> ParquetResult<()> {
+    match is_null(column, texts) {
+        true => chunk.push_nulls(texts.len()),
+        false => texts
+            .iter()
+            .try_for_each(|texts| chunk.push(value(texts[column])).map(drop)),
     }
 }
 

@@ -181,11 +181,6 @@ impl<'a> Row<'a> {
         texts
     }
 
-    /// Whether a column says nothing.
-    pub fn is_null(&self, column: TextColumn) -> bool {
-        self.flags >> (2 * column as u32) & 3 == NULL
-    }
-
     /// Whether a column says what it most often does ([`Implied`]).
     pub fn is_implied(&self, column: TextColumn) -> bool {
         self.flags >> (2 * column as u32) & 3 == IMPLIED
