@@ -3,7 +3,7 @@
 use super::dictionary::Dictionary;
 use super::number::put_codes;
 use super::pages::{Finished, Pages};
-use super::{SPELLED_BYTES, Value, is_worthwhile};
+use super::{LARGE_DICTIONARY_BYTES, SPELLED_BYTES, Value, is_worthwhile};
 use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
 use parquet::errors::Result;
@@ -19,6 +19,8 @@ pub struct TextChunk {
     dictionary: Dictionary,
     /// Whether values become codes into the dictionary, those of the page under way and all before.
     is_coding: bool,
+    /// Whether a large dictionary is worth its while however rarely values repeat.
+    is_patient: bool,
     /// Of the page under way.
     codes: Vec<u32>,
     /// How long the dictionary was where it begins.
@@ -36,12 +38,21 @@ impl TextChunk {
             pages: Pages::new(column)?,
             dictionary: Dictionary::new(spell),
             is_coding: has_dictionary,
+            is_patient: false,
             codes: Vec::new(),
             dictionary_before: 0,
             plain: Vec::new(),
             range: None,
             number_range: None,
         })
+    }
+
+    /// Keeps its dictionary until that is large, however rarely values repeat.
+    pub fn patient(self) -> TextChunk {
+        TextChunk {
+            is_patient: true,
+            ..self
+        }
     }
 
     /// Takes the next row's value; gives its code while values become codes.
@@ -144,7 +155,9 @@ impl TextChunk {
             .end_page(Encoding::RLE_DICTIONARY, |body| put_codes(codes, count, body))?;
         self.codes.clear();
         self.dictionary_before = self.dictionary.plain().len();
-        self.is_coding = is_worthwhile(self.dictionary.plain().len(), count, self.pages.total_values());
+        let bytes = self.dictionary.plain().len();
+        self.is_coding = is_worthwhile(bytes, count, self.pages.total_values())
+            || (self.is_patient && bytes <= LARGE_DICTIONARY_BYTES);
         if !self.is_coding {
             self.dictionary.forget_codes();
         }
