@@ -1,5 +1,5 @@
-//! zstd, with one compressor per thread: what it works with takes more time to set up than many a page to compress, and
-//! each column of each open file would hold some 700 KB of it.
+//! zstd, with one compressor per thread: each column of each open file would have to set up tables of its own, and hold
+//! them until the file is done.
 
 use std::cell::RefCell;
 use std::io::Result;
@@ -9,7 +9,7 @@ thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// A level at which bytes hardly get smaller, in hardly more time than it takes to copy them.
+/// A level that looks for next to nothing, for bytes that would hardly get smaller.
 pub const AS_THEY_ARE: i32 = -10_000;
 
 /// The bytes as a frame of their own.
