@@ -1,5 +1,6 @@
 //! Columns of booleans, which are never null.
 
+use super::USUAL;
 use super::pages::{Finished, Pages};
 use parquet::basic::Encoding;
 use parquet::errors::Result;
@@ -45,7 +46,7 @@ impl BitChunk {
     fn end_page(&mut self) -> Result<()> {
         let bits = &self.bits;
         self.pages
-            .end_page(Encoding::PLAIN, |body| body.extend_from_slice(bits))?;
+            .end_page(Encoding::PLAIN, USUAL, |body| body.extend_from_slice(bits))?;
         self.bits.clear();
         Ok(())
     }

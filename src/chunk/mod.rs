@@ -23,6 +23,8 @@ pub use number::{NumberChunk, put_codes, put_runs};
 pub use pages::{Finished, Pages};
 pub use text::TextChunk;
 
+use crate::zstandard::Search;
+
 /// A text, known by a number where it has one: numbers are equal and ordered as their texts, and no text comes both ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
@@ -39,6 +41,9 @@ pub type Spell = fn(u128) -> [u8; SPELLED_BYTES];
 
 /// The level of all files. Level 3 made a file of 3 M sessions 10 % smaller (50.9 MB) and took half again as long (0.46 s).
 pub const ZSTD_LEVEL: i32 = 1;
+
+/// How pages are compressed where nothing is known of their bytes.
+pub const USUAL: Search = Search::All(ZSTD_LEVEL);
 
 /// The most rows of a page.
 const PAGE_ROWS: usize = 20_000;

@@ -2,8 +2,8 @@
 
 use super::by_number::ByNumber;
 use super::hybrid;
-use super::is_worthwhile;
 use super::pages::{Finished, Pages};
+use super::{USUAL, is_worthwhile};
 use parquet::basic::{BoundaryOrder, Encoding, Type};
 use parquet::errors::Result;
 use parquet::file::metadata::ColumnIndexBuilder;
@@ -95,13 +95,13 @@ impl NumberChunk {
         let Some(codes_of) = &self.codes_of else {
             let plain = &self.plain;
             self.pages
-                .end_page(Encoding::PLAIN, |body| body.extend_from_slice(plain))?;
+                .end_page(Encoding::PLAIN, USUAL, |body| body.extend_from_slice(plain))?;
             self.plain.clear();
             return Ok(());
         };
         let (count, codes) = (codes_of.len(), &self.codes);
         self.pages
-            .end_page(Encoding::RLE_DICTIONARY, |body| put_codes(codes, count, body))?;
+            .end_page(Encoding::RLE_DICTIONARY, USUAL, |body| put_codes(codes, count, body))?;
         self.codes.clear();
         if !is_worthwhile(self.dictionary.len(), count, self.pages.total_values()) {
             self.codes_of = None;

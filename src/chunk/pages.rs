@@ -1,8 +1,8 @@
 //! What all columns have in common: nulls, full pages, where they lie, and the chunk's metadata.
 
 use super::hybrid;
-use super::{PAGE_BYTES, PAGE_ROWS, ZSTD_LEVEL};
-use crate::zstandard;
+use super::{PAGE_BYTES, PAGE_ROWS, USUAL, ZSTD_LEVEL};
+use crate::zstandard::{self, Search};
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
@@ -12,7 +12,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetInd
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Levels, sizes and places of a chunk's pages.
 pub struct Pages {
@@ -147,20 +147,16 @@ impl Pages {
         self.written.bytes_written()
     }
 
-    /// Ends the page under way, the values of which `put` appends in this encoding.
-    pub fn end_page(&mut self, encoding: Encoding, put: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
-        self.end_page_by(encoding, put, |body| zstandard::compress(body, ZSTD_LEVEL))
-    }
-
-    /// The same, compressed by `compress`: zstd, at whatever level.
-    pub fn end_page_by(
+    /// Ends the page under way, the values of which `put` appends in this encoding; gives how many of a hundred bytes
+    /// compression has saved.
+    pub fn end_page(
         &mut self,
         encoding: Encoding,
+        search: Search,
         put: impl FnOnce(&mut Vec<u8>),
-        compress: impl FnOnce(&[u8]) -> io::Result<Vec<u8>>,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         if self.rows == 0 {
-            return Ok(());
+            return Ok(0);
         }
         let mut body = std::mem::take(&mut self.body);
         body.clear();
@@ -168,8 +164,10 @@ impl Pages {
             self.put_levels(&mut body);
         }
         put(&mut body);
+        let compressed = zstandard::compress(&body, search)?;
+        let saved = body.len().saturating_sub(compressed.len()) * 100 / body.len().max(1);
         let page = Page::DataPage {
-            buf: compress(&body)?.into(),
+            buf: compressed.into(),
             num_values: self.rows as u32,
             encoding,
             def_level_encoding: Encoding::RLE,
@@ -189,7 +187,7 @@ impl Pages {
         self.total_nulls += self.nulls;
         self.levels.clear();
         (self.rows, self.nulls, self.body) = (0, 0, body);
-        Ok(())
+        Ok(saved)
     }
 
     fn put_levels(&self, body: &mut Vec<u8>) {
@@ -221,7 +219,7 @@ impl Pages {
             false => (pages, 0),
             true => {
                 let page = Page::DictionaryPage {
-                    buf: zstandard::compress(values, ZSTD_LEVEL)?.into(),
+                    buf: zstandard::compress(values, USUAL)?.into(),
                     num_values: count as u32,
                     encoding: Encoding::PLAIN,
                     is_sorted: false,

@@ -2,15 +2,15 @@
 //! asked for, its changes.
 //!
 //! ```text
-//! row groups, by their first instant ──decode a wave ahead──▶ waiting stretches ──merge──▶ pieces in order of time
+//! parts of row groups, by their first instant ──decode a wave ahead──▶ waiting ──merge──▶ pieces in order of time
 //! ```
 //!
 //! Opening a log reads only footers and dictionary pages: where each row group lies in time, and who occurs at all, so
-//! that actors are numbers in byte order from the first row on. Then row groups are decoded in waves, in parallel, the
-//! next wave while the reader works on the last. What lies up to the first instant of the next wave is given away;
-//! where row groups overlap (files of several runs), they are merged. Only as much waits as overlaps.
+//! that actors are numbers in byte order from the first row on. Then parts of row groups are decoded in waves, in
+//! parallel, the next wave while the reader works on the last. What lies up to the first instant of the next wave is given away;
+//! where parts overlap (files of several runs), they are merged. Only as much waits as overlaps.
 //!
-//! Example: row groups [08:00, 12:00], [11:00, 15:00] and, in the next wave, [14:00, 18:00]: rows up to 11:00 come
+//! Example: parts [08:00, 12:00], [11:00, 15:00] and, in the next wave, [14:00, 18:00]: rows up to 11:00 come
 //! from the first alone, those up to 12:00 from both in turn, then the second's up to 14:00; the rest of it waits.
 //!
 //! Among rows of one instant no order is promised: sessions and counts are the same in any.
@@ -29,7 +29,11 @@ use rayon::prelude::*;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// Rows that are decoded ahead, 13 bytes each: a row group for each core, but little enough for any machine.
+/// Rows that are decoded at a time, 13 bytes each, by one core: so few that they are still near when they are read, and
+/// that no core waits long for the others.
+const PIECE_ROWS: usize = 160_000;
+
+/// Rows that are decoded ahead are little enough for any machine.
 const WAVE_ROWS: u64 = 4 << 20;
 
 /// An environment's sightings up to an instant, ready to be read.
@@ -45,12 +49,13 @@ pub struct AccessLog {
 impl Timeline {
     /// The rows, as far as they name an actor.
     pub fn log(self) -> Result<AccessLog> {
-        let (actors, keys) = self.actors()?;
+        let timeline = self.in_pieces(PIECE_ROWS)?;
+        let (actors, keys) = timeline.actors()?;
         Ok(AccessLog {
-            timeline: self,
+            timeline,
             actors,
             keys,
-            wave_rows: WAVE_ROWS.min((rayon::current_num_threads() as u64) << 20),
+            wave_rows: WAVE_ROWS.min((rayon::current_num_threads() * PIECE_ROWS) as u64),
         })
     }
 }

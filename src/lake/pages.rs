@@ -62,11 +62,16 @@ impl ChunkReader for Chunk {
 
 /// The dictionary of a column chunk, if all its rows are keys into it.
 pub(super) fn dictionary(content: &Content, column: &ColumnChunkMetaData) -> Result<Option<Page>> {
-    let is_keys = |of: &EncodingMask| of.is_only(Encoding::RLE_DICTIONARY) || of.is_only(Encoding::PLAIN_DICTIONARY);
-    match column.page_encoding_stats_mask().is_some_and(is_keys) {
+    match is_keyed(column) {
         true => first_page(content, column),
         false => Ok(None),
     }
+}
+
+/// Whether all rows of a column chunk are keys into its dictionary.
+pub(super) fn is_keyed(column: &ColumnChunkMetaData) -> bool {
+    let is_keys = |of: &EncodingMask| of.is_only(Encoding::RLE_DICTIONARY) || of.is_only(Encoding::PLAIN_DICTIONARY);
+    column.page_encoding_stats_mask().is_some_and(is_keys)
 }
 
 /// The dictionary page of a column chunk, if it has one.

@@ -234,7 +234,11 @@ impl Group {
             // Reports read keys of actors many times faster than texts, and of many people the first pages name each
             // once. On an access, object and user are people too.
             let is_of_people = place == schema::ACTOR_ID || (kind == Kind::Access && PEOPLE.contains(&place));
-            Ok(if is_of_people { chunk.patient() } else { chunk })
+            Ok(match place {
+                schema::AUDIT_ID => chunk.of_ids(),
+                _ if is_of_people => chunk.patient(),
+                _ => chunk,
+            })
         };
         let number = |place: usize| {
             let column = columns[place].clone();

@@ -11,7 +11,7 @@ use super::rows::{self, Row};
 use super::spill::array;
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Error, Result};
-use crate::zstandard;
+use crate::zstandard::{self, Search};
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -101,7 +101,7 @@ pub struct Packed {
 
 /// Compresses the rows of a block.
 pub fn pack(block: &[u8]) -> Result<Packed> {
-    let stored = zstandard::compress(block, ZSTD_LEVEL);
+    let stored = zstandard::compress(block, Search::All(ZSTD_LEVEL));
     let cannot = |cause| Error::failed(format!("rows cannot be compressed: {cause}"));
     Ok(Packed {
         stored: stored.map_err(cannot)?,

@@ -146,6 +146,12 @@ impl Timeline {
         Ok(Timeline::of(parts.concat(), self.as_of))
     }
 
+    /// The same in parts of about so many rows, where they can be read apart.
+    pub(super) fn in_pieces(self, rows: usize) -> Result<Timeline> {
+        let pieces = self.groups.into_par_iter().map(|group| group.pieces(rows));
+        Ok(Timeline::of(pieces.collect::<Result<Vec<_>>>()?.concat(), self.as_of))
+    }
+
     fn of(mut groups: Vec<Group>, as_of: i64) -> Timeline {
         let place = |group: &Group| (group.first, group.path.clone(), group.group, group.rows.start);
         groups.sort_by_cached_key(place);
@@ -261,13 +267,30 @@ impl Group {
         let runs = spans
             .chunk_by(|one, next| is_near(one) == is_near(next))
             .filter(|run| is_near(&run[0]));
-        let part = |run: &[Span]| Group {
+        Ok(runs.map(|run| self.part(run)).collect())
+    }
+
+    /// Parts of it of about so many rows. Without keys it stays whole: only keys are read page by page.
+    fn pieces(&self, rows: usize) -> Result<Vec<Group>> {
+        if self.rows.len() <= rows || !pages::is_keyed(&self.actor) {
+            return Ok(vec![self.clone()]);
+        }
+        let spans = self.spans()?;
+        let is_mine = |span: &&Span| self.rows.start <= span.rows.start && span.rows.end <= self.rows.end;
+        let mine: Vec<Span> = spans.into_iter().filter(|span| is_mine(&span)).collect();
+        let piece = |span: &Span| (span.rows.start - self.rows.start) / rows;
+        let runs = mine.chunk_by(|one, next| piece(one) == piece(next));
+        Ok(runs.map(|run| self.part(run)).collect())
+    }
+
+    /// Some pages of it, which stand together.
+    fn part(&self, run: &[Span]) -> Group {
+        Group {
             rows: run[0].rows.start..run[run.len() - 1].rows.end,
             first: run.iter().map(|span| span.first).min().unwrap_or(self.first),
             last: run.iter().map(|span| span.last).max().unwrap_or(self.last),
             ..self.clone()
-        };
-        Ok(runs.map(part).collect())
+        }
     }
 
     /// Makes its ids known; the number of each key of its dictionary, if that holds them all.

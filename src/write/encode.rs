@@ -8,9 +8,9 @@
 //! Words: a *code* is a value's place in the dictionary of its chunk, in order of first occurrence. Values that come one
 //! at a time, and texts that come as bytes, are for [`crate::chunk`].
 
-use crate::chunk::{Finished, Pages, ZSTD_LEVEL, put_codes, put_runs};
+use crate::chunk::{Finished, Pages, USUAL, put_codes, put_runs};
 use crate::report::table::{Run, Values};
-use crate::zstandard;
+use crate::zstandard::Search;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use parquet::basic::{Encoding, LogicalType, Type};
@@ -32,7 +32,7 @@ const MOST_NUMBERS: usize = 1 << 16;
 /// Numbers hardly repeat where more than so many of a hundred in the first page are different ones.
 const MOST_DIFFERENT_PERCENT: usize = 75;
 
-/// Pages of codes are compressed as long as that makes them smaller by so much.
+/// Pages of numbers are compressed as long as that makes them smaller by so much.
 const LEAST_GAIN_PERCENT: usize = 30;
 
 const NO_CODE: u32 = u32::MAX;
@@ -136,8 +136,8 @@ struct Numbers {
     near: Vec<u32>,
     near_from: i64,
     far: HashMap<i64, u32>,
-    /// Whether pages of codes are stored as they are: where compressing gains little, it is not worth its while.
-    is_stored: bool,
+    /// Where compressing gains little, pages are stored as they are.
+    search: Search,
     /// Of values in PLAIN pages.
     range: Option<(i64, i64)>,
 }
@@ -155,7 +155,7 @@ impl Numbers {
             near: Vec::new(),
             near_from: 0,
             far: HashMap::new(),
-            is_stored: false,
+            search: USUAL,
             range: None,
         })
     }
@@ -233,21 +233,17 @@ impl Numbers {
         if self.is_coding && !self.is_worthwhile() {
             self.stop_coding();
         }
-        if self.is_coding {
-            let (codes, count, is_stored) = (&self.codes, self.different.len(), &mut self.is_stored);
+        let saved = if self.is_coding {
+            let (codes, count) = (&self.codes, self.different.len());
             let put = |body: &mut Vec<u8>| put_codes(codes, count, body);
-            self.pages.end_page_by(Encoding::RLE_DICTIONARY, put, |body| {
-                if *is_stored {
-                    return zstandard::compress(body, zstandard::AS_THEY_ARE);
-                }
-                let compressed = zstandard::compress(body, ZSTD_LEVEL)?;
-                *is_stored = compressed.len() * 100 > body.len() * (100 - LEAST_GAIN_PERCENT);
-                Ok(compressed)
-            })?;
+            self.pages.end_page(Encoding::RLE_DICTIONARY, self.search, put)?
         } else {
             let plain = &self.plain;
-            self.pages
-                .end_page(Encoding::PLAIN, |body| body.extend_from_slice(plain))?;
+            let put = |body: &mut Vec<u8>| body.extend_from_slice(plain);
+            self.pages.end_page(Encoding::PLAIN, self.search, put)?
+        };
+        if saved < LEAST_GAIN_PERCENT {
+            self.search = Search::Nothing;
         }
         self.codes.clear();
         self.plain.clear();
@@ -310,7 +306,7 @@ impl Numbers {
         };
         let finished = pages.finish((&dictionary, self.different.len()), statistics, None);
         self.forget(0);
-        self.is_stored = false;
+        self.search = USUAL;
         (self.is_coding, self.different_before) = (!is_of_instants(&self.column), 0);
         finished
     }
@@ -396,7 +392,7 @@ impl Texts {
     fn end_page(&mut self) -> Result<()> {
         let (runs, count) = (&self.runs, self.codes.len());
         let put = |body: &mut Vec<u8>| put_runs(runs, count, body);
-        self.pages.end_page(Encoding::RLE_DICTIONARY, put)?;
+        self.pages.end_page(Encoding::RLE_DICTIONARY, USUAL, put)?;
         self.runs.clear();
         Ok(())
     }
