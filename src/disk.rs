@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 /// What is about to happen to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,6 +208,8 @@ pub fn exchange(_staged: &Path, _target: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
+const UNSYNCED: &str = "cannot be synced to the disk";
+
 /// A file being written.
 pub struct Target {
     disk: Disk,
@@ -223,7 +226,33 @@ impl Target {
     pub fn sync(&self) -> Result<()> {
         self.disk
             .step(Step::Sync, &self.path, || self.file.sync_all())
-            .at_path(&self.path, "cannot be synced to the disk")
+            .at_path(&self.path, UNSYNCED)
+    }
+
+    /// Lets the file's bytes go to the disk while something else is done.
+    pub fn sync_meanwhile(self) -> Result<Syncing> {
+        self.disk.before(Step::Sync, &self.path).at_path(&self.path, UNSYNCED)?;
+        let Target { path, file, .. } = self;
+        let synced = thread::Builder::new().spawn(move || file.sync_all());
+        let synced = synced.at_path(&path, UNSYNCED)?;
+        Ok(Syncing { path, synced })
+    }
+}
+
+/// A file of which the bytes are on their way to the disk.
+#[derive(Debug)]
+#[must_use = "what is not waited for may be lost"]
+pub struct Syncing {
+    path: PathBuf,
+    synced: JoinHandle<io::Result<()>>,
+}
+
+impl Syncing {
+    /// Waits until they are there.
+    pub fn wait(self) -> Result<()> {
+        let ended_early = |_| Err(io::Error::other("syncing ended early"));
+        let synced = self.synced.join().unwrap_or_else(ended_early);
+        synced.at_path(&self.path, UNSYNCED)
     }
 }
 

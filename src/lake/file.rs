@@ -7,7 +7,7 @@ use super::content::Content;
 use super::pages;
 use super::schema;
 use crate::chunk::ZSTD_LEVEL;
-use crate::disk::{Disk, Target};
+use crate::disk::{Disk, Syncing, Target};
 use crate::error::{AtPath, Error, Result};
 use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
@@ -148,6 +148,18 @@ impl Hashing {
 
     /// Syncs the file; `rows` is what it holds.
     pub fn finish(self, rows: u64) -> Result<Written> {
+        let (file, written) = self.end(rows)?;
+        file.sync()?;
+        Ok(written)
+    }
+
+    /// The same, without waiting for the disk.
+    pub fn finish_meanwhile(self, rows: u64) -> Result<(Written, Syncing)> {
+        let (file, written) = self.end(rows)?;
+        Ok((written, file.sync_meanwhile()?))
+    }
+
+    fn end(self, rows: u64) -> Result<(Target, Written)> {
         let path = self.path().to_owned();
         let hash = format!("{:032x}", self.hasher.digest128());
         let file = self
@@ -155,12 +167,8 @@ impl Hashing {
             .into_inner()
             .map_err(io::IntoInnerError::into_error)
             .at_path(&path, "cannot be written")?;
-        file.sync()?;
-        Ok(Written {
-            rows,
-            bytes: self.bytes,
-            hash,
-        })
+        let bytes = self.bytes;
+        Ok((file, Written { rows, bytes, hash }))
     }
 }
 

@@ -5,7 +5,7 @@
 mod links;
 
 use self::links::Links;
-use super::file::{Hashing, ROW_GROUP_ROWS, Written, has_dictionary, lake_writer};
+use super::file::{Hashing, ROW_GROUP_ROWS, has_dictionary, lake_writer};
 use super::guid::Guid;
 use super::rows::{self, Row, TEXT_COLUMNS, Text, TextColumn};
 use super::schema;
@@ -167,19 +167,21 @@ impl RowFile {
         Ok(())
     }
 
+    /// Ends the file, which is still on its way to the disk.
     pub fn finish(mut self) -> Result<StagedFile> {
         self.end_group()?;
         let (min_created_on_us, max_created_on_us) = self
             .range
             .ok_or_else(|| Error::failed("a file of the lake has no rows").at(&self.path))?;
         let sink = self.file.into_inner().at_path(&self.path, "cannot be written")?;
-        let written: Written = sink.finish(self.rows)?;
+        let (written, syncing) = sink.finish_meanwhile(self.rows)?;
         Ok(StagedFile {
             partition: self.partition,
             path: self.path,
             written,
             min_created_on_us,
             max_created_on_us,
+            syncing: Some(syncing),
         })
     }
 }

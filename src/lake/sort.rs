@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::row_file::RowFile;
 use super::rows::{Row, Rows};
 use super::stretch::{self, RunWriter, Staged, Stretch};
-use crate::disk::Disk;
+use crate::disk::{Disk, Syncing};
 use crate::error::Result;
 use crate::instant;
 use crate::record::Kind;
@@ -47,6 +47,15 @@ pub struct StagedFile {
     pub written: Written,
     pub min_created_on_us: i64,
     pub max_created_on_us: i64,
+    /// Until its bytes are on the disk.
+    pub syncing: Option<Syncing>,
+}
+
+impl StagedFile {
+    /// Waits until its bytes are on the disk.
+    fn wait(&mut self) -> Result<()> {
+        self.syncing.take().map_or(Ok(()), Syncing::wait)
+    }
 }
 
 /// What is held of a partition, and what was written.
@@ -362,7 +371,7 @@ impl Sorter {
         Ok(())
     }
 
-    /// Writes sorted files of each partition, once all rows are in; rows that were dropped are gone.
+    /// Writes sorted files of each partition, once all rows are in; rows that were dropped are gone. All are synced.
     pub fn finish(mut self, verdicts: &Verdicts) -> Result<SortedFiles> {
         // The largest first: the last one to be begun is small, so no core waits long.
         let size = |part: &Part| (part.bytes(), part.held.len());
@@ -382,6 +391,7 @@ impl Sorter {
             files.new.extend(new);
             files.versions.extend(versions);
         }
+        files.new.iter_mut().chain(&mut files.versions).try_for_each(StagedFile::wait)?;
         files.new.sort_by(|a, b| a.partition.cmp(&b.partition));
         files.versions.sort_by(|a, b| a.partition.cmp(&b.partition));
         Ok(files)

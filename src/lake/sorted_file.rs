@@ -45,6 +45,7 @@ impl SortedFile {
             path: self.path,
             min_created_on_us,
             max_created_on_us,
+            syncing: None,
         })
     }
 }
