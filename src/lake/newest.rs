@@ -9,8 +9,7 @@
 use super::side::Account;
 use super::{Lake, batches};
 use crate::error::Result;
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
+use arrow::array::{Array, AsArray, BooleanArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -45,12 +44,14 @@ pub struct Person<'a> {
     entry: &'a Entry,
 }
 
-/// What a row tells of somebody.
+/// Rows that tell of somebody.
 struct Told<'a> {
-    environment: &'a str,
-    id: &'a str,
-    name: Option<Name<'a>>,
-    account: Option<Account>,
+    environments: &'a StringArray,
+    ids: &'a StringArray,
+    names: &'a StringArray,
+    on: &'a TimestampMicrosecondArray,
+    /// Of states: whether disabled, which access mode, which application, whether deleted.
+    accounts: Option<(&'a BooleanArray, &'a Int32Array, &'a StringArray, &'a BooleanArray)>,
 }
 
 /// The greatest is the newest.
@@ -110,22 +111,24 @@ impl Persons {
         })
     }
 
-    /// Of rows in order of id.
-    fn of(told: &mut [Told<'_>]) -> Persons {
+    /// Of rows, given by table and place, in order of id.
+    fn of(told: &[Told<'_>], rows: &[(usize, usize)]) -> Persons {
         let mut persons = Persons::default();
-        for told in told.chunk_by_mut(|one, next| one.id == next.id) {
-            told.sort_unstable_by(|one, other| other.name.cmp(&one.name));
-            let (first, mut last) = (persons.names.len(), None);
-            for name in told.iter().filter_map(|row| row.name).map(|name| name.name) {
-                if last.replace(name) != Some(name) {
-                    let place = persons.add_text(name);
-                    persons.names.push(place);
-                }
+        let id = |&(table, row): &(usize, usize)| told[table].ids.value(row);
+        let mut names = Vec::new();
+        for rows in rows.chunk_by(|one, next| id(one) == id(next)) {
+            names.extend(rows.iter().filter_map(|&(table, row)| told[table].name(row)));
+            names.sort_unstable_by(|one, other| other.cmp(one));
+            names.dedup_by_key(|name| name.name);
+            let first = persons.names.len();
+            for name in names.drain(..) {
+                let place = persons.add_text(name.name);
+                persons.names.push(place);
             }
             let entry = Entry {
-                id: persons.add_text(told[0].id),
+                id: persons.add_text(id(&rows[0])),
                 names: first..persons.names.len(),
-                account: told.iter().find_map(|row| row.account),
+                account: rows.iter().find_map(|&(table, row)| told[table].account(row)),
             };
             persons.entries.push(entry);
         }
@@ -149,12 +152,19 @@ impl Newest {
         self.0.keys().map(String::as_str)
     }
 
-    fn told(mut told: Vec<Told<'_>>, only: Option<&HashSet<&str>>) -> Newest {
-        told.retain(|row| only.is_none_or(|only| only.contains(row.id)));
+    fn told(told: &[Told<'_>], only: Option<&HashSet<&str>>) -> Newest {
+        let key = |&(table, row): &(usize, usize)| (told[table].environments.value(row), told[table].ids.value(row));
+        let rows = told
+            .iter()
+            .enumerate()
+            .flat_map(|(table, told)| (0..told.ids.len()).map(move |row| (table, row)));
+        let mut rows: Vec<(usize, usize)> = rows
+            .filter(|row| only.is_none_or(|only| only.contains(key(row).1)))
+            .collect();
         // Each file is in order as it is, and what is in order is taken as one.
-        told.sort_by_key(|row| (row.environment, row.id));
-        let by_environment = told.chunk_by_mut(|one, next| one.environment == next.environment);
-        let persons = by_environment.map(|told| (told[0].environment.to_owned(), Arc::new(Persons::of(told))));
+        rows.sort_by(|one, other| key(one).cmp(&key(other)));
+        let by_environment = rows.chunk_by(|one, next| key(one).0 == key(next).0);
+        let persons = by_environment.map(|rows| (key(&rows[0]).0.to_owned(), Arc::new(Persons::of(told, rows))));
         Newest(persons.collect())
     }
 }
@@ -174,46 +184,52 @@ const STATED: [&str; 8] = [
     "exported_on",
 ];
 
-fn text(rows: &RecordBatch, column: usize) -> &StringArray {
-    rows.column(column).as_string()
-}
+impl<'a> Told<'a> {
+    /// Rows of [`SEEN`].
+    fn seen(rows: &'a RecordBatch) -> Told<'a> {
+        Told {
+            environments: rows.column(0).as_string(),
+            ids: rows.column(1).as_string(),
+            names: rows.column(2).as_string(),
+            on: rows.column(3).as_primitive(),
+            accounts: None,
+        }
+    }
 
-fn seen(rows: &RecordBatch) -> impl Iterator<Item = Told<'_>> {
-    let on = rows.column(3).as_primitive::<TimestampMicrosecondType>();
-    let texts = [0, 1, 2].map(|column| text(rows, column));
-    (0..rows.num_rows()).map(move |row| Told {
-        environment: texts[0].value(row),
-        id: texts[1].value(row),
-        name: texts[2].is_valid(row).then(|| Name {
-            on: on.value(row),
-            is_state: false,
-            name: texts[2].value(row),
-        }),
-        account: None,
-    })
-}
+    /// Rows of [`STATED`].
+    fn stated(rows: &'a RecordBatch) -> Told<'a> {
+        let flags = |column: usize| rows.column(column).as_boolean();
+        Told {
+            environments: rows.column(0).as_string(),
+            ids: rows.column(1).as_string(),
+            names: rows.column(2).as_string(),
+            on: rows.column(7).as_primitive(),
+            accounts: Some((
+                flags(3),
+                rows.column(4).as_primitive(),
+                rows.column(5).as_string(),
+                flags(6),
+            )),
+        }
+    }
 
-fn stated(rows: &RecordBatch) -> impl Iterator<Item = Told<'_>> {
-    let texts = [0, 1, 2].map(|column| text(rows, column));
-    let (is_disabled, deleted) = (rows.column(3).as_boolean(), rows.column(6).as_boolean());
-    let access_mode = rows.column(4).as_primitive::<Int32Type>();
-    let application_id = rows.column(5);
-    let on = rows.column(7).as_primitive::<TimestampMicrosecondType>();
-    (0..rows.num_rows()).map(move |row| Told {
-        environment: texts[0].value(row),
-        id: texts[1].value(row),
-        name: texts[2].is_valid(row).then(|| Name {
-            on: on.value(row),
-            is_state: true,
-            name: texts[2].value(row),
-        }),
-        account: Some(Account {
+    fn name(&self, row: usize) -> Option<Name<'a>> {
+        self.names.is_valid(row).then(|| Name {
+            on: self.on.value(row),
+            is_state: self.accounts.is_some(),
+            name: self.names.value(row),
+        })
+    }
+
+    fn account(&self, row: usize) -> Option<Account> {
+        let (is_disabled, access_mode, application_id, deleted_in_source) = self.accounts?;
+        Some(Account {
             is_disabled: is_disabled.is_valid(row).then(|| is_disabled.value(row)),
             access_mode: access_mode.is_valid(row).then(|| access_mode.value(row)),
             is_application: application_id.is_valid(row),
-            deleted_in_source: deleted.value(row),
-        }),
-    })
+            deleted_in_source: deleted_in_source.value(row),
+        })
+    }
 }
 
 impl Lake {
@@ -225,8 +241,12 @@ impl Lake {
             || batches(&self.root, manifest.users.as_ref(), &STATED),
         );
         let (names, states) = (names?, states?);
-        let told = names.iter().flat_map(seen).chain(states.iter().flat_map(stated));
-        Ok(Newest::told(told.collect(), only))
+        let told: Vec<Told<'_>> = names
+            .iter()
+            .map(Told::seen)
+            .chain(states.iter().map(Told::stated))
+            .collect();
+        Ok(Newest::told(&told, only))
     }
 }
 
@@ -261,13 +281,14 @@ mod tests {
 
     /// What `1` is called in `e`, in whichever order is read.
     fn called(names: &RecordBatch, state: Option<&RecordBatch>, only: Option<&HashSet<&str>>) -> Option<String> {
-        let rows = || seen(names).chain(state.into_iter().flat_map(stated));
-        let mut backward: Vec<Told<'_>> = rows().collect();
-        backward.reverse();
-        let name = |rows| Newest::told(rows, only).of("e").name_of("1").map(str::to_owned);
-        let found = [name(rows().collect()), name(backward)];
-        assert_eq!(found[0], found[1]);
-        found[0].clone()
+        let names: Vec<RecordBatch> = (0..names.num_rows()).map(|row| names.slice(row, 1)).collect();
+        let mut told: Vec<Told<'_>> = names.iter().map(Told::seen).collect();
+        told.extend(state.map(Told::stated));
+        let name = |told: &[Told<'_>]| Newest::told(told, only).of("e").name_of("1").map(str::to_owned);
+        let found = name(&told);
+        told.reverse();
+        assert_eq!(name(&told), found);
+        found
     }
 
     #[test]
@@ -304,7 +325,7 @@ mod tests {
             .iter()
             .for_each(|id| known.add("e", id, &format!("name of {id}"), 1));
         let rows = known.to_batch().unwrap();
-        let persons = Newest::told(seen(&rows).collect(), None).of("e");
+        let persons = Newest::told(&[Told::seen(&rows)], None).of("e");
         for ids in [["a", "b", "c", "d", "e", "f"], ["f", "e", "b", "b", "d", "a"]] {
             let each: Vec<Option<&str>> = ids.iter().map(|id| persons.name_of(id)).collect();
             assert_eq!(persons.names_of(ids).collect::<Vec<_>>(), each);
@@ -319,7 +340,7 @@ mod tests {
     fn somebody_has_every_name_the_newest_first_and_an_account_if_a_state_says_so() {
         let names = sightings(&[("Jane", 5), ("jane", 7)]);
         let state = state(6, Some("Jan"));
-        let persons = Newest::told(seen(&names).chain(stated(&state)).collect(), None).of("e");
+        let persons = Newest::told(&[Told::seen(&names), Told::stated(&state)], None).of("e");
         let person = persons.iter().next().unwrap();
         assert_eq!(person.names().collect::<Vec<_>>(), ["jane", "Jan", "Jane"]);
         assert_eq!(person.account(), Some(Account::default()));

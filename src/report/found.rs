@@ -38,20 +38,24 @@ impl Known {
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let environments = lake.environments().into_iter();
         let asked = environments.filter(|environment| options.asks(environment));
-        let control = asked.map(|environment| Ok((environment.to_owned(), lake.control_rows(environment, as_of)?)));
-        let control: BTreeMap<String, Vec<Control>> = control.collect::<Result<_>>()?;
-        let newest = || match (
-            any(&[Report::Sessions, Report::Users]),
-            any(&[Report::Gaps, Report::Control]),
-        ) {
-            (true, _) => lake.newest(None),
-            (_, true) => {
+        let control = || {
+            let rows = |environment: &str| Ok((environment.to_owned(), lake.control_rows(environment, as_of)?));
+            asked.map(rows).collect::<Result<BTreeMap<String, Vec<Control>>>>()
+        };
+        let speaks_of_all = any(&[Report::Sessions, Report::Users]);
+        let everybody = || match speaks_of_all {
+            true => lake.newest(None),
+            false => Ok(Newest::default()),
+        };
+        let (control, (everybody, side)) = rayon::join(control, || rayon::join(everybody, || lake.organizations()));
+        let control = control?;
+        let newest = match !speaks_of_all && any(&[Report::Gaps, Report::Control]) {
+            true => {
                 let rows = control.values().flatten();
                 lake.newest(Some(&rows.filter_map(|row| row.user_id.as_deref()).collect()))
             }
-            (false, false) => Ok(Newest::default()),
+            false => everybody,
         };
-        let (newest, side) = rayon::join(newest, || lake.organizations());
         Ok(Known {
             newest: newest?,
             side: side?,

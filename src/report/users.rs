@@ -22,6 +22,7 @@ use crate::lake::side::Account;
 use crate::record::NAME_ONLY;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
@@ -269,25 +270,26 @@ fn to_batch(facts: &Facts, rows: &[Row<'_>], audited: Option<&Audited>) -> Resul
         let audited = audited?;
         audited.share(row.seen.last_access_on()?, audited.log_end)
     };
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(rows.iter().map(|_| &facts.environment))),
-        text(&|row| Some(row.id)),
-        text(&|row| row.name),
-        text(&|row| Some(kind(row.account))),
-        instant(&|seen| seen.first_on),
-        instant(&|seen| seen.last_access_on()),
-        instant(&|seen| seen.last_on[0]),
-        instant(&|seen| seen.last_on[1]),
-        number(&|row| Some(row.seen.all_accesses())),
-        number(&|row| Some(row.seen.accesses[0])),
-        number(&|row| Some(row.seen.accesses[1])),
-        number(&|row| Some(row.seen.sessions)),
-        number(&|row| Some(i64::from(row.active_days))),
-        text(&|row| client_usage(row.seen)),
-        number(&days_since),
-        Arc::new(rows.iter().map(coverage_since).collect::<Float64Array>()),
-        text(&|row| Some(row.status)),
+    let columns: [&(dyn Fn() -> ArrayRef + Sync); 17] = [
+        &|| Arc::new(StringArray::from_iter_values(rows.iter().map(|_| &facts.environment))),
+        &|| text(&|row| Some(row.id)),
+        &|| text(&|row| row.name),
+        &|| text(&|row| Some(kind(row.account))),
+        &|| instant(&|seen| seen.first_on),
+        &|| instant(&|seen| seen.last_access_on()),
+        &|| instant(&|seen| seen.last_on[0]),
+        &|| instant(&|seen| seen.last_on[1]),
+        &|| number(&|row| Some(row.seen.all_accesses())),
+        &|| number(&|row| Some(row.seen.accesses[0])),
+        &|| number(&|row| Some(row.seen.accesses[1])),
+        &|| number(&|row| Some(row.seen.sessions)),
+        &|| number(&|row| Some(i64::from(row.active_days))),
+        &|| text(&|row| client_usage(row.seen)),
+        &|| number(&days_since),
+        &|| Arc::new(rows.iter().map(coverage_since).collect::<Float64Array>()),
+        &|| text(&|row| Some(row.status)),
     ];
+    let columns = columns.par_iter().with_max_len(1).map(|column| column()).collect();
     Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
 }
 
