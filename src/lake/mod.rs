@@ -228,14 +228,14 @@ impl Lake {
 /// The side tables the lake holds.
 fn read_side(root: &Path, manifest: &Manifest) -> Result<Side> {
     let mut side = Side::default();
-    for rows in batches(root, manifest.users.as_ref())? {
+    for rows in batches(root, manifest.users.as_ref(), &[])? {
         side.take_users(&rows);
     }
     read_organizations(root, manifest, side)
 }
 
 fn read_organizations(root: &Path, manifest: &Manifest, mut side: Side) -> Result<Side> {
-    for rows in batches(root, manifest.organizations.as_ref())? {
+    for rows in batches(root, manifest.organizations.as_ref(), &[])? {
         side.take_organizations(&rows);
     }
     Ok(side)
@@ -244,17 +244,17 @@ fn read_organizations(root: &Path, manifest: &Manifest, mut side: Side) -> Resul
 /// The names the lake holds.
 fn read_names(root: &Path, manifest: &Manifest) -> Result<Names> {
     let mut names = Names::default();
-    for rows in batches(root, manifest.names.as_ref())? {
+    for rows in batches(root, manifest.names.as_ref(), &[])? {
         names.merge(Names::from_batch(&rows));
     }
     Ok(names)
 }
 
-/// All rows of a file of the lake, if there is one.
-fn batches(root: &Path, data: Option<&DataFile>) -> Result<Vec<RecordBatch>> {
+/// All rows of a file of the lake, if there is one; only the named columns if any are named.
+fn batches(root: &Path, data: Option<&DataFile>, columns: &[&str]) -> Result<Vec<RecordBatch>> {
     let Some(data) = data else { return Ok(Vec::new()) };
     let path = root.join(&data.path);
-    file::read(&path, &[], 1 << 14)?
+    file::read(&path, columns, 1 << 14)?
         .map(|rows| rows.at_path(&path, "cannot be read"))
         .collect()
 }

@@ -32,6 +32,27 @@ pub struct User {
     pub created_on: Option<i64>,
 }
 
+/// What reports tell a user by: how the user may come, if at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Account {
+    pub is_disabled: Option<bool>,
+    pub access_mode: Option<i32>,
+    /// Whether the user stands for an application.
+    pub is_application: bool,
+    pub deleted_in_source: bool,
+}
+
+impl User {
+    pub fn account(&self) -> Account {
+        Account {
+            is_disabled: self.is_disabled,
+            access_mode: self.access_mode,
+            is_application: self.application_id.is_some(),
+            deleted_in_source: self.deleted_in_source,
+        }
+    }
+}
+
 /// A row of `organization`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Organization {
@@ -83,13 +104,6 @@ impl Side {
                 newest(&mut self.organizations, key, organization, undated)
             }
         }
-    }
-
-    /// The users of an environment, in order of id.
-    pub fn users_of(&self, environment: &str) -> impl Iterator<Item = (&str, &User)> {
-        let users = self.users.range((environment.to_owned(), String::new())..);
-        let of_environment = users.take_while(move |((of, _), _)| of == environment);
-        of_environment.map(|((_, id), user)| (id.as_str(), user))
     }
 
     /// The organization whose settings hold in an environment.

@@ -2,7 +2,7 @@
 
 use super::options::{Intervals, Options};
 use crate::lake::Lake;
-use crate::lake::newest::{Called, Newest};
+use crate::lake::newest::{Newest, Persons};
 use crate::lake::side::Side;
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ pub struct Facts {
     pub actors: Vec<String>,
     pub first_actor: u32,
     pub intervals: Intervals,
-    /// The newest names of those that reports speak of.
-    pub names: Arc<Called>,
+    /// Those that reports speak of, as far as they are known.
+    pub persons: Arc<Persons>,
 }
 
 impl Facts {
     /// What is known before any row is read; actors come with the rows.
-    pub fn of(lake: &Lake, environment: &str, names: &Newest, side: &Side, options: &Options) -> Facts {
+    pub fn of(lake: &Lake, environment: &str, newest: &Newest, side: &Side, options: &Options) -> Facts {
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let window = lake.window(environment).filter(|(first, _)| *first <= as_of);
         Facts {
@@ -36,12 +36,12 @@ impl Facts {
             actors: Vec::new(),
             first_actor: 0,
             intervals: Intervals::of(side.organization(environment), options),
-            names: names.of(environment),
+            persons: newest.of(environment),
         }
     }
 
     pub fn name_of(&self, id: &str) -> Option<&str> {
-        self.names.name_of(id)
+        self.persons.name_of(id)
     }
 
     /// The id of an actor by number.

@@ -24,7 +24,8 @@ use std::collections::BTreeMap;
 
 /// What the lake knows beside the accesses.
 pub struct Known {
-    pub names: Newest,
+    pub newest: Newest,
+    /// Organizations alone.
     pub side: Side,
     /// By environment, of those that are asked for.
     pub control: BTreeMap<String, Vec<Control>>,
@@ -37,26 +38,26 @@ impl Known {
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let environments = lake.environments().into_iter();
         let asked = environments.filter(|environment| options.asks(environment));
-        let control = asked.map(|environment| Ok((environment.to_owned(), lake.control_rows(environment, as_of)?)));
-        let control: BTreeMap<String, Vec<Control>> = control.collect::<Result<_>>()?;
-        let names = || match (
-            any(&[Report::Sessions, Report::Users]),
-            any(&[Report::Gaps, Report::Control]),
-        ) {
-            (true, _) => lake.newest_names(None),
-            (_, true) => {
+        let control = || {
+            let rows = |environment: &str| Ok((environment.to_owned(), lake.control_rows(environment, as_of)?));
+            asked.map(rows).collect::<Result<BTreeMap<String, Vec<Control>>>>()
+        };
+        let speaks_of_all = any(&[Report::Sessions, Report::Users]);
+        let everybody = || match speaks_of_all {
+            true => lake.newest(None),
+            false => Ok(Newest::default()),
+        };
+        let (control, (everybody, side)) = rayon::join(control, || rayon::join(everybody, || lake.organizations()));
+        let control = control?;
+        let newest = match !speaks_of_all && any(&[Report::Gaps, Report::Control]) {
+            true => {
                 let rows = control.values().flatten();
-                lake.newest_names(Some(&rows.filter_map(|row| row.user_id.as_deref()).collect()))
+                lake.newest(Some(&rows.filter_map(|row| row.user_id.as_deref()).collect()))
             }
-            (false, false) => Ok(Newest::default()),
+            false => everybody,
         };
-        let side = || match any(&[Report::Users]) {
-            true => lake.side(),
-            false => lake.organizations(),
-        };
-        let (names, side) = rayon::join(names, side);
         Ok(Known {
-            names: names?,
+            newest: newest?,
             side: side?,
             control,
         })
@@ -89,11 +90,11 @@ impl<'a> Found<'a> {
     pub fn take_environment(&mut self, environment: &str, known: &Known) -> Result<()> {
         let facts = Facts {
             first_actor: self.parts.last().map_or(0, |part| part.facts.actors_end()),
-            ..Facts::of(self.lake, environment, &known.names, &known.side, self.options)
+            ..Facts::of(self.lake, environment, &known.newest, &known.side, self.options)
         };
         match facts.has_log {
             true => self.take_log(facts, known),
-            false => self.take_users(&facts, None, Counters::default(), known),
+            false => self.take_users(&facts, None, Counters::default()),
         }
     }
 
@@ -144,7 +145,7 @@ impl<'a> Found<'a> {
             let rows = silence::rows(lake, &facts, seen, (&gaps, control), options)?;
             self.add(Report::Silence, rows);
         }
-        self.take_counts(&facts, &Audited::new(&facts, &gaps), counters, known)?;
+        self.take_counts(&facts, &Audited::new(&facts, &gaps), counters)?;
         if self.asks(Report::Sessions) {
             self.parts.push(Part {
                 limits: Limits::new(&facts, &gaps),
@@ -206,38 +207,25 @@ impl<'a> Found<'a> {
     }
 
     /// Makes rows of what was counted.
-    fn take_counts(&mut self, facts: &Facts, audited: &Audited, mut counters: Counters, known: &Known) -> Result<()> {
+    fn take_counts(&mut self, facts: &Facts, audited: &Audited, mut counters: Counters) -> Result<()> {
         if let Some(daily) = counters.daily.take() {
             self.add(Report::Clients, clients::rows(facts, &daily.finish(), self.options)?);
         }
         if let Some(rhythm) = counters.rhythm.take() {
             self.add(Report::Activity, rhythm.rows(facts)?);
         }
-        self.take_users(facts, Some(audited), counters, known)
+        self.take_users(facts, Some(audited), counters)
     }
 
     /// Makes rows of days and users; of an environment without a log the latter alone.
-    fn take_users(
-        &mut self,
-        facts: &Facts,
-        audited: Option<&Audited>,
-        counters: Counters,
-        known: &Known,
-    ) -> Result<()> {
+    fn take_users(&mut self, facts: &Facts, audited: Option<&Audited>, counters: Counters) -> Result<()> {
         let (used, active_days) = counters.days.map(Days::finish).unwrap_or_default();
         if let Some(audited) = audited.filter(|_| self.asks(Report::Coverage)) {
             self.add(Report::Coverage, coverage::rows(facts, audited, &used, self.options)?);
         }
         if self.asks(Report::Users) {
             let seen = counters.people.map(People::finish).unwrap_or_default();
-            let rows = users::rows(
-                self.lake,
-                facts,
-                audited,
-                (&seen, &active_days),
-                &known.side,
-                self.options,
-            )?;
+            let rows = users::rows(facts, audited, (&seen, &active_days), self.options)?;
             self.add(Report::Users, rows);
         }
         Ok(())

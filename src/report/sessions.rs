@@ -145,7 +145,10 @@ impl Texts {
         Texts {
             environment: texts(&[&facts.environment]),
             actors: StringArray::from_iter_values(&facts.actors),
-            names: facts.actors.iter().map(|id| facts.name_of(id)).collect(),
+            names: facts
+                .persons
+                .names_of(facts.actors.iter().map(String::as_str))
+                .collect(),
             clients: texts(&CLIENTS),
             starts: texts(&STARTS),
             ends: texts(&ENDS),

@@ -17,11 +17,12 @@ use super::people::Seen;
 use super::table::Table;
 use crate::columns;
 use crate::error::Result;
-use crate::lake::Lake;
-use crate::lake::side::{Side, User};
+use crate::lake::newest::{Person, Persons};
+use crate::lake::side::Account;
 use crate::record::NAME_ONLY;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
@@ -93,6 +94,14 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 
 const DAY_US: i64 = 86_400_000_000;
 
+/// Of users who never came.
+const NEVER_SEEN: Seen = Seen {
+    first_on: None,
+    last_on: [None; 2],
+    accesses: [0; 2],
+    sessions: 0,
+};
+
 /// The access mode of users who may only come by web services.
 const NON_INTERACTIVE: i32 = 4;
 
@@ -102,60 +111,66 @@ pub fn table(batches: Vec<RecordBatch>) -> Result<Table> {
 }
 
 /// Somebody, and what is known of them.
-#[derive(Default)]
 struct Row<'a> {
-    seen: Seen,
+    id: &'a str,
+    name: Option<&'a str>,
+    account: Option<Account>,
+    seen: &'a Seen,
     active_days: u32,
-    user: Option<&'a User>,
     status: &'static str,
+}
+
+impl<'a> Row<'a> {
+    fn of(id: &'a str, person: Option<Person<'a>>, seen: &'a Seen, active_days: u32) -> Row<'a> {
+        Row {
+            id,
+            name: person.and_then(|person| person.name()),
+            account: person.and_then(|person| person.account()),
+            seen,
+            active_days,
+            status: "",
+        }
+    }
+
+    /// Who is known by name alone is no user.
+    fn never_seen(person: Person<'a>) -> Option<Row<'a>> {
+        person.account()?;
+        Some(Row::of(person.id(), Some(person), &NEVER_SEEN, 0))
+    }
 }
 
 /// The rows of one environment; `audited` is unset when it has no log.
 ///
 /// `seen` and `active_days` are by the place of the actor.
 pub fn rows(
-    lake: &Lake,
     facts: &Facts,
     audited: Option<&Audited>,
     (seen, active_days): (&[Seen], &[u32]),
-    side: &Side,
     options: &Options,
 ) -> Result<RecordBatch> {
-    let actors = facts.actors.iter().zip(seen).zip(active_days);
+    let actors = facts.actors.iter().map(String::as_str).zip(seen).zip(active_days);
     // Others occur in the files, but after the log's end.
     let actors = actors.filter(|((_, seen), _)| seen.first_on.is_some());
-    let mut users = side.users_of(&facts.environment).peekable();
-    let never_seen = |(id, user)| {
-        let row = Row {
-            user: Some(user),
-            ..Row::default()
-        };
-        (id, row)
-    };
+    let mut persons = facts.persons.iter().peekable();
     // Both are in order of id.
-    let mut rows: Vec<(&str, Row<'_>)> = Vec::with_capacity(facts.actors.len());
-    for ((actor, seen), active_days) in actors {
-        while let Some(before) = users.next_if(|(id, _)| *id < actor.as_str()) {
-            rows.push(never_seen(before));
+    let mut rows: Vec<Row<'_>> = Vec::with_capacity(facts.actors.len());
+    for ((id, seen), active_days) in actors {
+        while let Some(before) = persons.next_if(|person| person.id() < id) {
+            rows.extend(Row::never_seen(before));
         }
-        let row = Row {
-            seen: *seen,
-            active_days: *active_days,
-            user: users.next_if(|(id, _)| *id == actor.as_str()).map(|(_, user)| user),
-            ..Row::default()
-        };
-        rows.push((actor, row));
+        let person = persons.next_if(|person| person.id() == id);
+        rows.push(Row::of(id, person, seen, *active_days));
     }
-    rows.extend(users.map(never_seen));
-    let namesakes = namesakes(lake, &facts.environment, &rows, side)?;
+    rows.extend(persons.filter_map(Row::never_seen));
+    let namesakes = namesakes(&facts.persons, &rows);
     let verdict = audited.map(|audited| Verdict::new(audited, options));
-    for (id, row) in &mut rows {
-        let status = |verdict: &Verdict| verdict.status(&row.seen, namesakes.contains(*id));
+    for row in &mut rows {
+        let status = |verdict: &Verdict| verdict.status(row.seen, namesakes.contains(row.id));
         row.status = verdict.as_ref().map_or("unknown", status);
     }
     if options.worklist {
         // Stable: of equals, the lower id stays first.
-        rows.sort_by_key(|(_, row)| (worklist_rank(row.status), row.seen.last_access_on()));
+        rows.sort_by_key(|row| (worklist_rank(row.status), row.seen.last_access_on()));
     }
     to_batch(facts, &rows, audited)
 }
@@ -167,42 +182,36 @@ fn worklist_rank(status: &str) -> usize {
 }
 
 /// Who may have been seen under another id: by name only, or, of those known by name only, by a real one. All names that
-/// anybody ever had are asked for only where somebody is known by name only.
-fn namesakes(lake: &Lake, environment: &str, rows: &[(&str, Row<'_>)], side: &Side) -> Result<HashSet<String>> {
+/// anybody ever had count.
+fn namesakes(persons: &Persons, rows: &[Row<'_>]) -> HashSet<String> {
     let mut found = HashSet::new();
-    if !rows.iter().any(|(id, _)| id.starts_with(NAME_ONLY)) {
-        return Ok(found);
+    if !rows.iter().any(|row| row.id.starts_with(NAME_ONLY)) {
+        return found;
     }
-    let seen = rows.iter().filter(|(_, row)| row.seen.first_on.is_some());
-    let seen: HashSet<&str> = seen.map(|(id, _)| *id).collect();
-    let names = lake.names()?;
-    let of_rows = names.iter().filter(|(of, ..)| *of == environment);
-    let of_rows = of_rows.map(|(_, id, name, _)| (id, Some(name)));
-    let of_users = side.users_of(environment);
-    let of_users = of_users.map(|(id, user)| (id, user.full_name.as_deref()));
-    for (id, name) in of_rows.chain(of_users) {
-        let Some(name) = name.filter(|_| !id.starts_with(NAME_ONLY)) else {
-            continue;
-        };
-        let by_name = format!("{NAME_ONLY}{}", name.trim_matches(' '));
-        if seen.contains(by_name.as_str()) {
-            found.insert(id.to_owned());
-        }
-        if seen.contains(id) {
-            found.insert(by_name);
+    let seen = rows.iter().filter(|row| row.seen.first_on.is_some());
+    let seen: HashSet<&str> = seen.map(|row| row.id).collect();
+    for person in persons.iter().filter(|person| !person.id().starts_with(NAME_ONLY)) {
+        for name in person.names() {
+            let by_name = format!("{NAME_ONLY}{}", name.trim_matches(' '));
+            if seen.contains(by_name.as_str()) {
+                found.insert(person.id().to_owned());
+            }
+            if seen.contains(person.id()) {
+                found.insert(by_name);
+            }
         }
     }
-    Ok(found)
+    found
 }
 
 /// What somebody is, as far as a `systemuser` export tells.
-pub fn kind(user: Option<&User>) -> &'static str {
-    match user {
+pub fn kind(account: Option<Account>) -> &'static str {
+    match account {
         None => "unknown",
         // Who is deleted cannot sign in either, and the row that says so often says nothing else.
-        Some(user) if user.is_disabled == Some(true) || user.deleted_in_source => "disabled",
-        Some(user) if user.application_id.is_some() => "application",
-        Some(user) if user.access_mode == Some(NON_INTERACTIVE) => "non_interactive",
+        Some(account) if account.is_disabled == Some(true) || account.deleted_in_source => "disabled",
+        Some(account) if account.is_application => "application",
+        Some(account) if account.access_mode == Some(NON_INTERACTIVE) => "non_interactive",
         Some(_) => "person",
     }
 }
@@ -246,15 +255,14 @@ impl Verdict {
     }
 }
 
-fn to_batch(facts: &Facts, rows: &[(&str, Row<'_>)], audited: Option<&Audited>) -> Result<RecordBatch> {
-    let text = |of: &dyn for<'r> Fn(&'r str, &'r Row<'_>) -> Option<&'r str>| -> ArrayRef {
-        Arc::new(rows.iter().map(|(id, row)| of(id, row)).collect::<StringArray>())
+fn to_batch(facts: &Facts, rows: &[Row<'_>], audited: Option<&Audited>) -> Result<RecordBatch> {
+    let text = |of: &dyn for<'r> Fn(&Row<'r>) -> Option<&'r str>| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<StringArray>())
     };
-    let number = |of: &dyn Fn(&Row<'_>) -> Option<i64>| -> ArrayRef {
-        Arc::new(rows.iter().map(|(_, row)| of(row)).collect::<Int64Array>())
-    };
+    let number =
+        |of: &dyn Fn(&Row<'_>) -> Option<i64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<Int64Array>()) };
     let instant = |of: &dyn Fn(&Seen) -> Option<i64>| -> ArrayRef {
-        let instants = rows.iter().map(|(_, row)| of(&row.seen));
+        let instants = rows.iter().map(|row| of(row.seen));
         Arc::new(instants.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
     let days_since = |row: &Row<'_>| Some((audited?.log_end - row.seen.last_access_on()?) / DAY_US);
@@ -262,29 +270,26 @@ fn to_batch(facts: &Facts, rows: &[(&str, Row<'_>)], audited: Option<&Audited>) 
         let audited = audited?;
         audited.share(row.seen.last_access_on()?, audited.log_end)
     };
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(rows.iter().map(|_| &facts.environment))),
-        text(&|id, _| Some(id)),
-        Arc::new(rows.iter().map(|(id, _)| facts.name_of(id)).collect::<StringArray>()),
-        text(&|_, row| Some(kind(row.user))),
-        instant(&|seen| seen.first_on),
-        instant(&|seen| seen.last_access_on()),
-        instant(&|seen| seen.last_on[0]),
-        instant(&|seen| seen.last_on[1]),
-        number(&|row| Some(row.seen.all_accesses())),
-        number(&|row| Some(row.seen.accesses[0])),
-        number(&|row| Some(row.seen.accesses[1])),
-        number(&|row| Some(row.seen.sessions)),
-        number(&|row| Some(i64::from(row.active_days))),
-        text(&|_, row| client_usage(&row.seen)),
-        number(&days_since),
-        Arc::new(
-            rows.iter()
-                .map(|(_, row)| coverage_since(row))
-                .collect::<Float64Array>(),
-        ),
-        text(&|_, row| Some(row.status)),
+    let columns: [&(dyn Fn() -> ArrayRef + Sync); 17] = [
+        &|| Arc::new(StringArray::from_iter_values(rows.iter().map(|_| &facts.environment))),
+        &|| text(&|row| Some(row.id)),
+        &|| text(&|row| row.name),
+        &|| text(&|row| Some(kind(row.account))),
+        &|| instant(&|seen| seen.first_on),
+        &|| instant(&|seen| seen.last_access_on()),
+        &|| instant(&|seen| seen.last_on[0]),
+        &|| instant(&|seen| seen.last_on[1]),
+        &|| number(&|row| Some(row.seen.all_accesses())),
+        &|| number(&|row| Some(row.seen.accesses[0])),
+        &|| number(&|row| Some(row.seen.accesses[1])),
+        &|| number(&|row| Some(row.seen.sessions)),
+        &|| number(&|row| Some(i64::from(row.active_days))),
+        &|| text(&|row| client_usage(row.seen)),
+        &|| number(&days_since),
+        &|| Arc::new(rows.iter().map(coverage_since).collect::<Float64Array>()),
+        &|| text(&|row| Some(row.status)),
     ];
+    let columns = columns.par_iter().with_max_len(1).map(|column| column()).collect();
     Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
 }
 
@@ -294,20 +299,19 @@ mod tests {
 
     #[test]
     fn kinds_are_told_in_order() {
-        let user = |is_disabled, application: Option<&str>, access_mode, deleted_in_source| User {
+        let kind = |account| super::kind(Some(account));
+        let account = |is_disabled, is_application, access_mode, deleted_in_source| Account {
             is_disabled,
-            application_id: application.map(str::to_owned),
             access_mode,
+            is_application,
             deleted_in_source,
-            ..User::default()
         };
-        let kind = |user: User| super::kind(Some(&user));
-        assert_eq!(kind(user(Some(true), Some("app"), Some(4), false)), "disabled");
-        assert_eq!(kind(user(None, None, None, true)), "disabled");
-        assert_eq!(kind(user(Some(false), Some("app"), Some(4), false)), "application");
-        assert_eq!(kind(user(None, None, Some(4), false)), "non_interactive");
-        assert_eq!(kind(user(Some(false), None, Some(0), false)), "person");
-        assert_eq!(kind(user(None, None, None, false)), "person");
+        assert_eq!(kind(account(Some(true), true, Some(4), false)), "disabled");
+        assert_eq!(kind(account(None, false, None, true)), "disabled");
+        assert_eq!(kind(account(Some(false), true, Some(4), false)), "application");
+        assert_eq!(kind(account(None, false, Some(4), false)), "non_interactive");
+        assert_eq!(kind(account(Some(false), false, Some(0), false)), "person");
+        assert_eq!(kind(account(None, false, None, false)), "person");
         assert_eq!(super::kind(None), "unknown");
     }
 

@@ -51,7 +51,7 @@ impl<'a> Case<'a> {
         side: &Side,
         options: &'a Options,
     ) -> Result<Case<'a>> {
-        let mut facts = Facts::of(lake, environment, &lake.newest_names(None)?, side, options);
+        let mut facts = Facts::of(lake, environment, &lake.newest(None)?, side, options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let timeline = lake.timeline(environment, options.evidence.kinds(), as_of)?;
         let control = match facts.has_log {
@@ -93,7 +93,7 @@ impl<'a> Case<'a> {
         let watch = counters.watch.take().unwrap_or_else(|| watch(NOBODY));
         let inside = gap_table::inside(lake, environment, &chosen)?;
         let rows = gap_table::rows(&facts, &chosen, witness.evidence(), inside)?;
-        let user = row_of_users(lake, (&facts, &audited), counters, side, options, id)?;
+        let user = row_of_users((&facts, &audited), counters, options, id)?;
         let deletions = control.iter().filter(|row| row.action == ACTION_LOG_DELETION);
         Ok(Case {
             clock: Clock(options.tz),
@@ -182,17 +182,15 @@ fn meet(one: Window, other: Window) -> bool {
 }
 
 fn row_of_users(
-    lake: &Lake,
     (facts, audited): (&Facts, &Audited),
     counters: Counters,
-    side: &Side,
     options: &Options,
     id: &str,
 ) -> Result<Option<Record>> {
     let seen = counters.people.map(People::finish).unwrap_or_default();
     let (_, active_days) = counters.days.map(Days::finish).unwrap_or_default();
     let audited = facts.has_log.then_some(audited);
-    let rows = users::rows(lake, facts, audited, (&seen, &active_days), side, options)?;
+    let rows = users::rows(facts, audited, (&seen, &active_days), options)?;
     let mut records = Record::all(&rows).into_iter();
     Ok(records.find(|record| record.text("actor_id") == Some(id)))
 }

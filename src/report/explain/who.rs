@@ -131,7 +131,7 @@ impl Who {
         Who {
             actor_id: id.to_owned(),
             actor_name: name.map(str::to_owned),
-            kind: kind(user),
+            kind: kind(user.map(User::account)),
             because: vec![why_name(id, name, user, &seen, clock), why_kind(user, clock)],
             names: seen
                 .into_iter()

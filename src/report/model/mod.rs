@@ -67,12 +67,12 @@ pub fn names() -> [&'static str; 5] {
 
 /// The tables' rows, in that order.
 pub fn tables(lake: &Lake, options: &Options) -> Result<Vec<Table>> {
-    let (names, side) = (lake.newest_names(None)?, lake.side()?);
+    let (newest, side) = (lake.newest(None)?, lake.side()?);
     let environments = status::environments(lake, &side);
     let facts: Vec<Facts> = environments
         .iter()
         .filter(|environment| options.asks(environment))
-        .map(|environment| Facts::of(lake, environment, &names, &side, options))
+        .map(|environment| Facts::of(lake, environment, &newest, &side, options))
         .collect();
     let tables = [
         dates::table(&facts, options.tz)?,

@@ -93,7 +93,7 @@ fn to_batch(facts: &Facts, users: &BTreeMap<String, Option<&User>>) -> Result<Re
     let flag = |of: fn(&User) -> Option<bool>| -> ArrayRef {
         Arc::new(users.values().map(|user| of((*user)?)).collect::<BooleanArray>())
     };
-    let names: StringArray = users.keys().map(|id| facts.name_of(id)).collect();
+    let names: StringArray = facts.persons.names_of(users.keys().map(String::as_str)).collect();
     let by_name: BooleanArray = users.keys().map(|id| Some(id.starts_with(NAME_ONLY))).collect();
     let modes: Int32Array = users.values().map(|user| (*user)?.access_mode).collect();
     let exported_on = users.values().map(|user| Some((*user)?.exported_on));
@@ -102,7 +102,9 @@ fn to_batch(facts: &Facts, users: &BTreeMap<String, Option<&User>>) -> Result<Re
         Arc::new(StringArray::from_iter_values(users.keys().map(|_| &facts.environment))),
         Arc::new(StringArray::from_iter_values(users.keys())),
         Arc::new(names),
-        Arc::new(StringArray::from_iter_values(users.values().map(|user| kind(*user)))),
+        Arc::new(StringArray::from_iter_values(
+            users.values().map(|user| kind(user.map(User::account))),
+        )),
         Arc::new(by_name),
         flag(|user| user.is_disabled),
         flag(|user| Some(user.deleted_in_source)),
