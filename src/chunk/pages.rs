@@ -149,12 +149,7 @@ impl Pages {
 
     /// Ends the page under way, the values of which `put` appends in this encoding; gives how many of a hundred bytes
     /// compression has saved.
-    pub fn end_page(
-        &mut self,
-        encoding: Encoding,
-        search: Search,
-        put: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<usize> {
+    pub fn end_page(&mut self, encoding: Encoding, search: Search, put: impl FnOnce(&mut Vec<u8>)) -> Result<usize> {
         if self.rows == 0 {
             return Ok(0);
         }

@@ -34,6 +34,15 @@ impl Id<'_> {
 }
 
 impl Ids {
+    /// The number of an id that was met.
+    pub(super) fn get(&self, id: &Id<'_>) -> Option<u32> {
+        match id {
+            Id::Guid(guid) => self.guids.get(guid).copied(),
+            Id::Other(text) => self.others.get(*text).copied(),
+        }
+    }
+
+    /// The number of an id, be it met for the first time.
     pub(super) fn number(&mut self, id: &Id<'_>) -> u32 {
         let next = (self.guids.len() + self.others.len()) as u32;
         match id {

@@ -391,7 +391,11 @@ impl Sorter {
             files.new.extend(new);
             files.versions.extend(versions);
         }
-        files.new.iter_mut().chain(&mut files.versions).try_for_each(StagedFile::wait)?;
+        files
+            .new
+            .iter_mut()
+            .chain(&mut files.versions)
+            .try_for_each(StagedFile::wait)?;
         files.new.sort_by(|a, b| a.partition.cmp(&b.partition));
         files.versions.sort_by(|a, b| a.partition.cmp(&b.partition));
         Ok(files)

@@ -24,7 +24,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 const UNREADABLE: &str = "cannot be read";
 
@@ -165,7 +165,7 @@ impl Timeline {
         for group in &self.groups {
             different.insert((&group.path, group.group), group);
         }
-        let ids = Mutex::new(Ids::default());
+        let ids = RwLock::new(Ids::default());
         // Row groups differ in size: no thread may take several at once.
         let different: Vec<_> = different.into_iter().collect();
         let keys = different.par_iter().with_max_len(1);
@@ -294,16 +294,28 @@ impl Group {
     }
 
     /// Makes its ids known; the number of each key of its dictionary, if that holds them all.
-    fn ids(&self, ids: &Mutex<Ids>) -> Result<Option<Vec<u32>>> {
+    fn ids(&self, ids: &RwLock<Ids>) -> Result<Option<Vec<u32>>> {
         let dictionary = Content::open(&self.path)
             .and_then(|content| pages::dictionary(&content, &self.actor).at_path(&self.path, UNREADABLE))?;
         if let Some(texts) = dictionary.as_ref().and_then(pages::texts) {
             let texts: Vec<Id<'_>> = texts.into_iter().map(Id::of).collect();
-            let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
-            return Ok(Some(texts.iter().map(|id| ids.number(id)).collect()));
+            // Most are known from other row groups, and who looks up need not wait.
+            let known = ids.read().unwrap_or_else(PoisonError::into_inner);
+            let numbers: Vec<Option<u32>> = texts.iter().map(|id| known.get(id)).collect();
+            drop(known);
+            if let Some(numbers) = numbers.iter().copied().collect() {
+                return Ok(Some(numbers));
+            }
+            let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
+            let numbers = texts.iter().zip(numbers);
+            return Ok(Some(
+                numbers
+                    .map(|(id, number)| number.unwrap_or_else(|| ids.number(id)))
+                    .collect(),
+            ));
         }
         let distinct = Footer::read(&self.path)?.distinct(self.group, "actor_id")?;
-        let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
         for id in &distinct {
             ids.number(&Id::of(id.as_bytes()));
         }
