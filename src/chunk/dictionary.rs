@@ -115,13 +115,13 @@ impl Dictionary {
     }
 
     pub fn text(&self, code: u32) -> &[u8] {
-        let start = self.starts[code as usize] as usize;
-        let (length, texts) = self.plain[start - 4..].split_at(4);
-        let length = length
-            .iter()
-            .rev()
-            .fold(0, |length, &byte| length << 8 | usize::from(byte));
-        &texts[..length]
+        let code = code as usize;
+        // The length of the next text stands behind this one.
+        let end = self
+            .starts
+            .get(code + 1)
+            .map_or(self.plain.len(), |next| *next as usize - 4);
+        &self.plain[self.starts[code] as usize..end]
     }
 
     fn add(&mut self, text: &[u8]) -> u32 {

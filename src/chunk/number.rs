@@ -64,6 +64,17 @@ impl NumberChunk {
         self.end_full_page()
     }
 
+    /// Takes rows without a value.
+    pub fn push_nulls(&mut self, mut rows: usize) -> Result<()> {
+        while rows > 0 {
+            let now = rows.min(self.pages.room());
+            self.pages.no_values(now);
+            rows -= now;
+            self.end_full_page()?;
+        }
+        Ok(())
+    }
+
     fn code_of(&mut self, value: i64) -> Option<u32> {
         let codes = self.codes_of.as_mut()?;
         if let Some((last, code)) = self.last

@@ -338,7 +338,7 @@ fn text_of<'a>(bytes: &'a [u8], cell: &Cell, name: &str) -> Result<Cow<'a, str>,
         Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
     };
     let text = text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?;
-    match text.contains('\0') {
+    match memchr::memchr(0, text.as_bytes()).is_some() {
         true => Err(fault("encoding", format!("column {name} holds a NUL byte"))),
         false => Ok(text),
     }

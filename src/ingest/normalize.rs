@@ -174,17 +174,17 @@ fn code(text: &str, labels: &Labels) -> Option<i32> {
 
 /// A whole number, also one that a data frame turned into a float.
 pub fn whole_number(text: &str) -> Option<i64> {
-    match text.as_bytes() {
-        // Labels, and the numbers of nearly all exports.
-        [b'A'..=b'Z' | b'a'..=b'z', ..] => return None,
-        digits @ [_, ..] if digits.len() < 19 && digits.iter().all(u8::is_ascii_digit) => {
-            return Some(
-                digits
-                    .iter()
-                    .fold(0, |number, digit| number * 10 + i64::from(digit - b'0')),
-            );
+    // Labels, and the numbers of nearly all exports.
+    let bytes = text.as_bytes();
+    if bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    if let 1..19 = bytes.len() {
+        let next = |number, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'));
+        let number = bytes.iter().try_fold(0, next);
+        if number.is_some() {
+            return number;
         }
-        _ => {}
     }
     let text = text.trim();
     let whole = match text.split_once('.') {
@@ -226,48 +226,36 @@ fn is_true(text: &str) -> bool {
 
 /// Lower-cases a GUID and strips its braces; a value that is no GUID is kept as it is.
 pub fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
-    if GuidForm::of(&value) == GuidForm::Lower {
-        return value;
-    }
-    let inner = value
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-        .unwrap_or(&value);
-    match GuidForm::of(inner) {
-        GuidForm::Other => value,
-        GuidForm::Lower | GuidForm::Mixed => Cow::Owned(inner.to_ascii_lowercase()),
+    let inner = match value.len() {
+        GUID_BYTES if has_capital(value.as_bytes()) => &*value,
+        BRACED_BYTES => value
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'))
+            .unwrap_or(&value),
+        // As nearly all exports spell it, or no GUID.
+        _ => return value,
+    };
+    match is_guid(inner) {
+        true => Cow::Owned(inner.to_ascii_lowercase()),
+        false => value,
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum GuidForm {
-    /// No GUID.
-    Other,
-    Lower,
-    /// With upper-case digits.
-    Mixed,
+const GUID_BYTES: usize = 36;
+const BRACED_BYTES: usize = GUID_BYTES + 2;
+
+/// Whether there may be a capital letter. Every row has several GUIDs, so no byte gets a branch of its own.
+fn has_capital(text: &[u8]) -> bool {
+    text.iter().fold(0, |capitals, byte| capitals | (byte & !(byte << 1))) & 0x40 != 0
 }
 
-impl GuidForm {
-    /// Looks at all bytes without a branch for each: every row has several GUIDs.
-    fn of(text: &str) -> GuidForm {
-        let Ok(bytes) = <&[u8; 36]>::try_from(text.as_bytes()) else {
-            return GuidForm::Other;
-        };
-        let (mut digits, mut upper) = (0, 0);
-        for &byte in bytes {
-            let is_upper = byte.wrapping_sub(b'A') < 6;
-            let is_lower = byte.wrapping_sub(b'0') < 10 || byte.wrapping_sub(b'a') < 6;
-            digits += u8::from(is_lower) + u8::from(is_upper);
-            upper += u8::from(is_upper);
-        }
-        let has_dashes = [8, 13, 18, 23].iter().all(|&place| bytes[place] == b'-');
-        match (digits == 32 && has_dashes, upper) {
-            (false, _) => GuidForm::Other,
-            (true, 0) => GuidForm::Lower,
-            (true, _) => GuidForm::Mixed,
-        }
-    }
+/// In whatever case.
+fn is_guid(text: &str) -> bool {
+    let is_right = |(place, byte): (usize, &u8)| match place {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == GUID_BYTES && text.as_bytes().iter().enumerate().all(is_right)
 }
 
 /// The logical name of a table. On-premises exports give the numeric object type code instead.

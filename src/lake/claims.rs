@@ -206,7 +206,8 @@ impl Claims {
             let is_more = all.take_identity(&mut chunk)?;
             if chunk.starts.len() >= CHUNK || !is_more {
                 chunk.judge(index, new, deleted, &mut verdicts)?;
-                chunk = Chunk::default();
+                chunk.claims.clear();
+                chunk.starts.clear();
             }
             if !is_more {
                 return Ok(verdicts);

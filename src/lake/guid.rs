@@ -25,16 +25,16 @@ impl Guid {
         digits[12..16].copy_from_slice(&text[14..18]);
         digits[16..20].copy_from_slice(&text[19..23]);
         digits[20..].copy_from_slice(&text[24..]);
-        let mut guid = Guid::ZERO;
-        let mut is_guid = DASHES.iter().all(|&place| text[place] == b'-');
-        for (digits, bytes) in digits.as_chunks::<8>().0.iter().zip(guid.0.as_chunks_mut::<4>().0) {
+        let mut bytes = [0; Guid::BYTES];
+        let mut is_guid = DASHES.iter().fold(true, |all, &place| all & (text[place] == b'-'));
+        for (digits, bytes) in digits.as_chunks::<8>().0.iter().zip(bytes.as_chunks_mut::<4>().0) {
             let digits = u64::from_le_bytes(*digits);
             let value = from_hex(digits);
-            // Whatever they were, they are digits if they come back.
-            is_guid &= to_hex(value) == digits;
             *bytes = value.to_le_bytes();
+            // Whatever the digits were, they are some if they come back.
+            is_guid &= to_hex(value) == digits;
         }
-        is_guid.then_some(guid)
+        is_guid.then_some(Guid(bytes))
     }
 
     pub fn text(&self) -> [u8; Guid::TEXT_BYTES] {

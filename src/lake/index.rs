@@ -114,29 +114,41 @@ pub fn merged_from(runs: &[u64], mut new: u64) -> usize {
 pub struct IndexWriter {
     sink: Hashing,
     keys: u64,
+    /// Keys that wait to be written and hashed at once.
     bytes: Vec<u8>,
 }
+
+/// How many bytes of keys wait.
+const WAITING_BYTES: usize = 1 << 14;
 
 impl IndexWriter {
     pub fn create(disk: &Disk, path: &Path) -> Result<IndexWriter> {
         Ok(IndexWriter {
             sink: Hashing::new(disk.create(path)?),
             keys: 0,
-            bytes: Vec::with_capacity(Key::BYTES),
+            bytes: Vec::with_capacity(WAITING_BYTES),
         })
     }
 
     pub fn push(&mut self, key: Key) -> Result<()> {
-        self.bytes.clear();
         key.put(&mut self.bytes);
         self.keys += 1;
-        self.sink
-            .write_all(&self.bytes)
-            .at_path(self.sink.path(), "cannot be written")
+        match self.bytes.len() < WAITING_BYTES {
+            true => Ok(()),
+            false => self.write_waiting(),
+        }
+    }
+
+    fn write_waiting(&mut self) -> Result<()> {
+        let written = self.sink.write_all(&self.bytes);
+        written.at_path(self.sink.path(), "cannot be written")?;
+        self.bytes.clear();
+        Ok(())
     }
 
     /// Adds the blocks, and syncs the file.
     pub fn finish(mut self) -> Result<Written> {
+        self.write_waiting()?;
         let path = self.sink.path().to_owned();
         let unwritable = "cannot be written";
         self.sink.flush().at_path(&path, unwritable)?;

@@ -49,6 +49,7 @@ mod sort;
 mod sorted_file;
 mod spill;
 mod stretch;
+mod text;
 mod timeline;
 pub mod verify;
 mod waiting;

@@ -7,9 +7,10 @@ mod links;
 use self::links::Links;
 use super::file::{Hashing, ROW_GROUP_ROWS, has_dictionary, lake_writer};
 use super::guid::Guid;
-use super::rows::{self, Row, TEXT_COLUMNS, Text, TextColumn};
+use super::rows::{self, Row, Texts};
 use super::schema;
 use super::sort::{Partition, StagedFile};
+use super::text::{TEXT_COLUMNS, Text, TextColumn};
 use crate::chunk::{BitChunk, Finished, NumberChunk, SPELLED_BYTES, TextChunk, Value};
 use crate::disk::Disk;
 use crate::error::{AtPath, Error, Result};
@@ -186,9 +187,6 @@ impl RowFile {
     }
 }
 
-/// The texts of a row, by [`TextColumn`].
-type Texts<'a> = [Text<'a>; TEXT_COLUMNS];
-
 /// The columns of a row group.
 struct Group {
     rows: usize,
@@ -273,41 +271,34 @@ impl Group {
     }
 
     fn take(&mut self, taken: &[Taken<'_>]) -> ParquetResult<()> {
-        let texts: Vec<Texts<'_>> = taken.iter().map(|taken| taken.row.texts()).collect();
+        let texts = Texts::of(taken.iter().map(|taken| &taken.row));
         let mut wide = std::mem::take(&mut self.wide);
         let (taken, wide_taken) = rayon::join(
             || self.take_narrow(taken, &texts),
             || {
                 let mut columns = wide.iter_mut().zip(WIDE..);
-                columns.try_for_each(|(chunk, column)| push_all(chunk, column, &texts))
+                columns.try_for_each(|(chunk, column)| push_all(chunk, column, &texts, taken.len()))
             },
         );
         self.wide = wide;
         taken.and(wide_taken)
     }
 
-    fn take_narrow(&mut self, taken: &[Taken<'_>], texts: &[Texts<'_>]) -> ParquetResult<()> {
+    fn take_narrow(&mut self, taken: &[Taken<'_>], texts: &Texts<'_>) -> ParquetResult<()> {
         let rows = || taken.iter().map(|taken| &taken.row);
-        for row in rows() {
-            self.created_on.push(Some(row.created_on))?;
-        }
-        for row in rows() {
-            self.action.push(Some(row.action.into()))?;
-        }
-        for row in rows() {
-            self.operation.push(row.operation.map(i64::from))?;
-        }
-        for row in rows() {
-            self.version_number.push(row.version_number)?;
-        }
-        for row in rows() {
-            self.time_to_live_s.push(row.time_to_live_s.map(i64::from))?;
-        }
+        push_numbers(&mut self.created_on, rows().map(|row| Some(row.created_on)))?;
+        push_numbers(&mut self.action, rows().map(|row| Some(row.action.into())))?;
+        push_numbers(&mut self.operation, rows().map(|row| row.operation.map(i64::from)))?;
+        push_numbers(&mut self.version_number, rows().map(|row| row.version_number))?;
+        push_numbers(
+            &mut self.time_to_live_s,
+            rows().map(|row| row.time_to_live_s.map(i64::from)),
+        )?;
         for taken in taken {
             self.deleted_in_source.push(taken.row.is_deleted || taken.is_deleted)?;
         }
         for column in ALONE {
-            push_all(&mut self.texts[column as usize], column as usize, texts)?;
+            push_all(&mut self.texts[column as usize], column as usize, texts, taken.len())?;
         }
         self.take_people(taken, texts)?;
         for taken in taken {
@@ -325,13 +316,16 @@ impl Group {
         Ok(())
     }
 
-    fn take_people(&mut self, rows: &[Taken<'_>], texts: &[Texts<'_>]) -> ParquetResult<()> {
+    fn take_people(&mut self, rows: &[Taken<'_>], texts: &Texts<'_>) -> ParquetResult<()> {
         use TextColumn::{ObjectName, UserName};
-        let has_names = !is_null(ObjectName as usize, texts) || !is_null(UserName as usize, texts);
-        for (taken, texts) in rows.iter().zip(texts) {
-            let codes = self.take_ids(&taken.row, texts)?;
+        let has_names = [ObjectName, UserName]
+            .iter()
+            .any(|&column| !texts.column(column as usize).is_empty());
+        for (number, taken) in rows.iter().enumerate() {
+            let text = |column| texts.get(column, number);
+            let codes = self.take_ids(&taken.row, text)?;
             if has_names {
-                self.take_names(&taken.row, texts, codes)?;
+                self.take_names(&taken.row, text, codes)?;
             }
         }
         if !has_names {
@@ -344,9 +338,12 @@ impl Group {
     }
 
     /// Object, user and actor; gives the codes of the first two.
-    fn take_ids(&mut self, row: &Row<'_>, texts: &Texts<'_>) -> ParquetResult<[Option<u32>; 2]> {
-        use TextColumn::{ObjectId, UserId};
-        let text = |column: TextColumn| texts[column as usize];
+    fn take_ids<'a>(
+        &mut self,
+        row: &Row<'_>,
+        text: impl Fn(TextColumn) -> Text<'a>,
+    ) -> ParquetResult<[Option<u32>; 2]> {
+        use TextColumn::{ObjectId, ObjectType, UserId};
         let (columns, links) = (&mut self.texts, &mut self.links);
         let object = columns[ObjectId as usize].push(value(text(ObjectId)))?;
         let user_ids = &mut columns[UserId as usize];
@@ -354,7 +351,7 @@ impl Group {
             true => links.object_to_user[0].push_same(object, text(UserId), user_ids)?,
             false => user_ids.push(value(text(UserId)))?,
         };
-        match rows::actor_is_object(row.action, texts) {
+        match rows::actor_is_object(row.action, text(ObjectType), text(ObjectId)) {
             true => links.object_to_actor[0].push_same(object, text(ObjectId), &mut self.actor_id)?,
             false => links.user_to_actor[0].push_same(user, text(UserId), &mut self.actor_id)?,
         };
@@ -362,9 +359,13 @@ impl Group {
     }
 
     /// The names of object, user and actor.
-    fn take_names(&mut self, row: &Row<'_>, texts: &Texts<'_>, [object, user]: [Option<u32>; 2]) -> ParquetResult<()> {
-        use TextColumn::{ObjectName, UserName};
-        let text = |column: TextColumn| texts[column as usize];
+    fn take_names<'a>(
+        &mut self,
+        row: &Row<'_>,
+        text: impl Fn(TextColumn) -> Text<'a>,
+        [object, user]: [Option<u32>; 2],
+    ) -> ParquetResult<()> {
+        use TextColumn::{ObjectId, ObjectName, ObjectType, UserName};
         let (columns, links) = (&mut self.texts, &mut self.links);
         let object_names = &mut columns[ObjectName as usize];
         let object_name = links.object_name.push_name(object, text(ObjectName), object_names)?;
@@ -373,7 +374,7 @@ impl Group {
             true => links.object_to_user[1].push_same(object_name, text(UserName), user_names)?,
             false => links.user_name.push_name(user, text(UserName), user_names)?,
         };
-        match rows::actor_is_object(row.action, texts) {
+        match rows::actor_is_object(row.action, text(ObjectType), text(ObjectId)) {
             true => links.object_to_actor[1].push_same(object_name, text(ObjectName), &mut self.actor_name)?,
             false => links.user_to_actor[1].push_same(user_name, text(UserName), &mut self.actor_name)?,
         };
@@ -434,18 +435,23 @@ impl Group {
     }
 }
 
-/// Whether a column says nothing of all rows.
-fn is_null(column: usize, texts: &[Texts<'_>]) -> bool {
-    texts.iter().all(|texts| texts[column].is_null())
+/// Pushes what a column says of some rows.
+fn push_numbers(
+    chunk: &mut NumberChunk,
+    mut numbers: impl ExactSizeIterator<Item = Option<i64>> + Clone,
+) -> ParquetResult<()> {
+    match numbers.clone().all(|number| number.is_none()) {
+        true => chunk.push_nulls(numbers.len()),
+        false => numbers.try_for_each(|number| chunk.push(number)),
+    }
 }
 
-/// Pushes what a column says of all rows.
-fn push_all(chunk: &mut TextChunk, column: usize, texts: &[Texts<'_>]) -> ParquetResult<()> {
-    match is_null(column, texts) {
-        true => chunk.push_nulls(texts.len()),
-        false => texts
-            .iter()
-            .try_for_each(|texts| chunk.push(value(texts[column])).map(drop)),
+/// Pushes what a column says of so many rows.
+fn push_all(chunk: &mut TextChunk, column: usize, texts: &Texts<'_>, rows: usize) -> ParquetResult<()> {
+    match (texts.column(column), texts.usual(column).and_then(value)) {
+        ([], _) => chunk.push_nulls(rows),
+        (_, Some(usual)) => chunk.repeat(usual, rows),
+        (texts, None) => texts.iter().try_for_each(|text| chunk.push(value(*text)).map(drop)),
     }
 }
 

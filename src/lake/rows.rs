@@ -14,60 +14,11 @@ use super::guid::Guid;
 use super::identity::{self, Identity, Seed};
 use super::revise::Rank;
 use super::spill::array;
+use super::text::{TEXT_COLUMNS, Text, TextColumn};
 use crate::record::{Kind, Record};
-use std::cmp::Ordering;
 use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// The columns that hold texts, in the order of the lake's schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextColumn {
-    AuditId,
-    ObjectType,
-    ObjectId,
-    ObjectName,
-    UserId,
-    UserName,
-    CallingUserId,
-    CallingUserName,
-    TransactionId,
-    AttributeMask,
-    ChangeData,
-    AdditionalInfo,
-    UserAdditionalInfo,
-    RegardingObjectId,
-    RegardingObjectName,
-}
-
-pub const TEXT_COLUMNS: usize = TextColumn::RegardingObjectName as usize + 1;
-
-/// A value of a text column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Text<'a> {
-    #[default]
-    Null,
-    Guid(Guid),
-    /// UTF-8.
-    Bytes(&'a [u8]),
-}
-
-impl Text<'_> {
-    pub fn is_null(&self) -> bool {
-        *self == Text::Null
-    }
-
-    /// The order of the texts as bytes, null first.
-    pub fn order(&self, other: &Text<'_>) -> Ordering {
-        match (self, other) {
-            (Text::Guid(a), Text::Guid(b)) => a.cmp(b),
-            (Text::Bytes(a), Text::Bytes(b)) => a.cmp(b),
-            (Text::Guid(a), Text::Bytes(b)) => a.text().as_slice().cmp(b),
-            (Text::Bytes(a), Text::Guid(b)) => (*a).cmp(b.text().as_slice()),
-            (a, b) => b.is_null().cmp(&a.is_null()),
-        }
-    }
-}
 
 /// How a text is held, as two bits say it.
 const NULL: u64 = 0;
@@ -108,10 +59,10 @@ fn implied_text<'r>(column: usize, texts: &[Option<&'r str>; TEXT_COLUMNS]) -> O
 }
 
 /// As a row is read.
-fn implied<'a>(column: usize, texts: &[Text<'a>; TEXT_COLUMNS]) -> Text<'a> {
+fn implied<'a>(column: usize, row: usize, texts: &Texts<'a>) -> Text<'a> {
     match IMPLIED_BY[column] {
         Implied::Nothing => Text::Null,
-        Implied::Same(other) => texts[other as usize],
+        Implied::Same(other) => texts.get(other, row),
         Implied::Text(text) => Text::Bytes(text.as_bytes()),
         Implied::Zero => Text::Guid(Guid::ZERO),
     }
@@ -128,7 +79,7 @@ const IS_DELETED: u64 = 16 << FLAGS;
 /// `created_on`, flags and action.
 const HEAD_BYTES: usize = 20;
 
-/// A row, as far as it is of fixed size; its texts are read by [`Row::texts`].
+/// A row, as far as it is of fixed size; its texts are read by [`Texts::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a> {
     pub created_on: i64,
@@ -140,6 +91,51 @@ pub struct Row<'a> {
     pub is_deleted: bool,
     flags: u64,
     texts: &'a [u8],
+}
+
+/// The texts of some rows, column by column.
+pub struct Texts<'a> {
+    /// By [`TextColumn`]; nothing where all are null.
+    columns: [Vec<Text<'a>>; TEXT_COLUMNS],
+    /// What the flags of all rows have in common.
+    common: u64,
+}
+
+impl<'a> Texts<'a> {
+    pub fn of(rows: impl ExactSizeIterator<Item = &'a Row<'a>> + Clone) -> Texts<'a> {
+        let flags = rows.clone().map(|row| row.flags);
+        let any = flags.clone().fold(0, |any, flags| any | flags);
+        let column = |column| match any >> (2 * column) & 3 {
+            NULL => Vec::new(),
+            _ => vec![Text::Null; rows.len()],
+        };
+        let mut texts = Texts {
+            columns: std::array::from_fn(column),
+            common: flags.fold(u64::MAX, |common, flags| common & flags),
+        };
+        for (number, row) in rows.enumerate() {
+            row.put_texts(number, &mut texts);
+        }
+        texts
+    }
+
+    pub fn get(&self, column: TextColumn, row: usize) -> Text<'a> {
+        self.columns[column as usize].get(row).copied().unwrap_or_default()
+    }
+
+    /// What a column says of each row; nothing if it is null for all of them.
+    pub fn column(&self, column: usize) -> &[Text<'a>] {
+        &self.columns[column]
+    }
+
+    /// What a column says of all rows, if it is the usual.
+    pub fn usual(&self, column: usize) -> Option<Text<'a>> {
+        let is_usual = self.common >> (2 * column) & 3 == IMPLIED;
+        match IMPLIED_BY[column] {
+            Implied::Text(_) | Implied::Zero if is_usual => self.columns[column].first().copied(),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Row<'a> {
@@ -164,21 +160,19 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The text of every column.
-    pub fn texts(&self) -> [Text<'a>; TEXT_COLUMNS] {
-        let mut texts = [Text::Null; TEXT_COLUMNS];
+    /// Puts the texts that are not null among those of other rows.
+    fn put_texts(&self, row: usize, texts: &mut Texts<'a>) {
         let mut rest = self.texts;
-        let mut flags = self.flags;
-        for column in 0..TEXT_COLUMNS {
-            texts[column] = match flags & 3 {
-                NULL => Text::Null,
+        let mut left = self.flags & (HAS_OPERATION - 1);
+        while left != 0 {
+            let column = left.trailing_zeros() as usize / 2;
+            texts.columns[column][row] = match left >> (2 * column) & 3 {
                 GUID => Text::Guid(Guid(taken(&mut rest))),
                 BYTES => Text::Bytes(taken_bytes(&mut rest)),
-                _ => implied(column, &texts),
+                _ => implied(column, row, texts),
             };
-            flags >>= 2;
+            left &= !(IMPLIED << (2 * column));
         }
-        texts
     }
 
     /// Whether a column says what it most often does ([`Implied`]).
@@ -247,13 +241,37 @@ fn put_bytes(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend_from_slice(text);
 }
 
+/// What staging asks of a row, so that the row itself is not looked at for that.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Head {
+    pub identity: Identity,
+    pub created_on: i64,
+    /// See [`Row::id_start`].
+    pub id_start: Option<NonZero<u64>>,
+    pub kind: Kind,
+    /// Whether it has a [`Row::rank`].
+    pub has_rank: bool,
+}
+
+impl Head {
+    fn of(row: &Row<'_>, identity: Identity) -> Head {
+        Head {
+            identity,
+            created_on: row.created_on,
+            id_start: row.id_start(),
+            kind: Kind::of(row.action),
+            has_rank: row.rank().is_some(),
+        }
+    }
+}
+
 /// Rows in the order in which they came.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rows {
     bytes: Vec<u8>,
     /// Where each row ends.
     ends: Vec<usize>,
-    identities: Vec<Identity>,
+    heads: Vec<Head>,
     /// Environments, each from this row on.
     environments: Vec<(usize, Arc<str>)>,
     seed: Seed,
@@ -280,15 +298,14 @@ impl Rows {
         self.window
     }
 
-    pub fn identities(&self) -> &[Identity] {
-        &self.identities
+    /// Of each row, until they [`settle`](Rows::settle).
+    pub fn heads(&self) -> &[Head] {
+        &self.heads
     }
 
     /// How much memory the rows take.
     pub fn held_bytes(&self) -> usize {
-        self.bytes.capacity()
-            + self.ends.capacity() * size_of::<usize>()
-            + self.identities.capacity() * size_of::<Identity>()
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>() + self.heads.capacity() * size_of::<Head>()
     }
 
     /// The bytes of a row, for [`Row::read`].
@@ -308,10 +325,10 @@ impl Rows {
             })
     }
 
-    /// Lets go of what is not needed once identities are claimed and the rows wait to be sorted. Some room stays, so that
+    /// Lets go of the heads, once identities are claimed and the rows wait to be sorted. Some room stays, so that
     /// the next rows that come here need no more.
     pub fn settle(&mut self) {
-        self.identities = Vec::new();
+        self.heads = Vec::new();
         self.bytes.shrink_to(self.bytes.len() / 8 * 9);
         self.ends.shrink_to(self.ends.len() / 8 * 9);
     }
@@ -331,7 +348,7 @@ impl Rows {
         let (rows, bytes) = (self.len(), self.bytes.len());
         self.bytes.extend_from_slice(&other.bytes);
         self.ends.extend(other.ends.iter().map(|end| bytes + end));
-        self.identities.extend(other.identities);
+        self.heads.extend(other.heads);
         for (from, environment) in other.environments {
             self.enter(&environment, rows + from);
         }
@@ -355,7 +372,6 @@ impl Rows {
             self.window
                 .map_or((on, on), |(first, last)| (first.min(on), last.max(on))),
         );
-        self.identities.push(identity::of_record(record, self.seed));
         let head = self.bytes.len();
         self.bytes.extend_from_slice(&on.to_le_bytes());
         self.bytes.extend_from_slice(&[0; 8]);
@@ -376,6 +392,8 @@ impl Rows {
             flags |= held << (2 * column);
         }
         self.bytes[head + 8..head + 16].copy_from_slice(&flags.to_le_bytes());
+        let identity = identity::of_record(record, self.seed);
+        self.heads.push(Head::of(&Row::read(&self.bytes[head..]), identity));
         self.ends.push(self.bytes.len());
     }
 
@@ -442,10 +460,7 @@ fn texts_of<'r>(record: &'r Record<'_>) -> [Option<&'r str>; TEXT_COLUMNS] {
 }
 
 /// Whether the actor is the object and not the user: on an access, if the object is a user ([`Record::actor`]).
-pub fn actor_is_object(action: i32, texts: &[Text<'_>; TEXT_COLUMNS]) -> bool {
-    let is_user = match texts[TextColumn::ObjectType as usize] {
-        Text::Null => true,
-        table => table == Text::Bytes(b"systemuser"),
-    };
-    Kind::of(action) == Kind::Access && is_user && !texts[TextColumn::ObjectId as usize].is_null()
+pub fn actor_is_object(action: i32, table: Text<'_>, object_id: Text<'_>) -> bool {
+    let is_user = table.is_null() || table == Text::Bytes(b"systemuser");
+    Kind::of(action) == Kind::Access && is_user && !object_id.is_null()
 }

@@ -9,9 +9,9 @@ use super::claims::{Verdict, Verdicts};
 use super::early::Early;
 use super::file::{self, Written};
 use super::held::{Held, Key, Place};
-use super::identity::Identity;
+use super::revise::Rank;
 use super::row_file::RowFile;
-use super::rows::{Row, Rows};
+use super::rows::{Head, Row, Rows};
 use super::stretch::{self, RunWriter, Staged, Stretch};
 use crate::disk::{Disk, Syncing};
 use crate::error::Result;
@@ -62,6 +62,8 @@ impl StagedFile {
 struct Part {
     partition: Partition,
     held: Vec<Place>,
+    /// How many of the first of them are in order.
+    sorted: usize,
     stretches: Vec<Stretch>,
     /// When the last row was created that the lake had of it before.
     newest: Option<i64>,
@@ -71,6 +73,35 @@ struct Part {
 impl Part {
     fn bytes(&self) -> usize {
         self.stretches.iter().map(Stretch::bytes).sum()
+    }
+
+    /// Sorts what is held. Of exports, which mostly are in order of time, only rows of equal time need it.
+    fn sort(&mut self, held: &Held) {
+        let (old, new) = self.held.split_at(self.sorted);
+        let Some(first) = new.iter().map(|place| place.created_on).min() else {
+            return;
+        };
+        let from = old.partition_point(|place| place.created_on < first);
+        let unsorted = &mut self.held[from..];
+        if unsorted.is_sorted_by_key(|place| place.created_on) {
+            let of_equal_time = unsorted.chunk_by_mut(|a, b| a.created_on == b.created_on);
+            of_equal_time.for_each(|places| places.sort_by(|a, b| held.compare(a, b)));
+        } else {
+            unsorted.sort_by(|a, b| held.compare(a, b));
+        }
+        self.sorted = self.held.len();
+    }
+
+    /// No longer holds the first rows, which are in order.
+    fn drop_first(&mut self, rows: usize) {
+        self.held.drain(..rows);
+        self.sorted -= rows;
+    }
+
+    /// Gives all that is held.
+    fn take_all(&mut self) -> Vec<Place> {
+        self.sorted = 0;
+        std::mem::take(&mut self.held)
     }
 
     /// Whether a row would be an early one, as far as the rows before it tell. Where the first rows did not come in order,
@@ -128,13 +159,13 @@ impl Sorter {
         }
     }
 
-    /// Takes rows of a source, the first of which has this ordinal. `see` gets each row with its identity and partition.
+    /// Takes rows of a source, the first of which has this ordinal. `see` gets the head of each, its rank and its partition.
     pub fn push(
         &mut self,
         rows: Rows,
         ordinal: u64,
         source: &Arc<str>,
-        mut see: impl FnMut(&Row<'_>, Identity, &Partition) -> Result<()>,
+        mut see: impl FnMut(&Head, Option<Rank>, &Partition) -> Result<()>,
     ) -> Result<()> {
         let batch = self.held.next();
         let mut has_versions = false;
@@ -142,8 +173,8 @@ impl Sorter {
             // The rows of an export mostly go on in the month in which the last one of their kind was.
             let mut last: [Option<(usize, Range<i64>)>; Kind::ALL.len()] = Default::default();
             for number in stretch {
-                let row = Row::read(rows.row(number));
-                let (on, kind) = (row.created_on, Kind::of(row.action));
+                let head = &rows.heads()[number];
+                let (on, kind) = (head.created_on, head.kind);
                 let part = match &last[kind as usize] {
                     Some((part, month)) if month.contains(&on) => *part,
                     _ => {
@@ -154,11 +185,12 @@ impl Sorter {
                     }
                 };
                 let part = &mut self.parts[part];
-                see(&row, rows.identities()[number], &part.partition)?;
-                has_versions |= row.rank().is_some();
+                let rank = head.has_rank.then(|| Row::read(rows.row(number)).rank()).flatten();
+                see(head, rank, &part.partition)?;
+                has_versions |= head.has_rank;
                 part.held.push(Place {
                     created_on: on,
-                    id_start: row.id_start(),
+                    id_start: head.id_start,
                     batch,
                     row: number as u32,
                 });
@@ -184,6 +216,7 @@ impl Sorter {
                 newest: self.newest.get(&partition).copied(),
                 partition,
                 held: Vec::new(),
+                sorted: 0,
                 stretches: Vec::new(),
                 early: None,
             });
@@ -191,12 +224,10 @@ impl Sorter {
         })
     }
 
-    /// Sorts what is held of each partition. Exports are mostly in order already, which a merging sort makes use of.
+    /// Sorts what is held of each partition.
     fn sort(&mut self) {
         let held = &self.held;
-        self.parts.par_iter_mut().for_each(|part| {
-            part.held.sort_by(|a, b| held.compare(a, b));
-        });
+        self.parts.par_iter_mut().for_each(|part| part.sort(held));
     }
 
     /// No rows, with room for some: that of rows which are no longer held.
@@ -223,7 +254,7 @@ impl Sorter {
         let leaving = splits.iter().flat_map(|split| split.early.iter().chain(&split.run));
         if !are_in_order || self.held.freed_by(leaving) < self.held.bytes() / 16 {
             let parts = self.parts.iter_mut();
-            let all: Vec<Vec<Place>> = parts.map(|part| std::mem::take(&mut part.held)).collect();
+            let all: Vec<Vec<Place>> = parts.map(Part::take_all).collect();
             self.write_run(&all)?;
             self.held.free(all.iter().flatten());
             return Ok(());
@@ -231,7 +262,7 @@ impl Sorter {
         let (early, run): (Vec<Vec<Place>>, Vec<Vec<Place>>) =
             splits.into_iter().map(|split| (split.early, split.run)).unzip();
         for (part, (early, run)) in self.parts.iter_mut().zip(early.iter().zip(&run)) {
-            part.held.drain(..early.len() + run.len());
+            part.drop_first(early.len() + run.len());
         }
         self.write_early(&early)?;
         if run.iter().any(|places| !places.is_empty()) {

@@ -187,8 +187,8 @@ impl Writer {
         let start = self.claims.count();
         if !rows.is_empty() {
             let claims = &mut self.claims;
-            self.sorter.push(rows, start, source, |row, identity, partition| {
-                claims.row(Key::new(identity, partition.kind, partition.month), row.rank())
+            self.sorter.push(rows, start, source, |head, rank, partition| {
+                claims.row(Key::new(head.identity, partition.kind, partition.month), rank)
             })?;
         }
         Ok(start..self.claims.count())

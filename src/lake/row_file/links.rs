@@ -2,7 +2,7 @@
 
 use super::value;
 use crate::chunk::TextChunk;
-use crate::lake::rows::Text;
+use crate::lake::text::Text;
 use parquet::errors::Result as ParquetResult;
 
 /// The codes that a column's values have in another column; [`UNKNOWN`] where that has not met one. Most rows are about
