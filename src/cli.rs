@@ -120,7 +120,7 @@ pub struct IngestArgs {
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     memory: u32,
     /// Bytes read at once; only speed depends on it.
-    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "BYTES", default_value_t = ingest::BLOCK_BYTES as u32, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     block_bytes: u32,
     /// The longest a record may be; what is longer is rejected.
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, hide = true, value_parser = clap::value_parser!(u32).range(16..))]
