@@ -1,13 +1,14 @@
-//! zstd, with one compressor per thread: each column of each open file would have to set up tables of its own, and hold
-//! them until the file is done.
+//! zstd, with one compressor and one decompressor per thread: each column of each open file would have to set up tables of
+//! its own, and hold them until the file is done.
 
 use std::cell::RefCell;
 use std::io::Result;
-use zstd::bulk::Compressor;
-use zstd::zstd_safe::{CParameter, ParamSwitch};
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{CParameter, ParamSwitch, get_frame_content_size};
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 /// What is looked for in bytes to make them fewer.
@@ -42,6 +43,24 @@ pub fn compress(bytes: &[u8], search: Search) -> Result<Vec<u8>> {
     })
 }
 
+/// A damaged frame may say any size; of one that says more than this, or nothing, is taken what comes.
+const MOST_BYTES: u64 = 1 << 28;
+
+/// The bytes of a frame.
+pub fn decompress(frame: &[u8]) -> Result<Vec<u8>> {
+    let size = get_frame_content_size(frame).ok().flatten();
+    let Some(size) = size.filter(|size| *size <= MOST_BYTES) else {
+        return zstd::decode_all(frame);
+    };
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        let decompressor = match decompressor {
+            Some(decompressor) => decompressor,
+            None => decompressor.insert(Decompressor::new()?),
+        };
+        decompressor.decompress(frame, size as usize)
+    })
+}
+
 /// The most bytes of a block.
 const BLOCK_BYTES: usize = 1 << 17;
 
@@ -69,6 +88,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn what_is_no_frame_or_says_too_much_is_an_error() {
+        assert!(
+            decompress(b"").is_ok_and(|bytes| bytes.is_empty()),
+            "no frame, no bytes"
+        );
+        assert!(decompress(b"no frame").is_err());
+        let mut frame = stored(b"some");
+        frame[5..13].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(decompress(&frame).is_err());
+    }
+
     proptest! {
         #[test]
         fn whatever_is_looked_for_the_same_bytes_come_back(
@@ -78,8 +109,9 @@ mod tests {
             let bytes: Vec<u8> = (0..length).map(|place| (place * place % 251) as u8 % digits).collect();
             for search in [Search::All(1), Search::All(-3), Search::Frequent, Search::Nothing] {
                 let frame = compress(&bytes, search).unwrap();
-                prop_assert_eq!(&zstd::bulk::decompress(&frame, length).unwrap(), &bytes);
+                prop_assert_eq!(&decompress(&frame).unwrap(), &bytes);
                 prop_assert_eq!(&zstd::decode_all(frame.as_slice()).unwrap(), &bytes);
+                prop_assert!(decompress(&frame[..frame.len() - 1]).is_err());
             }
         }
     }

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use parquet::errors::Result as ParquetResult;
 use parquet::file::reader::{ChunkReader, Length};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Files up to this size are held whole.
@@ -65,8 +65,18 @@ impl ChunkReader for Content {
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         match self {
-            Content::Large(file) => file.get_bytes(start, length),
+            Content::Large(file) => Ok(read_at(file, start, length)?.into()),
             Content::Small(bytes) => bytes.get_bytes(start, length),
         }
+    }
+}
+
+/// So many bytes from a place on, without a second handle of the file.
+fn read_at(mut file: &File, start: u64, length: usize) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::with_capacity(length);
+    match file.take(length as u64).read_to_end(&mut bytes)? == length {
+        true => Ok(bytes),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }

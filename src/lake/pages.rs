@@ -9,56 +9,19 @@
 //! Words: *levels* say which rows have a value, one bit each; levels and keys both come as *runs*, either one value and
 //! how often it repeats, or values packed into some bits each, eight together.
 
+mod chunk;
+
+use self::chunk::Pages;
 use super::content::Content;
-use bytes::{Buf, Bytes};
 use parquet::basic::{Encoding, EncodingMask, Type};
-use parquet::column::page::{Page, PageReader};
-use parquet::errors::{ParquetError, Result};
+use parquet::column::page::Page;
+use parquet::errors::Result;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::index_reader::{decode_column_index, decode_offset_index};
 use parquet::file::page_index::offset_index::PageLocation;
-use parquet::file::reader::{ChunkReader, Length};
-use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::file::reader::ChunkReader;
 use std::ops::Range;
-use std::sync::Arc;
-
-/// Bytes of a file from a place on, to be asked for by their place in the file.
-pub(super) struct Chunk {
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Chunk {
-    fn from(&self, start: u64) -> Result<Bytes> {
-        let skipped = start.checked_sub(self.start).map(|skipped| skipped as usize);
-        let inside = skipped.filter(|skipped| *skipped <= self.bytes.len());
-        let inside = inside.ok_or_else(|| ParquetError::EOF("a page lies outside of its column".to_owned()))?;
-        Ok(self.bytes.slice(inside..))
-    }
-}
-
-impl Length for Chunk {
-    fn len(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-}
-
-impl ChunkReader for Chunk {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(self.from(start)?.reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let rest = self.from(start)?;
-        if rest.len() < length {
-            return Err(ParquetError::EOF("a page is longer than its column".to_owned()));
-        }
-        Ok(rest.slice(..length))
-    }
-}
 
 /// The dictionary of a column chunk, if all its rows are keys into it.
 pub(super) fn dictionary(content: &Content, column: &ColumnChunkMetaData) -> Result<Option<Page>> {
@@ -81,7 +44,7 @@ fn first_page(content: &Content, column: &ColumnChunkMetaData) -> Result<Option<
     };
     let (start, end) = (start as u64, column.data_page_offset() as u64);
     let bytes = content.get_bytes(start, end.saturating_sub(start) as usize)?;
-    SerializedPageReader::new(Arc::new(Chunk { start, bytes }), column, 0, None)?.get_next_page()
+    Pages::new(start, bytes, column, 0)?.next().transpose()
 }
 
 /// The texts of a dictionary page, by their keys. `None` if they are not PLAIN.
@@ -168,7 +131,7 @@ fn rows_of(locations: &[PageLocation], pages: Range<usize>, column: &ColumnChunk
 /// A column of a row group, or some rows of it.
 pub(super) struct Column {
     dictionary: Option<Page>,
-    pages: SerializedPageReader<Chunk>,
+    pages: Pages,
     /// Whether rows may be without a value.
     is_optional: bool,
     /// How many rows the pages hold, and which of them are asked for.
@@ -191,7 +154,7 @@ impl Column {
             let bytes = content.get_bytes(start, length as usize)?;
             return Ok(Column {
                 dictionary: None,
-                pages: SerializedPageReader::new(Arc::new(Chunk { start, bytes }), column, rows, None)?,
+                pages: Pages::new(start, bytes, column, rows)?,
                 is_optional,
                 rows,
                 asked: asked.clone(),
@@ -215,7 +178,7 @@ impl Column {
                 Type::BYTE_ARRAY => None,
                 _ => first_page(content, column)?,
             },
-            pages: SerializedPageReader::new(Arc::new(Chunk { start, bytes }), &part, held.len(), None)?,
+            pages: Pages::new(start, bytes, &part, held.len())?,
             is_optional,
             rows: held.len(),
             asked: asked.start - held.start..asked.end - held.start,
