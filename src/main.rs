@@ -59,10 +59,13 @@ fn main() -> ExitCode {
 }
 
 fn run_ingest(args: &IngestArgs) -> Result<u8> {
-    let bar = console::Bar::new();
+    let (bar, holes) = (console::Bar::new(), memory::Holes::new());
     let outcome = ingest::ingest(
         &args.plan(console::owner("ingest", args.wait.patience()), console::now)?,
-        &|progress| bar.show(progress),
+        &|progress| {
+            holes.give_back(progress.records_read);
+            bar.show(progress);
+        },
     );
     bar.clear();
     let outcome = outcome?;
