@@ -5,14 +5,17 @@
 //! partition by partition, and each row goes where its [`Verdict`] says. When everything fits, there is neither.
 //! Order: (`created_on`, `audit_id`, null first); rows equal in both keep the order in which they came.
 
+mod part;
+
+use self::part::Part;
 use super::claims::{Verdict, Verdicts};
 use super::early::Early;
 use super::file::{self, Written};
-use super::held::{Held, Key, Place};
+use super::held::{Held, Place};
 use super::revise::Rank;
 use super::row_file::RowFile;
 use super::rows::{Head, Row, Rows};
-use super::stretch::{self, RunWriter, Staged, Stretch};
+use super::stretch::{self, RunWriter, Staged};
 use crate::disk::{Disk, Syncing};
 use crate::error::Result;
 use crate::instant;
@@ -55,64 +58,6 @@ impl StagedFile {
     /// Waits until its bytes are on the disk.
     fn wait(&mut self) -> Result<()> {
         self.syncing.take().map_or(Ok(()), Syncing::wait)
-    }
-}
-
-/// What is held of a partition, and what was written.
-struct Part {
-    partition: Partition,
-    held: Vec<Place>,
-    /// How many of the first of them are in order.
-    sorted: usize,
-    stretches: Vec<Stretch>,
-    /// When the last row was created that the lake had of it before.
-    newest: Option<i64>,
-    early: Option<Early>,
-}
-
-impl Part {
-    fn bytes(&self) -> usize {
-        self.stretches.iter().map(Stretch::bytes).sum()
-    }
-
-    /// Sorts what is held. Of exports, which mostly are in order of time, only rows of equal time need it.
-    fn sort(&mut self, held: &Held) {
-        let (old, new) = self.held.split_at(self.sorted);
-        let Some(first) = new.iter().map(|place| place.created_on).min() else {
-            return;
-        };
-        let from = old.partition_point(|place| place.created_on < first);
-        let unsorted = &mut self.held[from..];
-        if unsorted.is_sorted_by_key(|place| place.created_on) {
-            let of_equal_time = unsorted.chunk_by_mut(|a, b| a.created_on == b.created_on);
-            of_equal_time.for_each(|places| places.sort_by(|a, b| held.compare(a, b)));
-        } else {
-            unsorted.sort_by(|a, b| held.compare(a, b));
-        }
-        self.sorted = self.held.len();
-    }
-
-    /// No longer holds the first rows, which are in order.
-    fn drop_first(&mut self, rows: usize) {
-        self.held.drain(..rows);
-        self.sorted -= rows;
-    }
-
-    /// Gives all that is held.
-    fn take_all(&mut self) -> Vec<Place> {
-        self.sorted = 0;
-        std::mem::take(&mut self.held)
-    }
-
-    /// Whether a row would be an early one, as far as the rows before it tell. Where the first rows did not come in order,
-    /// later ones need not be tried.
-    fn takes_early(&self, key: Key) -> bool {
-        let is_newer = self.newest.is_none_or(|newest| newest < key.0);
-        let is_in_order = match &self.early {
-            Some(early) => early.takes(key),
-            None => self.stretches.is_empty(),
-        };
-        is_newer && is_in_order
     }
 }
 

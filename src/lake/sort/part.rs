@@ -1,0 +1,65 @@
+//! What a run has of a partition so far: rows that are held, and files.
+
+use super::Partition;
+use crate::lake::early::Early;
+use crate::lake::held::{Held, Key, Place};
+use crate::lake::stretch::Stretch;
+
+/// What is held of a partition, and what was written.
+pub(super) struct Part {
+    pub(super) partition: Partition,
+    pub(super) held: Vec<Place>,
+    /// How many of the first of them are in order.
+    pub(super) sorted: usize,
+    pub(super) stretches: Vec<Stretch>,
+    /// When the last row was created that the lake had of it before.
+    pub(super) newest: Option<i64>,
+    pub(super) early: Option<Early>,
+}
+
+impl Part {
+    /// How large the runs are that were written.
+    pub(super) fn bytes(&self) -> usize {
+        self.stretches.iter().map(Stretch::bytes).sum()
+    }
+
+    /// Sorts what is held. Of exports, which mostly are in order of time, only rows of equal time need it.
+    pub(super) fn sort(&mut self, held: &Held) {
+        let (old, new) = self.held.split_at(self.sorted);
+        let Some(first) = new.iter().map(|place| place.created_on).min() else {
+            return;
+        };
+        let from = old.partition_point(|place| place.created_on < first);
+        let unsorted = &mut self.held[from..];
+        if unsorted.is_sorted_by_key(|place| place.created_on) {
+            let of_equal_time = unsorted.chunk_by_mut(|a, b| a.created_on == b.created_on);
+            of_equal_time.for_each(|places| places.sort_by(|a, b| held.compare(a, b)));
+        } else {
+            unsorted.sort_by(|a, b| held.compare(a, b));
+        }
+        self.sorted = self.held.len();
+    }
+
+    /// No longer holds the first rows, which are in order.
+    pub(super) fn drop_first(&mut self, rows: usize) {
+        self.held.drain(..rows);
+        self.sorted -= rows;
+    }
+
+    /// Gives all that is held.
+    pub(super) fn take_all(&mut self) -> Vec<Place> {
+        self.sorted = 0;
+        std::mem::take(&mut self.held)
+    }
+
+    /// Whether a row would be an early one, as far as the rows before it tell. Where the first rows did not come in order,
+    /// later ones need not be tried.
+    pub(super) fn takes_early(&self, key: Key) -> bool {
+        let is_newer = self.newest.is_none_or(|newest| newest < key.0);
+        let is_in_order = match &self.early {
+            Some(early) => early.takes(key),
+            None => self.stretches.is_empty(),
+        };
+        is_newer && is_in_order
+    }
+}
