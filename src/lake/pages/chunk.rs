@@ -50,7 +50,10 @@ impl Iterator for Pages {
 
 /// A page that zstd has compressed as a whole; one of version 2 stays as it is.
 fn decompressed(mut page: Page) -> Result<Page> {
-    if let Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } = &mut page {
+    // Of a page without values, some writers compress nothing.
+    if let Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } = &mut page
+        && !buf.is_empty()
+    {
         *buf = zstandard::decompress(buf)?.into();
     }
     Ok(page)
