@@ -127,7 +127,7 @@ fn options() -> [Options; 2] {
 /// All that users and other programs see of a lake.
 #[derive(PartialEq)]
 struct Seen {
-    /// In their order, file by file.
+    /// In an order of their own: how many files a month has from a run, only memory and order of the inputs decide.
     rows: Vec<support::Row>,
     rejects: Vec<support::Row>,
     /// Every report file, for each of the options.
@@ -135,8 +135,10 @@ struct Seen {
 }
 
 fn everything(lake: &Path) -> Seen {
+    let mut rows = support::lake_rows(lake, "audit");
+    rows.sort();
     Seen {
-        rows: support::lake_rows(lake, "audit"),
+        rows,
         rejects: support::lake_rows(lake, "rejects"),
         reports: options()
             .iter()
