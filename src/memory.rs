@@ -27,7 +27,7 @@ pub fn share_arenas() {
 
 /// Gives back the holes of a long run.
 pub struct Holes {
-    /// After so many records.
+    /// How many records had been read when it last did.
     given_back_at: AtomicU64,
 }
 

@@ -7,8 +7,8 @@
 //!
 //! Opening a log reads only footers and dictionary pages: where each row group lies in time, and who occurs at all, so
 //! that actors are numbers in byte order from the first row on. Then parts of row groups are decoded in waves, in
-//! parallel, the next wave while the reader works on the last. What lies up to the first instant of the next wave is given away;
-//! where parts overlap (files of several runs), they are merged. Only as much waits as overlaps.
+//! parallel, the next wave while the reader works on the last. What lies up to the first instant of the next wave is
+//! given away; where parts overlap (files of several runs), they are merged. Only as much waits as overlaps.
 //!
 //! Example: parts [08:00, 12:00], [11:00, 15:00] and, in the next wave, [14:00, 18:00]: rows up to 11:00 come
 //! from the first alone, those up to 12:00 from both in turn, then the second's up to 14:00; the rest of it waits.
@@ -32,7 +32,7 @@ use std::ops::Range;
 /// Rows that are decoded at a time by one core, 13 bytes each: so few that no core waits long for the others at the end.
 const PIECE_ROWS: usize = 320_000;
 
-/// Rows that are decoded ahead are little enough for any machine.
+/// The most rows that are decoded ahead, however many cores there are.
 const WAVE_ROWS: u64 = 4 << 20;
 
 /// An environment's sightings up to an instant, ready to be read.
