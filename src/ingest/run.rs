@@ -1,8 +1,8 @@
 //! One run: inputs → blocks → rows and rejects → lake, and the books of each input.
 //!
-//! While one wave of blocks is parsed, the wave before it is taken into the lake and the next one is read. Blocks are
-//! taken in order, so neither their size nor the number of threads changes anything (L2). Every record lands in exactly
-//! one counter of its input's [`Tally`], asserted before the commit (L1).
+//! One thread reads blocks ahead and takes those that are parsed into the lake; all others parse, and so does that one
+//! when it has to wait. Blocks are taken in order, so neither their size nor the number of threads changes anything
+//! (L2). Every record lands in exactly one counter of its input's [`Tally`], asserted before the commit (L1).
 
 use super::accesses::Accesses;
 use super::block::{Block, Parsed, parse_into};
@@ -18,8 +18,10 @@ use crate::lake::Writer;
 use crate::lake::ledger::InputEntry;
 use crate::lake::rows::Rows;
 use crate::lake::runs;
-use rayon::prelude::*;
+use rayon::ScopeFifo;
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 
 const WHAT_IS_READ: &str = "gatelog reads audit, systemuser and organization exports: JSON, CSV, Synapse Link and Delta folders, XML, \
                             Parquet and xlsx";
@@ -43,14 +45,49 @@ struct Open {
     joint: Joint,
 }
 
-/// A block in a wave, with what its input is known by once it ends.
+/// A block that was read, with what its input is known by once it ends.
 struct Queued {
     input: usize,
     block: Block,
-    /// Room for its rows.
-    room: Rows,
     /// With the input's last block.
     ending: Option<Ending>,
+}
+
+/// Blocks that were read, in order, and are parsed on any thread.
+#[derive(Default)]
+struct Ahead {
+    blocks: VecDeque<(usize, Receiver<(Queued, Result<Parsed>)>)>,
+    /// How many bytes they have.
+    bytes: usize,
+}
+
+impl Ahead {
+    fn push<'scope>(&mut self, queued: Queued, room: Rows, scope: &ScopeFifo<'scope>) {
+        let bytes = queued.block.bytes.len();
+        let (done, parsed) = mpsc::sync_channel(1);
+        self.bytes += bytes;
+        self.blocks.push_back((bytes, parsed));
+        scope.spawn_fifo(move |_| {
+            let parsed = parse_into(&queued.block, room);
+            // Nobody waits for it where the run has failed.
+            let _ = done.send((queued, parsed));
+        });
+    }
+
+    /// The oldest one, once it is parsed.
+    fn pop(&mut self) -> Option<(Queued, Result<Parsed>)> {
+        let (bytes, parsed) = self.blocks.pop_front()?;
+        self.bytes -= bytes;
+        loop {
+            match parsed.try_recv() {
+                Ok(parsed) => return Some(parsed),
+                // It may be this thread's turn to parse it. Where nothing is left to do, another one is at it.
+                Err(TryRecvError::Empty) if rayon::yield_now() != Some(rayon::Yield::Idle) => {}
+                // Without an answer it has panicked, which the scope passes on.
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return parsed.recv().ok(),
+            }
+        }
+    }
 }
 
 pub struct Run<'p> {
@@ -103,67 +140,61 @@ impl<'p> Run<'p> {
 
     pub fn read_all(&mut self, inputs: impl Iterator<Item = Input> + Send) -> Result<()> {
         let mut queue = Queue { inputs, reader: None };
-        let mut wave = self.read_wave(&mut queue)?;
-        let mut parsed_wave = Vec::new();
-        while !wave.is_empty() || !parsed_wave.is_empty() {
-            let (parsed, next) = rayon::join(
-                || {
-                    wave.par_iter_mut()
-                        .map(|queued| parse_into(&queued.block, std::mem::take(&mut queued.room)))
-                        .collect::<Result<Vec<Parsed>>>()
-                },
-                || {
-                    // What comes last is what threads that have nothing left to parse can share.
-                    let next = self.read_wave(&mut queue)?;
-                    self.take_wave(std::mem::take(&mut parsed_wave)).map(|()| next)
-                },
-            );
-            parsed_wave = wave.into_iter().zip(parsed?).collect();
-            wave = next?;
-        }
-        Ok(())
+        rayon::scope_fifo(|scope| {
+            let mut ahead = Ahead::default();
+            loop {
+                while self.may_read(&ahead)
+                    && let Some(queued) = self.read(&mut queue)?
+                {
+                    ahead.push(queued, self.writer.room(), scope);
+                }
+                let Some((queued, parsed)) = ahead.pop() else {
+                    return Ok(());
+                };
+                self.take_block(queued, parsed?)?;
+                (self.progress)(self.so_far);
+            }
+        })
     }
 
-    /// How many blocks are read at once at least, and how large each is at most.
-    fn wave_size(&self) -> (usize, usize) {
-        let blocks = 4 * rayon::current_num_threads();
+    /// How many blocks are read ahead, and how large each is at most.
+    fn read_ahead(&self) -> (usize, usize) {
+        let blocks = 12 * rayon::current_num_threads();
         (blocks, self.plan.block_bytes_for(blocks))
     }
 
-    /// Reads the next blocks, enough to keep all cores busy, from one input or several.
-    fn read_wave(&mut self, queue: &mut Queue<impl Iterator<Item = Input>>) -> Result<Vec<Queued>> {
-        let (wanted, block_bytes) = self.wave_size();
-        let mut wave = Vec::new();
-        let mut held = 0;
-        let budget = wanted.saturating_mul(block_bytes);
-        while held < budget && (wave.len() < wanted || held < budget / 2) {
+    /// Small blocks may be more, until they are half as many bytes.
+    fn may_read(&self, ahead: &Ahead) -> bool {
+        let (blocks, block_bytes) = self.read_ahead();
+        let most_bytes = blocks.saturating_mul(block_bytes);
+        ahead.bytes < most_bytes && (ahead.blocks.len() < blocks || ahead.bytes < most_bytes / 2)
+    }
+
+    /// Reads the next block, of the input under way or the next one.
+    fn read(&mut self, queue: &mut Queue<impl Iterator<Item = Input>>) -> Result<Option<Queued>> {
+        loop {
             if queue.reader.is_none() {
                 match queue.inputs.next() {
                     Some(input) => queue.reader = self.open_input(&input)?,
-                    None => break,
+                    None => return Ok(None),
                 }
             }
             let Some((input, reader)) = &mut queue.reader else {
                 continue;
             };
-            let before = reader.bytes();
+            let (input, before) = (*input, reader.bytes());
+            let (_, block_bytes) = self.read_ahead();
             let block = reader.next_block(block_bytes, &mut self.spare)?;
             self.so_far.bytes_read += reader.bytes() - before;
             let is_last = block.as_ref().is_none_or(|block| block.last);
-            if let Some(block) = block {
-                held += block.bytes.len();
-                wave.push(Queued {
-                    input: *input,
-                    ending: block.last.then(|| reader.ending()).transpose()?,
-                    block,
-                    room: self.writer.room(),
-                });
-            }
+            let ending = is_last.then(|| reader.ending()).transpose()?;
             if is_last {
                 queue.reader = None;
             }
+            if let Some(block) = block {
+                return Ok(Some(Queued { input, block, ending }));
+            }
         }
-        Ok(wave)
     }
 
     /// Recognises an input; `None` when there is nothing to read in it.
@@ -234,20 +265,10 @@ impl<'p> Run<'p> {
         None
     }
 
-    fn take_wave(&mut self, wave: Vec<(Queued, Parsed)>) -> Result<()> {
-        for (queued, parsed) in wave {
-            self.take_block(queued, parsed)?;
-        }
-        (self.progress)(self.so_far);
-        Ok(())
-    }
-
     /// Takes a block after all blocks before it. If it was parsed on a wrong guess, it is parsed again, on what the
     /// blocks before it left.
     fn take_block(&mut self, queued: Queued, parsed: Parsed) -> Result<()> {
-        let Queued {
-            input, block, ending, ..
-        } = queued;
+        let Queued { input, block, ending } = queued;
         let open = &mut self.opened[input];
         let (block, parsed) = open.joint.join(block, parsed)?;
         let before = open.numbers;
@@ -281,7 +302,7 @@ impl<'p> Run<'p> {
         self.people.take(&parsed.people);
         self.rejects.take(parsed.rejects, &block, before, &mut self.writer)?;
         // Not those of a small input, nor of an unusually long record.
-        let (_, size) = self.wave_size();
+        let (_, size) = self.read_ahead();
         if (size / 2..=2 * size).contains(&block.bytes.capacity()) {
             self.spare.push(block.bytes);
         }
