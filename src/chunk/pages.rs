@@ -7,12 +7,14 @@ use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
-use std::io::Write;
+use std::collections::VecDeque;
+use std::io::{self, Read};
 
 /// Levels, sizes and places of a chunk's pages.
 pub struct Pages {
@@ -22,8 +24,9 @@ pub struct Pages {
     levels: Vec<u8>,
     rows: usize,
     nulls: usize,
-    /// Data pages.
-    written: TrackedWrite<Vec<u8>>,
+    /// Data pages, each as it stands in the file.
+    written: Vec<Bytes>,
+    written_bytes: usize,
     places: Vec<WrittenPage>,
     uncompressed_bytes: usize,
     total_rows: usize,
@@ -41,15 +44,69 @@ struct WrittenPage {
 
 /// A chunk that can go into a row group.
 pub struct Finished {
-    bytes: Bytes,
+    bytes: Joined,
     close: ColumnCloseResult,
 }
 
 impl Finished {
-    pub fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+    pub fn append_to<W: io::Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         group.append_column(&self.bytes, self.close)
     }
 }
+
+/// Pages as they follow each other. They are never put together in memory: a chunk is many times larger than a page.
+#[derive(Clone, Default)]
+struct Joined(VecDeque<Bytes>);
+
+impl Length for Joined {
+    fn len(&self) -> u64 {
+        self.0.iter().map(|page| page.len() as u64).sum()
+    }
+}
+
+impl ChunkReader for Joined {
+    type T = Joined;
+
+    /// Only whole chunks are asked for.
+    fn get_read(&self, start: u64) -> Result<Joined> {
+        match start {
+            0 => Ok(self.clone()),
+            _ => Err(ParquetError::General("a chunk is read from its start".to_owned())),
+        }
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        let mut bytes = Vec::with_capacity(length);
+        self.get_read(start)?.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+impl Read for Joined {
+    fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
+        let Some(page) = self.0.front_mut() else {
+            return Ok(0);
+        };
+        let part = page.split_to(page.len().min(output.len()));
+        output[..part.len()].copy_from_slice(&part);
+        if page.is_empty() {
+            self.0.pop_front();
+        }
+        Ok(part.len())
+    }
+}
+
+/// A page as it stands in a file, and how large it would be without compression.
+fn spelled(page: Page, uncompressed_bytes: usize) -> Result<(Bytes, usize)> {
+    let room = page.buffer().len() + HEADER_BYTES;
+    let mut sink = TrackedWrite::new(Vec::with_capacity(room));
+    let page = CompressedPage::new(page, uncompressed_bytes);
+    let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
+    Ok((sink.into_inner()?.into(), written.uncompressed_size))
+}
+
+/// More than the header of a page without statistics takes.
+const HEADER_BYTES: usize = 64;
 
 impl Pages {
     pub fn new(column: ColumnDescPtr) -> Result<Pages> {
@@ -59,7 +116,8 @@ impl Pages {
             levels: Vec::new(),
             rows: 0,
             nulls: 0,
-            written: TrackedWrite::new(Vec::new()),
+            written: Vec::new(),
+            written_bytes: 0,
             places: Vec::new(),
             uncompressed_bytes: 0,
             total_rows: 0,
@@ -144,7 +202,7 @@ impl Pages {
 
     /// How large the finished pages are.
     pub fn written_bytes(&self) -> usize {
-        self.written.bytes_written()
+        self.written_bytes
     }
 
     /// Ends the page under way, the values of which `put` appends in this encoding; gives how many of a hundred bytes
@@ -169,15 +227,16 @@ impl Pages {
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let page = CompressedPage::new(page, body.len());
-        let written = SerializedPageWriter::new(&mut self.written).write_page(page)?;
+        let (page, uncompressed_bytes) = spelled(page, body.len())?;
         self.places.push(WrittenPage {
-            offset: written.offset,
-            bytes: written.compressed_size,
+            offset: self.written_bytes as u64,
+            bytes: page.len(),
             rows: self.rows,
             encoding,
         });
-        self.uncompressed_bytes += written.uncompressed_size;
+        self.written_bytes += page.len();
+        self.written.push(page);
+        self.uncompressed_bytes += uncompressed_bytes;
         self.total_rows += self.rows;
         self.total_nulls += self.nulls;
         self.levels.clear();
@@ -209,32 +268,26 @@ impl Pages {
         let has_dictionary = encodings
             .iter()
             .any(|stats| stats.page_type == PageType::DICTIONARY_PAGE);
-        let pages = self.written.into_inner()?;
-        let (bytes, data_offset) = match has_dictionary {
-            false => (pages, 0),
-            true => {
-                let page = Page::DictionaryPage {
-                    buf: zstandard::compress(values, USUAL)?.into(),
-                    num_values: count as u32,
-                    encoding: Encoding::PLAIN,
-                    is_sorted: false,
-                };
-                let page = CompressedPage::new(page, values.len());
-                let mut sink = TrackedWrite::new(Vec::with_capacity(pages.len() + values.len()));
-                let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
-                self.uncompressed_bytes += written.uncompressed_size;
-                let data_offset = sink.bytes_written() as u64;
-                sink.write_all(&pages)?;
-                (sink.into_inner()?, data_offset)
-            }
-        };
+        let mut bytes = Joined(self.written.into());
+        let mut data_offset = 0;
+        if has_dictionary {
+            let page = Page::DictionaryPage {
+                buf: zstandard::compress(values, USUAL)?.into(),
+                num_values: count as u32,
+                encoding: Encoding::PLAIN,
+                is_sorted: false,
+            };
+            let (page, uncompressed_bytes) = spelled(page, values.len())?;
+            self.uncompressed_bytes += uncompressed_bytes;
+            data_offset = page.len() as u64;
+            bytes.0.push_front(page);
+        }
         let mut offsets = OffsetIndexBuilder::new();
         for page in &self.places {
             offsets.append_offset_and_size((data_offset + page.offset) as i64, page.bytes as i32);
             offsets.append_row_count(page.rows as i64);
         }
         let used = encodings.iter().map(|stats| stats.encoding).chain([Encoding::RLE]);
-        let bytes = Bytes::from(bytes);
         let metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
             .set_encodings(used.collect())

@@ -1,6 +1,6 @@
 //! Staged rows that are held in memory, batch by batch; the oldest batches go first.
 
-use super::rows::Rows;
+use super::rows::{Head, Rows};
 use super::stretch::{self, Staged};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -49,8 +49,9 @@ pub struct Held {
     gone: u32,
     bytes: usize,
     sources: Vec<Arc<str>>,
-    /// Batches that are done with, as room for others.
+    /// Batches that are done with, and heads, as room for others.
     spare: Vec<Rows>,
+    spare_heads: Vec<Vec<Head>>,
 }
 
 impl Held {
@@ -66,7 +67,7 @@ impl Held {
 
     /// Takes rows of a source, the first of which has this ordinal.
     pub fn push(&mut self, mut rows: Rows, ordinal: u64, source: &Arc<str>, has_versions: bool) {
-        rows.settle();
+        self.spare_heads.push(rows.settle());
         let bytes = rows.held_bytes() + rows.len() * size_of::<Place>();
         self.bytes += bytes;
         // The rows of a source come together.
@@ -115,7 +116,7 @@ impl Held {
             batch.left -= 1;
             if batch.left == 0 {
                 self.bytes -= std::mem::take(&mut batch.bytes);
-                self.spare.push(std::mem::take(&mut batch.rows).emptied());
+                self.spare.push(std::mem::take(&mut batch.rows));
             }
         }
         while self.batches.front().is_some_and(|oldest| oldest.left == 0) {
@@ -126,7 +127,8 @@ impl Held {
 
     /// No rows, with room for some.
     pub fn room(&mut self) -> Rows {
-        self.spare.pop().unwrap_or_default()
+        let heads = self.spare_heads.pop().unwrap_or_default();
+        self.spare.pop().unwrap_or_default().emptied(heads)
     }
 
     fn batch(&self, place: &Place) -> &Batch {

@@ -325,21 +325,23 @@ impl Rows {
             })
     }
 
-    /// Lets go of the heads, once identities are claimed and the rows wait to be sorted. Some room stays, so that
-    /// the next rows that come here need no more.
-    pub fn settle(&mut self) {
-        self.heads = Vec::new();
+    /// Lets go of the heads, once identities are claimed and the rows wait to be sorted, and gives their room. Some room
+    /// stays for the rest, so that the next rows that come here need no more.
+    pub fn settle(&mut self) -> Vec<Head> {
         self.bytes.shrink_to(self.bytes.len() / 8 * 9);
         self.ends.shrink_to(self.ends.len() / 8 * 9);
+        std::mem::take(&mut self.heads)
     }
 
-    /// No rows, with the room of these.
-    pub fn emptied(mut self) -> Rows {
+    /// No rows, with the room of these and of heads.
+    pub fn emptied(mut self, mut heads: Vec<Head>) -> Rows {
         self.bytes.clear();
         self.ends.clear();
+        heads.clear();
         Rows {
             bytes: self.bytes,
             ends: self.ends,
+            heads,
             ..Rows::default()
         }
     }
