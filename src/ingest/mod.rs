@@ -16,6 +16,7 @@ mod discover;
 mod entries;
 mod entry;
 mod expand;
+mod feed;
 mod fields;
 mod head;
 mod headless;

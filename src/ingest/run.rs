@@ -1,30 +1,25 @@
 //! One run: inputs → blocks → rows and rejects → lake, and the books of each input.
 //!
-//! One thread reads blocks ahead and takes those that are parsed into the lake; all others parse, and so does that one
-//! when it has to wait. Blocks are taken in order, so neither their size nor the number of threads changes anything
+//! One thread reads ([`Feed`]), another takes blocks that are parsed into the lake; all others parse, and so does the
+//! latter when it has to wait. Blocks are taken in order, so neither their size nor the number of threads changes anything
 //! (L2). Every record lands in exactly one counter of its input's [`Tally`], asserted before the commit (L1).
 
 use super::accesses::Accesses;
-use super::block::{Block, Parsed, parse_into};
+use super::block::{Block, Parsed};
 use super::discover::{Input, Place};
-use super::head::{Found, Known, Table};
+use super::feed::{Event, Feed, Opened, Queued, Room, WHAT_IS_READ};
+use super::head::Table;
 use super::join::Joint;
 use super::people::People;
 use super::reject::{Doubts, Rejects};
-use super::source::{self, Ending, Reader};
+use super::source::{self, Ending};
 use super::{Fate, Outcome, Plan, Progress, Report, Tally};
 use crate::error::{Error, Result};
 use crate::lake::Writer;
 use crate::lake::ledger::InputEntry;
-use crate::lake::rows::Rows;
 use crate::lake::runs;
-use rayon::ScopeFifo;
-use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::mpsc::{self, Receiver, TryRecvError};
-
-const WHAT_IS_READ: &str = "gatelog reads audit, systemuser and organization exports: JSON, CSV, Synapse Link and Delta folders, XML, \
-                            Parquet and xlsx";
+use std::thread;
 
 /// An input while its blocks are being taken.
 struct Open {
@@ -45,51 +40,6 @@ struct Open {
     joint: Joint,
 }
 
-/// A block that was read, with what its input is known by once it ends.
-struct Queued {
-    input: usize,
-    block: Block,
-    /// With the input's last block.
-    ending: Option<Ending>,
-}
-
-/// Blocks that were read, in order, and are parsed on any thread.
-#[derive(Default)]
-struct Ahead {
-    blocks: VecDeque<(usize, Receiver<(Queued, Result<Parsed>)>)>,
-    /// How many bytes they have.
-    bytes: usize,
-}
-
-impl Ahead {
-    fn push<'scope>(&mut self, queued: Queued, room: Rows, scope: &ScopeFifo<'scope>) {
-        let bytes = queued.block.bytes.len();
-        let (done, parsed) = mpsc::sync_channel(1);
-        self.bytes += bytes;
-        self.blocks.push_back((bytes, parsed));
-        scope.spawn_fifo(move |_| {
-            let parsed = parse_into(&queued.block, room);
-            // Nobody waits for it where the run has failed.
-            let _ = done.send((queued, parsed));
-        });
-    }
-
-    /// The oldest one, once it is parsed.
-    fn pop(&mut self) -> Option<(Queued, Result<Parsed>)> {
-        let (bytes, parsed) = self.blocks.pop_front()?;
-        self.bytes -= bytes;
-        loop {
-            match parsed.try_recv() {
-                Ok(parsed) => return Some(parsed),
-                // It may be this thread's turn to parse it. Where nothing is left to do, another one is at it.
-                Err(TryRecvError::Empty) if rayon::yield_now() != Some(rayon::Yield::Idle) => {}
-                // Without an answer it has panicked, which the scope passes on.
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return parsed.recv().ok(),
-            }
-        }
-    }
-}
-
 pub struct Run<'p> {
     plan: &'p Plan,
     record: runs::Run,
@@ -105,14 +55,6 @@ pub struct Run<'p> {
     /// Whose the staged rows are, by their ordinals.
     stretches: Vec<(usize, Range<u64>)>,
     people: People,
-    /// Bytes of blocks that are done with, as room for others.
-    spare: Vec<Vec<u8>>,
-}
-
-/// The inputs still to be read, and the one being read.
-struct Queue<I> {
-    inputs: I,
-    reader: Option<(usize, Reader)>,
 }
 
 impl<'p> Run<'p> {
@@ -134,113 +76,51 @@ impl<'p> Run<'p> {
             doubts: Doubts::default(),
             stretches: Vec::new(),
             people: People::default(),
-            spare: Vec::new(),
         })
     }
 
     pub fn read_all(&mut self, inputs: impl Iterator<Item = Input> + Send) -> Result<()> {
-        let mut queue = Queue { inputs, reader: None };
-        rayon::scope_fifo(|scope| {
-            let mut ahead = Ahead::default();
-            loop {
-                while self.may_read(&ahead)
-                    && let Some(queued) = self.read(&mut queue)?
-                {
-                    ahead.push(queued, self.writer.room(), scope);
+        // Enough that no core has to wait while another one takes many rows at once.
+        let blocks = 12 * rayon::current_num_threads();
+        let ahead = (blocks, self.plan.block_bytes_for(blocks));
+        let known = self.writer.known_inputs()?;
+        let (feed, events, rooms) = Feed::new(self.plan, known, self.writer.staging(), ahead);
+        rayon::scope(|scope| {
+            thread::scope(|threads| {
+                threads.spawn(|| feed.run(inputs, scope));
+                for event in events {
+                    match event? {
+                        Event::Settled(report) => self.reports.push(report),
+                        Event::Opened(opened) => self.open_books(opened),
+                        Event::Block(queued) => {
+                            // Once all is read, nobody asks for room.
+                            let _ = rooms.send(self.take(queued)?);
+                        }
+                    }
+                    (self.progress)(self.so_far);
                 }
-                let Some((queued, parsed)) = ahead.pop() else {
-                    return Ok(());
-                };
-                self.take_block(queued, parsed?)?;
-                (self.progress)(self.so_far);
-            }
+                Ok(())
+            })
         })
     }
 
-    /// How many blocks are read ahead, and how large each is at most.
-    fn read_ahead(&self) -> (usize, usize) {
-        let blocks = 12 * rayon::current_num_threads();
-        (blocks, self.plan.block_bytes_for(blocks))
+    fn take(&mut self, queued: Queued) -> Result<Room> {
+        self.so_far.bytes_read += queued.read_bytes;
+        // Without an answer parsing has panicked, which the scope passes on.
+        let (block, parsed) = queued.parsed().ok_or_else(|| Error::failed("a block was not parsed"))?;
+        self.take_block(block, parsed?, queued.ending)
     }
 
-    /// Small blocks may be more, until they are half as many bytes.
-    fn may_read(&self, ahead: &Ahead) -> bool {
-        let (blocks, block_bytes) = self.read_ahead();
-        let most_bytes = blocks.saturating_mul(block_bytes);
-        ahead.bytes < most_bytes && (ahead.blocks.len() < blocks || ahead.bytes < most_bytes / 2)
-    }
-
-    /// Reads the next block, of the input under way or the next one.
-    fn read(&mut self, queue: &mut Queue<impl Iterator<Item = Input>>) -> Result<Option<Queued>> {
-        loop {
-            if queue.reader.is_none() {
-                match queue.inputs.next() {
-                    Some(input) => queue.reader = self.open_input(&input)?,
-                    None => return Ok(None),
-                }
-            }
-            let Some((input, reader)) = &mut queue.reader else {
-                continue;
-            };
-            let (input, before) = (*input, reader.bytes());
-            let (_, block_bytes) = self.read_ahead();
-            let block = reader.next_block(block_bytes, &mut self.spare)?;
-            self.so_far.bytes_read += reader.bytes() - before;
-            let is_last = block.as_ref().is_none_or(|block| block.last);
-            let ending = is_last.then(|| reader.ending()).transpose()?;
-            if is_last {
-                queue.reader = None;
-            }
-            if let Some(block) = block {
-                return Ok(Some(Queued { input, block, ending }));
-            }
-        }
-    }
-
-    /// Recognises an input; `None` when there is nothing to read in it.
-    fn open_input(&mut self, input: &Input) -> Result<Option<(usize, Reader)>> {
-        let partition = match &input.place {
-            Place::Settled(fate) => return Ok(self.note(input, fate.clone())),
-            Place::Synapse(partition) => Some(partition.clone()),
-            Place::Plain | Place::Delta(_) => None,
-        };
-        let exported_on = match self.plan.exported_on {
-            Some(on) => on,
-            None => source::modified_on(input)?.unwrap_or_else(self.plan.clock),
-        };
-        let environment = self.plan.environment.as_deref();
-        let size = source::size(input)?;
-        if let Some(size) = size.filter(|size| *size > 0 && self.writer.knows_size(*size))
-            && let Some(hash) = source::content_hash(input)?
-            && self.writer.knows_content((&hash, size), (environment, exported_on))?
-        {
-            return Ok(self.note(input, Fate::AlreadyIngested));
-        }
-        let known = Known {
-            source: input.name().into(),
-            environment: environment.map(Into::into),
-            zone: self.plan.source_tz,
-            date_order: self.plan.date_order,
-            exported_on,
-            record_bytes: self.plan.record_bytes,
-            partition,
-        };
-        let (found, reader) = source::open(input, &known, &self.writer.staging())?;
-        let reader = match (found, reader) {
-            (Found::Export(_), Some(reader)) => reader,
-            (Found::Refused { reason, hint }, _) => return Ok(self.note(input, Fate::Refused { reason, hint })),
-            (Found::Foreign, _) if input.is_named => {
-                let reason = "is no export gatelog knows".to_owned();
-                let hint = WHAT_IS_READ.to_owned();
-                return Ok(self.note(input, Fate::Refused { reason, hint }));
-            }
-            (Found::Foreign, _) => return Ok(self.note(input, Fate::PassedOver)),
-            (Found::Empty | Found::Export(_), _) => return Ok(self.note(input, Fate::Empty)),
-        };
-        self.so_far.bytes_read += reader.bytes();
-        let head = reader.head();
+    fn open_books(&mut self, opened: Opened) {
+        let Opened { input, head, read_bytes } = opened;
+        self.so_far.bytes_read += read_bytes;
+        self.lines.push(self.reports.len());
+        self.reports.push(Report {
+            input: input.clone(),
+            fate: Fate::Empty,
+        });
         self.opened.push(Open {
-            name: input.name(),
+            name: input,
             form: head.form_name(),
             table: head.table.name(),
             environment: head.environment.to_string(),
@@ -254,21 +134,12 @@ impl<'p> Run<'p> {
             numbers: head.body.1,
             joint: Joint::new(),
         });
-        self.lines.push(self.reports.len());
-        self.note(input, Fate::Empty);
-        Ok(Some((self.opened.len() - 1, reader)))
-    }
-
-    fn note(&mut self, input: &Input, fate: Fate) -> Option<(usize, Reader)> {
-        let input = input.name();
-        self.reports.push(Report { input, fate });
-        None
     }
 
     /// Takes a block after all blocks before it. If it was parsed on a wrong guess, it is parsed again, on what the
     /// blocks before it left.
-    fn take_block(&mut self, queued: Queued, parsed: Parsed) -> Result<()> {
-        let Queued { input, block, ending } = queued;
+    fn take_block(&mut self, block: Block, parsed: Parsed, ending: Option<Ending>) -> Result<Room> {
+        let input = self.opened.len() - 1;
         let open = &mut self.opened[input];
         let (block, parsed) = open.joint.join(block, parsed)?;
         let before = open.numbers;
@@ -301,12 +172,10 @@ impl<'p> Run<'p> {
         self.so_far.records_read += read;
         self.people.take(&parsed.people);
         self.rejects.take(parsed.rejects, &block, before, &mut self.writer)?;
-        // Not those of a small input, nor of an unusually long record.
-        let (_, size) = self.read_ahead();
-        if (size / 2..=2 * size).contains(&block.bytes.capacity()) {
-            self.spare.push(block.bytes);
-        }
-        Ok(())
+        Ok(Room {
+            bytes: block.bytes,
+            rows: self.writer.room(),
+        })
     }
 
     /// Closes the books and commits.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub const COMMITS: &str = "ledger/commits.jsonl";
 pub const INPUTS: &str = "ledger/inputs.ids";
@@ -283,23 +283,31 @@ fn add(disk: &Disk, path: &Path, at: u64, bytes: &[u8]) -> Result<()> {
     folders.try_for_each(|folder| disk.sync_dir(folder))
 }
 
-/// What a writer asks of the ledger: was this ingested before?
-pub struct Known {
+/// What those who read inputs ask of the ledger: was this ingested before?
+pub struct KnownInputs {
+    root: PathBuf,
+    /// The books of the lake: in the manifest, and in the ledger.
+    older: Vec<Entry>,
+    extent: Extent,
     ids: HashSet<[u8; ID_BYTES as usize]>,
     sizes: HashSet<u64>,
     /// By hash; read once one of them is met again.
     inputs: Option<HashMap<String, Vec<InputEntry>>>,
 }
 
-impl Known {
-    pub fn read(root: &Path, manifest: &Manifest) -> Result<Known> {
-        let mut bytes = ids(&manifest.entries_of_older_layouts())?;
+impl KnownInputs {
+    pub fn read(root: &Path, manifest: &Manifest) -> Result<KnownInputs> {
+        let older = manifest.entries_of_older_layouts();
+        let mut bytes = ids(&older)?;
         bytes.append(&mut match stored_ids(root, &manifest.ledger)? {
             Some(ids) => ids,
             None => ids(&read_entries(root, &manifest.ledger)?)?,
         });
         let ids: HashSet<_> = bytes.chunks_exact(ID_BYTES as usize).map(array).collect();
-        Ok(Known {
+        Ok(KnownInputs {
+            root: root.to_owned(),
+            older,
+            extent: manifest.ledger.clone(),
             sizes: ids.iter().map(|id| u64::from_le_bytes(array(&id[16..]))).collect(),
             ids,
             inputs: None,
@@ -312,12 +320,11 @@ impl Known {
     }
 
     /// Whether the content of this hash and size has nothing new to say, of this environment if one is given, as of the
-    /// time of its export. `ledger` reads the books.
+    /// time of its export.
     pub fn covers(
         &mut self,
         (hash, bytes): (&str, u64),
         (environment, exported_on): (Option<&str>, i64),
-        ledger: impl FnOnce() -> Result<Ledger>,
     ) -> Result<bool> {
         if !self.ids.contains(&id(hash, bytes)?) {
             return Ok(false);
@@ -326,7 +333,9 @@ impl Known {
             Some(inputs) => inputs,
             None => {
                 let mut by_hash: HashMap<String, Vec<InputEntry>> = HashMap::new();
-                for input in ledger()?.entries.into_iter().flat_map(|entry| entry.inputs) {
+                let entries = read_entries(&self.root, &self.extent)?;
+                let entries = std::mem::take(&mut self.older).into_iter().chain(entries);
+                for input in entries.flat_map(|entry| entry.inputs) {
                     by_hash.entry(input.hash.clone()).or_default().push(input);
                 }
                 self.inputs.insert(by_hash)

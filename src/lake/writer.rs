@@ -12,7 +12,7 @@ use super::commit::{Hold, Next, STAGING};
 use super::file::{ParquetFile, Written};
 use super::identity::Identity;
 use super::index::{self, IndexRun, IndexWriter, Key};
-use super::ledger::{InputEntry, Known, Ledger, ReplayEntry};
+use super::ledger::{InputEntry, KnownInputs, ReplayEntry};
 use super::lock::Owner;
 use super::manifest::{DataFile, Manifest};
 use super::months::{self, Month};
@@ -46,7 +46,6 @@ fn share_of_rows(memory_bytes: usize) -> usize {
 /// A run while rows come in.
 pub struct Writer {
     base: Base,
-    known: Known,
     sorter: Sorter,
     claims: Claims,
     doubtful: Option<ParquetFile>,
@@ -147,7 +146,6 @@ impl Writer {
         let rows_bytes = share_of_rows(memory_bytes);
         let manifest = rebuild::index_where_missing(disk, root, manifest, rows_bytes, clock)?;
         Ok(Writer {
-            known: Known::read(root, &manifest)?,
             sorter: Sorter::new(disk, staging.clone(), rows_bytes, newest(&manifest)),
             claims: Claims::new(disk, &staging, rows_bytes / 4),
             doubtful: None,
@@ -169,17 +167,9 @@ impl Writer {
         self.base.hold.note.as_deref()
     }
 
-    /// Whether an input of this size was ever ingested. If not, its content need not be hashed to know it is new.
-    pub fn knows_size(&self, bytes: u64) -> bool {
-        self.known.has_size(bytes)
-    }
-
-    /// Whether content of this hash and size has nothing new to say, of this environment if one is given, as of the time
-    /// of its export.
-    pub fn knows_content(&mut self, content: (&str, u64), state: (Option<&str>, i64)) -> Result<bool> {
-        let base = &self.base;
-        self.known
-            .covers(content, state, || Ledger::read(&base.root, &base.manifest))
+    /// Which inputs were ingested before.
+    pub fn known_inputs(&self) -> Result<KnownInputs> {
+        KnownInputs::read(&self.base.root, &self.base.manifest)
     }
 
     /// Stages rows of a source; says which ordinals they have.
