@@ -121,17 +121,22 @@ impl<'p> Feed<'p> {
                     None => None,
                 };
             }
+            self.keep(reader.map(Reader::into_room).unwrap_or_default());
         }
         Ok(())
+    }
+
+    /// Keeps bytes as room for others, unless they are those of a small input, or of an unusually long record.
+    fn keep(&mut self, bytes: Vec<u8>) {
+        if (self.block_bytes / 2..=2 * self.block_bytes).contains(&bytes.capacity()) {
+            self.spare.push(bytes);
+        }
     }
 
     /// Reads a block, and has it parsed.
     fn next_block<'scope>(&mut self, reader: &mut Reader, scope: &Scope<'scope>) -> Result<Option<Event>> {
         let Room { bytes, rows } = self.rooms.try_recv().unwrap_or_default();
-        // Not those of a small input, nor of an unusually long record.
-        if (self.block_bytes / 2..=2 * self.block_bytes).contains(&bytes.capacity()) {
-            self.spare.push(bytes);
-        }
+        self.keep(bytes);
         let before = reader.bytes();
         let Some(block) = reader.next_block(self.block_bytes, &mut self.spare)? else {
             return Ok(None);
@@ -185,7 +190,8 @@ impl<'p> Feed<'p> {
             record_bytes: self.plan.record_bytes,
             partition,
         };
-        let (found, reader) = source::open(input, &known, &self.folder)?;
+        let room = self.spare.pop().unwrap_or_default();
+        let (found, reader) = source::open(input, &known, &self.folder, room)?;
         let reader = match (found, reader) {
             (Found::Export(_), Some(reader)) => reader,
             (Found::Refused { reason, hint }, _) => return settled(Fate::Refused { reason, hint }),

@@ -42,7 +42,7 @@ pub fn probe(path: &Path, how: &Probe) -> Result<Vec<Seen>> {
         if matches!(input.place, Place::Settled(_)) {
             continue;
         }
-        if let (Found::Export(_), Some(reader)) = source::open(&input, &known(&input, how), &how.folder)? {
+        if let (Found::Export(_), Some(reader)) = source::open(&input, &known(&input, how), &how.folder, Vec::new())? {
             all.push(read(reader, how)?);
         }
     }
@@ -56,7 +56,7 @@ pub fn probe(path: &Path, how: &Probe) -> Result<Vec<Seen>> {
 pub fn count_rows(path: &Path, how: &Probe) -> Result<usize> {
     let mut rows = 0;
     for input in discover::discover(&[path.to_owned()], &how.folder)? {
-        let (_, Some(mut reader)) = source::open(&input, &known(&input, how), &how.folder)? else {
+        let (_, Some(mut reader)) = source::open(&input, &known(&input, how), &how.folder, Vec::new())? else {
             continue;
         };
         let mut spare = Vec::new();

@@ -137,8 +137,8 @@ pub struct Reader {
     member_bytes: Option<u64>,
 }
 
-/// Opens an input and recognises it. `folder` is where it may be unpacked to.
-pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Option<Reader>)> {
+/// Opens an input and recognises it. `folder` is where it may be unpacked to; `room` is what it is read into.
+pub fn open(input: &Input, known: &Known, folder: &Path, room: Vec<u8>) -> Result<(Found, Option<Reader>)> {
     let stream = match raw_bytes(input)? {
         Ok(stream) => stream,
         Err(refusal) => return Ok((refusal.into(), None)),
@@ -150,7 +150,7 @@ pub fn open(input: &Input, known: &Known, folder: &Path) -> Result<(Found, Optio
         raw,
         text: expanded.into_text(),
         head: Arc::new(Head::new(Form::Lines, known, (0, 0))),
-        room: Vec::new(),
+        room,
         held: 0,
         at_end: false,
         is_done: false,
@@ -217,6 +217,11 @@ fn open_typed(
 impl Reader {
     pub fn head(&self) -> &Arc<Head> {
         &self.head
+    }
+
+    /// Room for another input.
+    pub fn into_room(self) -> Vec<u8> {
+        self.room
     }
 
     /// Raw bytes read so far.
@@ -371,7 +376,7 @@ mod tests {
             record_bytes: LIMIT,
             partition: None,
         };
-        let (_, reader) = open(&input, &known, home.path()).unwrap();
+        let (_, reader) = open(&input, &known, home.path(), Vec::new()).unwrap();
         let mut reader = reader.expect("an export");
         // What is looked at to recognise it is held anyway; only a small part of it is given out at once.
         let next = || reader.next_block(size, &mut Vec::new()).unwrap();
