@@ -310,12 +310,13 @@ impl Reader {
     fn give_out(&mut self, length: usize, spare: &mut Vec<Vec<u8>>) -> Vec<u8> {
         let rest = length..self.held;
         self.held = rest.len();
-        if length < self.room.capacity() / 2 {
-            let bytes = self.room[..length].to_vec();
-            self.room.copy_within(rest, 0);
-            return bytes;
-        }
         let mut room = spare.pop().unwrap_or_default();
+        if length < self.room.capacity() / 2 {
+            room.clear();
+            room.extend_from_slice(&self.room[..length]);
+            self.room.copy_within(rest, 0);
+            return room;
+        }
         if room.len() < rest.len() {
             room.resize(rest.len(), 0);
         }
@@ -357,11 +358,10 @@ mod tests {
 
     const LIMIT: usize = 1000;
 
-    /// The lengths of all blocks of a text, read `size` bytes at a time.
-    fn blocks(text: &str, size: usize) -> Vec<usize> {
-        let home = tempfile::tempdir().unwrap();
+    /// Reads a text, as a file in `home`.
+    fn reader_of(text: &str, home: &Path) -> Reader {
         let input = Input {
-            path: home.path().join("log"),
+            path: home.join("log"),
             member: None,
             is_named: true,
             place: Place::Plain,
@@ -376,11 +376,30 @@ mod tests {
             record_bytes: LIMIT,
             partition: None,
         };
-        let (_, reader) = open(&input, &known, home.path(), Vec::new()).unwrap();
-        let mut reader = reader.expect("an export");
+        let (_, reader) = open(&input, &known, home, Vec::new()).unwrap();
+        reader.expect("an export")
+    }
+
+    /// The lengths of all blocks of a text, read `size` bytes at a time.
+    fn blocks(text: &str, size: usize) -> Vec<usize> {
+        let home = tempfile::tempdir().unwrap();
+        let mut reader = reader_of(text, home.path());
         // What is looked at to recognise it is held anyway; only a small part of it is given out at once.
         let next = || reader.next_block(size, &mut Vec::new()).unwrap();
         std::iter::from_fn(next).map(|block| block.bytes.len()).collect()
+    }
+
+    #[test]
+    fn room_that_comes_back_is_used_again_also_behind_a_long_record() {
+        let row = "{\"auditid\":\"1\",\"createdon\":\"2026-03-01T08:00:00Z\",\"action\":64}\n";
+        let long = format!("{{\"auditid\":\"{}\"}}\n", "y".repeat(LIMIT / 2));
+        let home = tempfile::tempdir().unwrap();
+        let mut reader = reader_of(&[row, &long, &row.repeat(2000)].concat(), home.path());
+        let mut spare = Vec::new();
+        while let Some(block) = reader.next_block(100, &mut spare).unwrap() {
+            spare.push(block.bytes);
+            assert!(spare.len() < 3, "{} blocks at {}", spare.len(), block.offset);
+        }
     }
 
     #[test]
