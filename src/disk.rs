@@ -5,6 +5,7 @@
 //! renames or removes goes through a [`Disk`], so that one place can be tested against failing disks: [`Faults`] sees
 //! each step before it happens and may let it fail, or let a write come to an end too early.
 
+use crate::ahead::Ahead;
 use crate::error::{AtPath, Result};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -93,6 +94,7 @@ impl Disk {
             disk: self.clone(),
             path: path.to_owned(),
             file,
+            ahead: None,
         })
     }
 
@@ -114,6 +116,7 @@ impl Disk {
             disk: self.clone(),
             path: path.to_owned(),
             file,
+            ahead: None,
         })
     }
 
@@ -215,6 +218,8 @@ pub struct Target {
     disk: Disk,
     path: PathBuf,
     file: File,
+    /// Of a large file that will be synced.
+    ahead: Option<Ahead>,
 }
 
 impl Target {
@@ -222,18 +227,28 @@ impl Target {
         &self.path
     }
 
+    /// Lets the file's bytes go to the disk while more of them are made.
+    pub fn ahead(self) -> Target {
+        Target {
+            ahead: Some(Ahead::default()),
+            ..self
+        }
+    }
+
     /// Waits until the file's bytes are on the disk.
-    pub fn sync(&self) -> Result<()> {
+    pub fn sync(mut self) -> Result<()> {
+        let mut ahead = self.ahead.take().unwrap_or_default();
         self.disk
-            .step(Step::Sync, &self.path, || self.file.sync_all())
+            .step(Step::Sync, &self.path, || ahead.sync_all(&self.file))
             .at_path(&self.path, UNSYNCED)
     }
 
     /// Lets the file's bytes go to the disk while something else is done.
     pub fn sync_meanwhile(self) -> Result<Syncing> {
         self.disk.before(Step::Sync, &self.path).at_path(&self.path, UNSYNCED)?;
-        let Target { path, file, .. } = self;
-        let synced = thread::Builder::new().spawn(move || file.sync_all());
+        let Target { path, file, ahead, .. } = self;
+        let mut ahead = ahead.unwrap_or_default();
+        let synced = thread::Builder::new().spawn(move || ahead.sync_all(&file));
         let synced = synced.at_path(&path, UNSYNCED)?;
         Ok(Syncing { path, synced })
     }
@@ -259,7 +274,11 @@ impl Syncing {
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let reach = self.disk.before(Step::Write(bytes.len()), &self.path)?;
-        self.file.write(&bytes[..reach])
+        let written = self.file.write(&bytes[..reach])?;
+        if let Some(ahead) = &mut self.ahead {
+            ahead.wrote(written, &self.file)?;
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

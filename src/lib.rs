@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod ahead;
 mod chunk;
 pub mod columns;
 pub mod disk;

@@ -136,7 +136,7 @@ pub struct Hashing {
 impl Hashing {
     pub fn new(file: Target) -> Self {
         Hashing {
-            file: BufWriter::with_capacity(1 << 20, file),
+            file: BufWriter::with_capacity(1 << 20, file.ahead()),
             hasher: Xxh3::new(),
             bytes: 0,
         }

@@ -258,14 +258,13 @@ impl Sorter {
             .collect();
         early.sort_by_key(|(is_idle, bytes, _)| Reverse((*is_idle, *bytes)));
         let mut held: usize = early.iter().map(|(_, bytes, _)| bytes).sum();
-        for (_, bytes, early) in early {
-            if held <= most_bytes {
-                break;
-            }
-            early.end_group()?;
+        let too_many = early.into_iter().map_while(|(_, bytes, early)| {
+            let is_too_much = held > most_bytes;
             held -= bytes;
-        }
-        Ok(())
+            is_too_much.then_some(early)
+        });
+        let too_many: Vec<&mut Early> = too_many.collect();
+        too_many.into_par_iter().with_max_len(1).try_for_each(Early::end_group)
     }
 
     /// Opens early files for rows, of at most [`MOST_EARLY`] partitions; too many others are closed, the oldest first.

@@ -11,13 +11,13 @@
 //! Only files that gatelog itself may have written are ever removed ([`Owned`]). A target that holds anything else is
 //! refused before a byte is written; a foreign file that appears later survives in the old folder, and is reported.
 
+use crate::ahead::Ahead;
 use crate::disk::exchange;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
 
 type Cause = Box<dyn Error + Send + Sync>;
 
@@ -181,68 +181,37 @@ fn stage(staged: &Path, owned: &Owned<'_>, documents: Vec<Document<'_>>) -> Resu
             return Err(WriteError::Foreign { path, entry: name });
         }
         let file = File::create_new(&path).at(&path, "cannot create the file")?;
-        let mut sink = BufWriter::with_capacity(1 << 20, Ahead::of(file));
+        let sink = Sink {
+            file,
+            ahead: Ahead::default(),
+        };
+        let mut sink = BufWriter::with_capacity(1 << 20, sink);
         fill(&mut sink).at(&path, "cannot be written")?;
-        let ahead = sink
+        let sink = sink
             .into_inner()
             .map_err(io::IntoInnerError::into_error)
             .at(&path, "cannot be written")?;
-        ahead.sync_all().at(&path, "cannot be synced to the disk")?;
+        sink.sync_all().at(&path, "cannot be synced to the disk")?;
     }
     sync_dir(staged)
 }
 
-/// A file of which bytes go to the disk while more of them are made: a large one would be waited for at its end.
-struct Ahead {
+/// A file that is staged.
+struct Sink {
     file: File,
-    /// Bytes written since the disk was last told.
-    unsynced: usize,
-    syncing: Option<JoinHandle<io::Result<()>>>,
+    ahead: Ahead,
 }
 
-/// So many bytes are worth telling the disk.
-const AHEAD_BYTES: usize = 8 << 20;
-
-impl Ahead {
-    fn of(file: File) -> Ahead {
-        Ahead {
-            file,
-            unsynced: 0,
-            syncing: None,
-        }
-    }
-
-    /// Tells the disk, unless it is still at work. A failure is told but once, so it is never passed over.
-    fn sync_meanwhile(&mut self) -> io::Result<()> {
-        if self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
-            self.wait()?;
-            let file = self.file.try_clone()?;
-            self.syncing = Some(thread::Builder::new().spawn(move || file.sync_data())?);
-            self.unsynced = 0;
-        }
-        Ok(())
-    }
-
-    fn wait(&mut self) -> io::Result<()> {
-        let synced = self.syncing.take().map(JoinHandle::join);
-        synced.map_or(Ok(()), |joined| {
-            joined.unwrap_or_else(|_| Err(io::Error::other("syncing ended early")))
-        })
-    }
-
+impl Sink {
     fn sync_all(mut self) -> io::Result<()> {
-        self.wait()?;
-        self.file.sync_all()
+        self.ahead.sync_all(&self.file)
     }
 }
 
-impl Write for Ahead {
+impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.unsynced += written;
-        if self.unsynced >= AHEAD_BYTES {
-            self.sync_meanwhile()?;
-        }
+        self.ahead.wrote(written, &self.file)?;
         Ok(written)
     }
 
