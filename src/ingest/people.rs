@@ -23,7 +23,7 @@ pub struct Sightings {
 }
 
 /// How many people are remembered.
-const RECENT: usize = 256;
+const RECENT: usize = 2048;
 
 /// An id with a name, and the newest micros that both were seen at.
 struct Met {

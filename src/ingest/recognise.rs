@@ -126,12 +126,17 @@ fn json_form(text: &[u8], whole: bool, head: &impl Fn(Form) -> Head) -> Result<O
     if json::is_page(first_line.trim_ascii()) {
         return Ok(Some(Form::Pages));
     }
+    let pages = Trial::of(text, whole, head(Form::Pages))?;
+    // An object over several lines, of which the rows are understood: as lines its beginning would be none.
+    let is_page = text.trim_ascii_start().starts_with(b"{") && matches!(pages.state, State::Array { .. });
+    if is_page && pages.rows > 0 && pages.rejects.is_empty() {
+        return Ok(Some(Form::Pages));
+    }
     let lines_end = match whole {
         true => text.len(),
         false => memchr::memrchr(b'\n', text).map_or(0, |end| end + 1),
     };
     let lines = Trial::of(&text[..lines_end], whole, head(Form::Lines))?;
-    let pages = Trial::of(text, whole, head(Form::Pages))?;
     let form = if pages.quality() > lines.quality() {
         Form::Pages
     } else {

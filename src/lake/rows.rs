@@ -102,19 +102,24 @@ pub struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    pub fn of(rows: impl ExactSizeIterator<Item = &'a Row<'a>> + Clone) -> Texts<'a> {
+    pub fn of(rows: impl Iterator<Item = &'a Row<'a>> + Clone) -> Texts<'a> {
         let flags = rows.clone().map(|row| row.flags);
         let any = flags.clone().fold(0, |any, flags| any | flags);
-        let column = |column| match any >> (2 * column) & 3 {
-            NULL => Vec::new(),
-            _ => vec![Text::Null; rows.len()],
-        };
         let mut texts = Texts {
-            columns: std::array::from_fn(column),
+            columns: [const { Vec::new() }; TEXT_COLUMNS],
             common: flags.fold(u64::MAX, |common, flags| common & flags),
         };
-        for (number, row) in rows.enumerate() {
-            row.put_texts(number, &mut texts);
+        // Column after column, since rows of a kind are much alike: what is left of each row follows beside.
+        let mut rests: Vec<&[u8]> = rows.clone().map(|row| row.texts).collect();
+        for column in (0..TEXT_COLUMNS).filter(|column| any >> (2 * column) & 3 != NULL) {
+            let rows = rows.clone().zip(&mut rests).enumerate();
+            let text = |(number, (row, rest)): (usize, (&Row<'a>, &mut &'a [u8]))| match row.flags >> (2 * column) & 3 {
+                NULL => Text::Null,
+                GUID => Text::Guid(Guid(taken(rest))),
+                BYTES => Text::Bytes(taken_bytes(rest)),
+                _ => implied(column, number, &texts),
+            };
+            texts.columns[column] = rows.map(text).collect();
         }
         texts
     }
@@ -157,21 +162,6 @@ impl<'a> Row<'a> {
             is_deleted: flags & IS_DELETED != 0,
             flags,
             texts: rest,
-        }
-    }
-
-    /// Puts the texts that are not null among those of other rows.
-    fn put_texts(&self, row: usize, texts: &mut Texts<'a>) {
-        let mut rest = self.texts;
-        let mut left = self.flags & (HAS_OPERATION - 1);
-        while left != 0 {
-            let column = left.trailing_zeros() as usize / 2;
-            texts.columns[column][row] = match left >> (2 * column) & 3 {
-                GUID => Text::Guid(Guid(taken(&mut rest))),
-                BYTES => Text::Bytes(taken_bytes(&mut rest)),
-                _ => implied(column, row, texts),
-            };
-            left &= !(IMPLIED << (2 * column));
         }
     }
 
