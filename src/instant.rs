@@ -139,33 +139,28 @@ pub fn parse_sink(text: &str) -> Option<i64> {
     if text.as_bytes().get(4) == Some(&b'-') {
         return parse(text, Tz::UTC);
     }
-    let mut parts = text.split(' ');
-    let (Some(date), Some(clock), Some(half), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return None;
-    };
-    let [month, day, year] = numbers(date, '/')?;
-    let is_full_year = date.rsplit('/').next().is_some_and(|year| year.len() == 4);
-    let [hour, minute, second] = numbers(clock, ':')?;
-    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month as u32, day as u32)?;
-    let hour = match (half.to_ascii_lowercase().as_str(), hour) {
-        ("am", 12) => 0,
-        ("am", 0..12) | ("pm", 12..24) => hour,
-        ("pm", 0..12) => hour + 12,
+    let mut rest = text.as_bytes();
+    let [month, day] = [(); 2].map(|()| number_before(b'/', &mut rest));
+    let is_full_year = rest.get(4) == Some(&b' ');
+    let [year, hour, minute, second] = [b' ', b':', b':', b' '].map(|end| number_before(end, &mut rest));
+    let (hour, minute, second) = (hour?, minute?, second?);
+    let hour = match hour {
+        12 if rest.eq_ignore_ascii_case(b"am") => 0,
+        0..12 if rest.eq_ignore_ascii_case(b"am") => hour,
+        12..24 if rest.eq_ignore_ascii_case(b"pm") => hour,
+        0..12 if rest.eq_ignore_ascii_case(b"pm") => hour + 12,
         _ => return None,
     };
-    let seconds = hour * 3600 + minute * 60 + second;
-    (is_full_year && year > 0 && minute <= 59 && second <= 59)
-        .then(|| day_number(date) * MICROS_PER_DAY + seconds * MICROS_PER_SECOND)
+    let day = date(year?, month?, day?).filter(|_| is_full_year)?;
+    Some(day * MICROS_PER_DAY + clock_us(hour, minute, second)?)
 }
 
-/// The three numbers, of at most four digits each, of `6/28/2021` or `4:34:35`.
-fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
-    let mut parts = text.split(separator).map(|part| {
-        let is_number = (1..=4).contains(&part.len());
-        is_number.then(|| digits(part.as_bytes())).flatten()
-    });
-    let found = [parts.next()??, parts.next()??, parts.next()??];
-    parts.next().is_none().then_some(found)
+/// The number of at most four digits before the next separator, which is passed too.
+fn number_before(separator: u8, rest: &mut &[u8]) -> Option<i64> {
+    let end = rest.iter().take(5).position(|&byte| byte == separator)?;
+    let number = digits(&rest[..end]).filter(|_| end > 0);
+    *rest = &rest[end + 1..];
+    number
 }
 
 /// Days since 1970-01-01 of a `YYYY-MM-DD`.

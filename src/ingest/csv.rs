@@ -319,9 +319,10 @@ impl<'b> Rows<'b> {
         for (position, (cell, field)) in self.cells.iter().zip(&self.layout.columns).enumerate() {
             let Some(field) = *field else { continue };
             let is_sink_time = self.layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
-            match self.text.and_then(|text| text.get(cell.span.clone())) {
-                Some(text) if !cell.doubled_quotes && !is_sink_time => self.raw.set_borrowed(field, text),
-                _ => {
+            let is_usual = |text: &&str| !cell.doubled_quotes && !(is_sink_time && !is_canonical(text));
+            match self.text.and_then(|text| text.get(cell.span.clone())).filter(is_usual) {
+                Some(text) => self.raw.set_borrowed(field, text),
+                None => {
                     let text = text_of(&self.block.bytes, cell, &self.layout.names[position])?;
                     self.raw
                         .set(field, if is_sink_time { canonical_time(text) } else { text });
@@ -346,10 +347,15 @@ fn text_of<'a>(bytes: &'a [u8], cell: &Cell, name: &str) -> Result<Cow<'a, str>,
 
 /// A time in the older spelling of Synapse Link, spelled as every other export does; what is no time stays as it is.
 fn canonical_time(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.as_bytes().get(4) == Some(&b'-') {
-        return text;
+    match is_canonical(&text) {
+        true => text,
+        false => instant::parse_sink(&text).map_or(text, |on| Cow::Owned(instant::to_text(on))),
     }
-    instant::parse_sink(&text).map_or(text, |on| Cow::Owned(instant::to_text(on)))
+}
+
+/// Whether a time begins with its year.
+fn is_canonical(time: &str) -> bool {
+    time.as_bytes().get(4) == Some(&b'-')
 }
 
 /// The fields of the first rows of a text, as far as they can be read, to tell what wrote them. A row that the text

@@ -112,7 +112,11 @@ impl<'p> Run<'p> {
     }
 
     fn open_books(&mut self, opened: Opened) {
-        let Opened { input, head, read_bytes } = opened;
+        let Opened {
+            input,
+            head,
+            read_bytes,
+        } = opened;
         self.so_far.bytes_read += read_bytes;
         self.lines.push(self.reports.len());
         self.reports.push(Report {

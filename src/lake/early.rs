@@ -2,7 +2,8 @@
 //!
 //! Exports mostly come in order, and most of their rows are new. A row that comes behind all rows of its partition, those
 //! of the lake included, is almost surely both: it goes straight into a file, and never waits on the disk to be merged.
-//! It must have a GUID, so that it is told from others of its time, and not be one of several versions.
+//! It must have a GUID, so that it is told from others of its time. Of versions that came close together the best one is
+//! early; where one of them may be deleted, none.
 //! The ordinals of a file's rows are kept beside it. Once all rows are judged, a file of which one row was not simply new
 //! is written again as the verdicts say; so an early row is a matter of speed alone.
 

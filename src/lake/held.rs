@@ -1,6 +1,7 @@
 //! Staged rows that are held in memory, batch by batch; the oldest batches go first.
 
-use super::rows::{Head, Rows};
+use super::revise::Rank;
+use super::rows::{Head, Row, Rows};
 use super::stretch::{self, Staged};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -28,11 +29,29 @@ impl Place {
     }
 }
 
+/// Whether some of several rows may be one of several versions, and whether one of those says that it is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Versions {
+    #[default]
+    None,
+    Live,
+    Deleted,
+}
+
+impl Versions {
+    pub fn of(rank: Option<Rank>) -> Versions {
+        match rank {
+            None => Versions::None,
+            Some(rank) if rank.is_live => Versions::Live,
+            Some(_) => Versions::Deleted,
+        }
+    }
+}
+
 /// Rows that came together.
 struct Batch {
     rows: Rows,
-    /// Whether rows may be one of several versions.
-    has_versions: bool,
+    versions: Versions,
     /// The ordinal of the first one.
     ordinal: u64,
     source: u32,
@@ -66,7 +85,7 @@ impl Held {
     }
 
     /// Takes rows of a source, the first of which has this ordinal.
-    pub fn push(&mut self, mut rows: Rows, ordinal: u64, source: &Arc<str>, has_versions: bool) {
+    pub fn push(&mut self, mut rows: Rows, ordinal: u64, source: &Arc<str>, versions: Versions) {
         self.spare_heads.push(rows.settle());
         let bytes = rows.held_bytes() + rows.len() * size_of::<Place>();
         self.bytes += bytes;
@@ -77,7 +96,7 @@ impl Held {
         self.batches.push_back(Batch {
             left: rows.len(),
             rows,
-            has_versions,
+            versions,
             ordinal,
             source: self.sources.len() as u32 - 1,
             bytes,
@@ -135,9 +154,20 @@ impl Held {
         &self.batches[(place.batch - self.gone) as usize]
     }
 
-    /// Whether rows that came with it may be one of several versions.
-    pub fn has_versions(&self, place: &Place) -> bool {
-        self.batch(place).has_versions
+    /// Which of several rows of the same key stays, as far as they tell ([`Rank`]); `None` if one may be deleted.
+    pub fn best(&self, same: &[Place]) -> Option<usize> {
+        match same.iter().map(|place| self.batch(place).versions).max()? {
+            Versions::Deleted => return None,
+            Versions::Live if same.len() > 1 => {}
+            Versions::Live | Versions::None => return Some(0),
+        }
+        let mut ranks = same.iter().map(|place| Row::read(self.row(place)).rank()).enumerate();
+        let first = ranks.next()?.1.unwrap_or(Rank::OTHER_ROUTE);
+        let better = |best: (usize, Rank), (number, rank): (usize, Option<Rank>)| match rank {
+            Some(rank) if best.1.is_below(&rank) => (number, rank),
+            _ => best,
+        };
+        Some(ranks.fold((0, first), better).0)
     }
 
     /// The order of rows in a file, as [`stretch::compare`] says.

@@ -11,7 +11,7 @@ use self::part::Part;
 use super::claims::{Verdict, Verdicts};
 use super::early::Early;
 use super::file::{self, Written};
-use super::held::{Held, Place};
+use super::held::{Held, Place, Versions};
 use super::revise::Rank;
 use super::row_file::RowFile;
 use super::rows::{Head, Row, Rows};
@@ -113,7 +113,7 @@ impl Sorter {
         mut see: impl FnMut(&Head, Option<Rank>, &Partition) -> Result<()>,
     ) -> Result<()> {
         let batch = self.held.next();
-        let mut has_versions = false;
+        let mut versions = Versions::None;
         for (environment, stretch) in rows.environments() {
             // The rows of an export mostly go on in the month in which the last one of their kind was.
             let mut last: [Option<(usize, Range<i64>)>; Kind::ALL.len()] = Default::default();
@@ -132,7 +132,7 @@ impl Sorter {
                 let part = &mut self.parts[part];
                 let rank = head.has_rank.then(|| Row::read(rows.row(number)).rank()).flatten();
                 see(head, rank, &part.partition)?;
-                has_versions |= head.has_rank;
+                versions = versions.max(Versions::of(rank));
                 part.held.push(Place {
                     created_on: on,
                     id_start: head.id_start,
@@ -141,7 +141,7 @@ impl Sorter {
                 });
             }
         }
-        self.held.push(rows, ordinal, source, has_versions);
+        self.held.push(rows, ordinal, source, versions);
         if self.held.bytes() >= self.budget_bytes {
             self.make_room(self.held.end_of_oldest(self.budget_bytes / 8))?;
         }
@@ -221,13 +221,16 @@ impl Sorter {
     fn split(&self, part: &Part, before: i64, may_be_early: bool) -> Split {
         let old = part.held.partition_point(|place| place.created_on < before);
         let (mut split, mut last) = (Split::default(), None);
-        for place in &part.held[..old] {
-            let key = place.key().filter(|key| last < Some(*key) && part.takes_early(*key));
-            if may_be_early && key.is_some() && !self.held.has_versions(place) {
-                last = key;
-                split.early.push(*place);
-            } else {
-                split.run.push(*place);
+        // Versions of a row stand side by side, and so do rows that came twice.
+        for same in part.held[..old].chunk_by(|a, b| a.key() == b.key()) {
+            let key = same[0].key().filter(|key| last < Some(*key) && part.takes_early(*key));
+            let early = key.filter(|_| may_be_early).and_then(|_| self.held.best(same));
+            last = early.and(key).or(last);
+            for (number, place) in same.iter().enumerate() {
+                match early == Some(number) {
+                    true => split.early.push(*place),
+                    false => split.run.push(*place),
+                }
             }
         }
         split

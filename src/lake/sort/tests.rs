@@ -19,6 +19,7 @@ struct Made {
     id: Option<u8>,
     is_change: bool,
     is_version: bool,
+    is_deleted: bool,
     verdict: u8,
 }
 
@@ -31,7 +32,8 @@ impl Made {
             audit_id: self
                 .id
                 .map(|id| Cow::from(format!("{:08}-0000-4000-8000-{:012}", id / 4, id % 4))),
-            sink_modified_on: self.is_version.then_some(0),
+            sink_modified_on: self.is_version.then_some(ordinal as i64),
+            deleted_in_source: self.is_deleted,
             change_data: Some(ordinal.to_string().into()),
             ..Record::default()
         }
@@ -60,7 +62,8 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
                 hours: if strays { i64::from(id) } else { hours },
                 id: (absent > 0).then_some(id),
                 is_change,
-                is_version: version == 0,
+                is_version: version < 3,
+                is_deleted: version == 0,
                 verdict,
             }
         };
@@ -90,7 +93,8 @@ fn rows_of(file: &StagedFile) -> Vec<(usize, bool)> {
     rows
 }
 
-fn check(made: &[Made], batch_rows: usize, budget_bytes: usize, newest: Option<i64>) -> usize {
+/// How many partitions had early files, and how many of those were written again.
+fn check(made: &[Made], batch_rows: usize, budget_bytes: usize, newest: Option<i64>) -> (usize, usize) {
     let home = tempfile::tempdir().unwrap();
     let partition = |kind| Partition {
         environment: ENVIRONMENT.into(),
@@ -141,7 +145,8 @@ fn check(made: &[Made], batch_rows: usize, budget_bytes: usize, newest: Option<i
         .map(<[_]>::len)
         .max();
     assert!(files_of_a_partition.is_none_or(|files| files <= 2));
-    early
+    let is_again = |file: &&StagedFile| file.path.to_string_lossy().ends_with("judged.parquet");
+    (early, files.new.iter().filter(is_again).count())
 }
 
 proptest! {
@@ -160,6 +165,7 @@ fn in_order(count: u8) -> Vec<Made> {
         id: Some(number),
         is_change: number % 3 > 0,
         is_version: false,
+        is_deleted: false,
         verdict: 3,
     };
     (0..count).map(row).collect()
@@ -168,46 +174,57 @@ fn in_order(count: u8) -> Vec<Made> {
 #[test]
 fn rows_in_order_are_early_and_need_no_run() {
     let made = in_order(200);
-    assert_eq!(check(&made, 7, 2000, None), 2);
+    assert_eq!(check(&made, 7, 2000, None), (2, 0));
     let mut judged = made.clone();
     judged[100].verdict = 0;
     judged[101].verdict = 1;
-    assert_eq!(check(&judged, 7, 2000, None), 2, "they are written again");
+    assert_eq!(check(&judged, 7, 2000, None), (2, 2), "they are written again");
     judged.iter_mut().for_each(|row| row.verdict = 0);
-    assert_eq!(check(&judged, 7, 2000, None), 2, "none is left");
+    assert_eq!(check(&judged, 7, 2000, None), (2, 0), "none is left");
 }
 
 #[test]
 fn rows_that_fit_into_memory_wait_for_their_verdicts() {
-    assert_eq!(check(&in_order(200), 7, 1 << 20, None), 0);
+    assert_eq!(check(&in_order(200), 7, 1 << 20, None), (0, 0));
 }
 
 #[test]
-fn rows_out_of_order_of_which_there_may_be_versions_or_that_the_lake_may_have_are_not_early() {
+fn rows_out_of_order_that_may_be_deleted_or_that_the_lake_may_have_are_not_early() {
     let backwards: Vec<Made> = in_order(200).into_iter().rev().collect();
-    assert_eq!(check(&backwards, 7, 2000, None), 0);
-    let versions: Vec<Made> = in_order(200)
-        .into_iter()
-        .map(|row| Made {
-            is_version: true,
-            ..row
-        })
-        .collect();
-    assert_eq!(check(&versions, 7, 2000, None), 0);
+    assert_eq!(check(&backwards, 7, 2000, None).0, 0);
+    let deleted = in_order(200).into_iter().map(|row| Made {
+        is_version: true,
+        is_deleted: true,
+        ..row
+    });
+    assert_eq!(check(&deleted.collect::<Vec<_>>(), 7, 2000, None).0, 0);
     let without_ids: Vec<Made> = in_order(200).into_iter().map(|row| Made { id: None, ..row }).collect();
-    assert_eq!(check(&without_ids, 7, 2000, None), 0);
-    assert_eq!(
-        check(&in_order(200), 7, 2000, Some(200)),
-        1,
-        "access is known, change is not"
-    );
+    assert_eq!(check(&without_ids, 7, 2000, None).0, 0);
+    let early = check(&in_order(200), 7, 2000, Some(200)).0;
+    assert_eq!(early, 1, "access is known, change is not");
+}
+
+#[test]
+fn the_best_of_versions_that_come_close_together_is_early() {
+    let versions = |verdicts: [u8; 2]| -> Vec<Made> {
+        let versions = |row: Made| {
+            verdicts.map(|verdict| Made {
+                is_version: true,
+                verdict,
+                ..row.clone()
+            })
+        };
+        in_order(200).into_iter().flat_map(versions).collect()
+    };
+    assert_eq!(check(&versions([0, 3]), 7, 2000, None), (2, 0));
+    assert_eq!(check(&versions([3, 0]), 7, 2000, None).1, 2, "the verdicts decide");
 }
 
 #[test]
 fn a_row_between_two_that_are_early_goes_into_another_file() {
     let mut made = in_order(200);
     made[180].hours = 20;
-    assert_eq!(check(&made, 7, 2000, None), 2);
+    assert_eq!(check(&made, 7, 2000, None), (2, 0));
 }
 
 #[test]
@@ -218,8 +235,9 @@ fn more_partitions_than_may_be_open_take_their_turns() {
         id: Some((number % 250) as u8),
         is_change: true,
         is_version: false,
+        is_deleted: false,
         verdict: 3,
     };
     let made: Vec<Made> = (0..months * 8).map(row).collect();
-    assert!(check(&made, 7, 2000, None) > MOST_EARLY);
+    assert!(check(&made, 7, 2000, None).0 > MOST_EARLY);
 }
