@@ -113,11 +113,11 @@ impl Early {
         Ok(())
     }
 
-    /// The file as the verdicts say; `None` if they leave nothing.
-    pub fn finish(mut self, verdicts: &Verdicts) -> Result<Option<StagedFile>> {
+    /// The file as the verdicts say, and versions of rows the lake has; `None` if there are none.
+    pub fn finish(mut self, verdicts: &Verdicts) -> Result<[Option<StagedFile>; 2]> {
         self.close()?;
         let Some(staged) = self.closed else {
-            return Ok(None);
+            return Ok([None, None]);
         };
         let bytes = staged.written.rows * u64::BYTES as u64;
         let judged = || {
@@ -129,7 +129,7 @@ impl Early {
             is_as_said &= verdict? == Verdict::Keep;
         }
         if is_as_said {
-            return Ok(Some(staged));
+            return Ok([Some(staged), None]);
         }
         let again = write_again(&self.disk, staged, self.group_bytes, judged()?)?;
         self.disk.remove_file(&self.path)?;
@@ -137,32 +137,40 @@ impl Early {
     }
 }
 
-/// The rows of a file that the verdicts leave, as another file.
+/// The rows of a file that the verdicts leave, as two other files: the new ones, and versions.
 fn write_again(
     disk: &Disk,
     staged: StagedFile,
     group_bytes: usize,
     mut verdicts: impl Iterator<Item = Result<Verdict>>,
-) -> Result<Option<StagedFile>> {
-    let path = staged.path.with_extension("judged.parquet");
-    let mut file: Option<SortedFile> = None;
+) -> Result<[Option<StagedFile>; 2]> {
+    let mut files: [Option<SortedFile>; 2] = [None, None];
     for rows in revise::lake_rows(&staged.path)? {
         let rows = rows?;
         let verdicts: Vec<Verdict> = verdicts.by_ref().take(rows.num_rows()).collect::<Result<_>>()?;
         let are = |is: fn(Verdict) -> bool| verdicts.iter().map(|verdict| Some(is(*verdict))).collect();
         let deleted: BooleanArray = are(|verdict| verdict == Verdict::KeepDeleted);
-        let kept: BooleanArray = are(|verdict| verdict != Verdict::Drop);
-        let left = filter_record_batch(&revise::marked(rows, &deleted)?, &kept)?;
-        if left.num_rows() == 0 {
-            continue;
+        let kept: BooleanArray = are(|verdict| matches!(verdict, Verdict::Keep | Verdict::KeepDeleted));
+        let versions: BooleanArray = are(|verdict| verdict == Verdict::Challenge);
+        let rows = revise::marked(rows, &deleted)?;
+        for ((file, chosen), name) in files.iter_mut().zip([kept, versions]).zip(["judged", "versions"]) {
+            let chosen = filter_record_batch(&rows, &chosen)?;
+            if chosen.num_rows() == 0 {
+                continue;
+            }
+            let file = match file {
+                Some(file) => file,
+                None => {
+                    let path = staged.path.with_extension(name).with_added_extension("parquet");
+                    file.insert(SortedFile::create(disk, &path, group_bytes)?)
+                }
+            };
+            file.write(&chosen)?;
         }
-        let file = match &mut file {
-            Some(file) => file,
-            None => file.insert(SortedFile::create(disk, &path, group_bytes)?),
-        };
-        file.write(&left)?;
     }
-    file.map(|file| file.finish(staged.partition)).transpose()
+    let finish = |file: Option<SortedFile>| file.map(|file| file.finish(staged.partition.clone())).transpose();
+    let [new, versions] = files;
+    Ok([finish(new)?, finish(versions)?])
 }
 
 /// Where the ordinals of a file's rows stand.

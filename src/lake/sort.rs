@@ -358,14 +358,15 @@ impl Sorter {
         let early: Vec<Option<Early>> = self.parts.iter_mut().map(|part| part.early.take()).collect();
         let mut files = SortedFiles::default();
         let finish = |early: Early| early.finish(verdicts);
-        let finished: Vec<Option<StagedFile>> = early.into_par_iter().flatten().map(finish).collect::<Result<_>>()?;
-        files.new.extend(finished.into_iter().flatten());
+        let mut all: Vec<[Option<StagedFile>; 2]> =
+            early.into_par_iter().flatten().map(finish).collect::<Result<_>>()?;
         let written: Vec<[Option<StagedFile>; 2]> = order
             .into_par_iter()
             .with_max_len(1)
             .map(|number| self.write(number, verdicts))
             .collect::<Result<_>>()?;
-        for [new, versions] in written {
+        all.extend(written);
+        for [new, versions] in all {
             files.new.extend(new);
             files.versions.extend(versions);
         }
