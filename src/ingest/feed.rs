@@ -1,7 +1,8 @@
 //! Inputs → blocks that are parsed: a thread of its own recognises and reads inputs, and hands their blocks to whoever is
 //! free to parse them.
 //!
-//! What it finds comes in order through a channel of few places, so that reading is never far ahead of those who take it.
+//! What it finds comes in order through a channel. Whoever takes a block gives room for another one back: when so many
+//! blocks, or so many bytes, are ahead as may be, the thread waits for that.
 
 use super::block::{Block, Parsed, parse_into};
 use super::discover::{Input, Place};
@@ -12,9 +13,10 @@ use crate::error::Result;
 use crate::lake::ledger::KnownInputs;
 use crate::lake::rows::Rows;
 use rayon::Scope;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 
 pub const WHAT_IS_READ: &str = "gatelog reads audit, systemuser and organization exports: JSON, CSV, Synapse Link and Delta folders, XML, \
                                 Parquet and xlsx";
@@ -71,30 +73,36 @@ pub struct Feed<'p> {
     known: KnownInputs,
     /// Where inputs may be unpacked to.
     folder: PathBuf,
-    block_bytes: usize,
+    /// How many blocks may be ahead, and how large each is at most, unless a record is longer.
+    blocks: (usize, usize),
+    /// How large each of those is that are.
+    ahead: VecDeque<usize>,
     rooms: Receiver<Room>,
     /// Bytes of blocks that are done with.
     spare: Vec<Vec<u8>>,
-    to: SyncSender<Result<Event>>,
+    spare_rows: Vec<Rows>,
+    to: Sender<Result<Event>>,
 }
 
 impl<'p> Feed<'p> {
-    /// A feed that is at most `places` events ahead, what it finds, and where it gets room from.
+    /// A feed that is at most so many blocks ahead, each of so many bytes; what it finds, and where it gets room from.
     pub fn new(
         plan: &'p Plan,
         known: KnownInputs,
         folder: PathBuf,
-        (places, block_bytes): (usize, usize),
+        blocks: (usize, usize),
     ) -> (Feed<'p>, Receiver<Result<Event>>, Sender<Room>) {
-        let (to, events) = mpsc::sync_channel(places);
+        let (to, events) = mpsc::channel();
         let (give, rooms) = mpsc::channel();
         let feed = Feed {
             plan,
             known,
             folder,
-            block_bytes,
+            blocks,
+            ahead: VecDeque::new(),
             rooms,
             spare: Vec::new(),
+            spare_rows: Vec::new(),
             to,
         };
         (feed, events, give)
@@ -117,8 +125,8 @@ impl<'p> Feed<'p> {
                     return Ok(());
                 }
                 next = match &mut reader {
-                    Some(reader) => self.next_block(reader, scope)?,
-                    None => None,
+                    Some(reader) if self.take_room() => self.next_block(reader, scope)?,
+                    _ => None,
                 };
             }
             self.keep(reader.map(Reader::into_room).unwrap_or_default());
@@ -126,21 +134,45 @@ impl<'p> Feed<'p> {
         Ok(())
     }
 
+    /// Takes the room that came back, and waits for more while enough is ahead; false when the run has failed.
+    fn take_room(&mut self) -> bool {
+        loop {
+            let (most, block_bytes) = self.blocks;
+            let bytes: usize = self.ahead.iter().sum();
+            let is_enough = self.ahead.len() >= most || bytes >= most.saturating_mul(block_bytes);
+            let room = match is_enough {
+                true => self.rooms.recv().map_err(TryRecvError::from),
+                false => self.rooms.try_recv(),
+            };
+            match room {
+                Ok(Room { bytes, rows }) => {
+                    // Blocks are taken in the order in which they were read.
+                    self.ahead.pop_front();
+                    self.keep(bytes);
+                    self.spare_rows.push(rows);
+                }
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
     /// Keeps bytes as room for others, unless they are those of a small input, or of an unusually long record.
     fn keep(&mut self, bytes: Vec<u8>) {
-        if (self.block_bytes / 2..=2 * self.block_bytes).contains(&bytes.capacity()) {
+        let (_, block_bytes) = self.blocks;
+        if (block_bytes / 2..=2 * block_bytes).contains(&bytes.capacity()) {
             self.spare.push(bytes);
         }
     }
 
     /// Reads a block, and has it parsed.
     fn next_block<'scope>(&mut self, reader: &mut Reader, scope: &Scope<'scope>) -> Result<Option<Event>> {
-        let Room { bytes, rows } = self.rooms.try_recv().unwrap_or_default();
-        self.keep(bytes);
         let before = reader.bytes();
-        let Some(block) = reader.next_block(self.block_bytes, &mut self.spare)? else {
+        let Some(block) = reader.next_block(self.blocks.1, &mut self.spare)? else {
             return Ok(None);
         };
+        self.ahead.push_back(block.bytes.len());
+        let rows = self.spare_rows.pop().unwrap_or_default();
         let ending = block.last.then(|| reader.ending()).transpose()?;
         let (done, parsed) = mpsc::sync_channel(1);
         scope.spawn(move |_| {
@@ -209,5 +241,49 @@ impl<'p> Feed<'p> {
             read_bytes: reader.bytes(),
         };
         Ok((Event::Opened(opened), Some(reader)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::Writer;
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn a_long_block_is_not_followed_by_others_until_it_is_taken() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log.ndjson");
+        let row = format!(
+            "{{\"createdon\":\"2026-03-01T08:00:00Z\",\"action\":64,\"changedata\":\"{}\"}}\n",
+            "y".repeat(10 << 10)
+        );
+        std::fs::write(&path, row.repeat(10)).unwrap();
+        let input = Input {
+            path: path.clone(),
+            member: None,
+            is_named: true,
+            place: Place::Plain,
+        };
+        let plan = Plan::new(vec![path], home.path().join("lake"));
+        let writer = Writer::open(&plan.lake, &plan.owner, plan.memory_bytes, &plan.disk, plan.clock).unwrap();
+        let known = writer.known_inputs().unwrap();
+        let (feed, events, rooms) = Feed::new(&plan, known, writer.staging(), (4, 1 << 10));
+        let blocks = rayon::scope(|scope| {
+            thread::scope(move |threads| {
+                threads.spawn(move || feed.run([input].into_iter(), scope));
+                let mut blocks = 0;
+                while let Ok(event) = events.recv_timeout(Duration::from_secs(10)) {
+                    if let Event::Block(_) = event.unwrap() {
+                        blocks += 1;
+                        assert!(events.recv_timeout(Duration::from_millis(20)).is_err());
+                        let _ = rooms.send(Room::default());
+                    }
+                }
+                blocks
+            })
+        });
+        assert_eq!(blocks, 10);
     }
 }

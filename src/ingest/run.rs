@@ -82,12 +82,13 @@ impl<'p> Run<'p> {
     pub fn read_all(&mut self, inputs: impl Iterator<Item = Input> + Send) -> Result<()> {
         // Enough that no core has to wait while another one takes many rows at once.
         let blocks = 12 * rayon::current_num_threads();
-        let ahead = (blocks, self.plan.block_bytes_for(blocks));
+        let blocks = (blocks, self.plan.block_bytes_for(blocks));
         let known = self.writer.known_inputs()?;
-        let (feed, events, rooms) = Feed::new(self.plan, known, self.writer.staging(), ahead);
+        let (feed, events, rooms) = Feed::new(self.plan, known, self.writer.staging(), blocks);
         rayon::scope(|scope| {
-            thread::scope(|threads| {
-                threads.spawn(|| feed.run(inputs, scope));
+            // If the run fails, what it takes from the feed and gives to it goes with the closure, and then the feed ends.
+            thread::scope(move |threads| {
+                threads.spawn(move || feed.run(inputs, scope));
                 for event in events {
                     match event? {
                         Event::Settled(report) => self.reports.push(report),
