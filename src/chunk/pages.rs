@@ -300,7 +300,7 @@ impl Pages {
             .set_statistics(statistics(self.total_nulls as u64))
             .build()?;
         let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
+            bytes_written: bytes.len(),
             rows_written: self.total_rows as u64,
             metadata,
             bloom_filter: None,

@@ -319,7 +319,7 @@ impl<'b> Rows<'b> {
         for (position, (cell, field)) in self.cells.iter().zip(&self.layout.columns).enumerate() {
             let Some(field) = *field else { continue };
             let is_sink_time = self.layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
-            let is_usual = |text: &&str| !cell.doubled_quotes && !(is_sink_time && !is_canonical(text));
+            let is_usual = |text: &&str| !cell.doubled_quotes && (!is_sink_time || is_canonical(text));
             match self.text.and_then(|text| text.get(cell.span.clone())).filter(is_usual) {
                 Some(text) => self.raw.set_borrowed(field, text),
                 None => {
