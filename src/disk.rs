@@ -236,8 +236,8 @@ impl Target {
     }
 
     /// Waits until the file's bytes are on the disk.
-    pub fn sync(mut self) -> Result<()> {
-        let mut ahead = self.ahead.take().unwrap_or_default();
+    pub fn sync(self) -> Result<()> {
+        let mut ahead = self.ahead.unwrap_or_default();
         self.disk
             .step(Step::Sync, &self.path, || ahead.sync_all(&self.file))
             .at_path(&self.path, UNSYNCED)

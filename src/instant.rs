@@ -140,7 +140,7 @@ pub fn parse_sink(text: &str) -> Option<i64> {
         return parse(text, Tz::UTC);
     }
     let mut rest = text.as_bytes();
-    let [month, day] = [(); 2].map(|()| number_before(b'/', &mut rest));
+    let [month, day] = [b'/', b'/'].map(|end| number_before(end, &mut rest));
     let is_full_year = rest.get(4) == Some(&b' ');
     let [year, hour, minute, second] = [b' ', b':', b':', b' '].map(|end| number_before(end, &mut rest));
     let (hour, minute, second) = (hour?, minute?, second?);
