@@ -30,9 +30,8 @@ impl Place {
 }
 
 /// Whether some of several rows may be one of several versions, and whether one of those says that it is deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Versions {
-    #[default]
     None,
     Live,
     Deleted,
@@ -144,7 +143,7 @@ impl Held {
         }
     }
 
-    /// No rows, with room for some.
+    /// No rows, with room for some. Whoever pushes asks for it each time: room that is given back is kept for that.
     pub fn room(&mut self) -> Rows {
         let heads = self.spare_heads.pop().unwrap_or_default();
         self.spare.pop().unwrap_or_default().emptied(heads)

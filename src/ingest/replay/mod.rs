@@ -24,7 +24,6 @@ use crate::instant::DateOrder;
 use crate::lake::ledger::ReplayEntry;
 use crate::lake::lock::Owner;
 use crate::lake::rejects::{self, RejectRow};
-use crate::lake::rows::Rows;
 use crate::lake::{Lake, Writer, runs};
 use arrow::array::RecordBatch;
 use chrono_tz::Tz;
@@ -294,7 +293,7 @@ impl Run<'_> {
 
     /// What it holds is new or known at the end.
     fn stage(&mut self, (source, understood): &mut (usize, Vec<Parsed>)) -> Result<()> {
-        let mut rows = Rows::default();
+        let mut rows = self.writer.room();
         for part in std::mem::take(understood) {
             rows.append(part.rows);
             self.people.take(&part.people);
