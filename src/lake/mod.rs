@@ -48,6 +48,7 @@ mod sightings;
 mod sort;
 mod sorted_file;
 mod spill;
+mod spread;
 mod stretch;
 mod text;
 mod timeline;
