@@ -55,6 +55,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Takes a field whose value is this text.
+    #[inline]
     pub fn take_text(&mut self, field: Field, text: Cow<'a, str>) {
         self.known += 1;
         self.raw.set(field, text);

@@ -8,18 +8,25 @@ use std::borrow::Cow;
 
 #[derive(Debug, Clone)]
 pub struct Raw<'a> {
-    /// A bit for each field that has a text in `borrowed`; what the others hold there is left from rows before.
-    present: u64,
+    /// A bit for each field that has a value in `borrowed`; what the others hold there is left from rows before.
+    is_borrowed: u64,
+    /// A bit for each field that has a value in `owned`; no field has a bit in both.
+    is_owned: u64,
     borrowed: [&'a str; FIELD_COUNT],
     owned: Vec<(Field, String)>,
 }
 
 const _: () = assert!(FIELD_COUNT <= u64::BITS as usize, "a bit for each field");
 
+fn bit(field: Field) -> u64 {
+    1 << field as u32
+}
+
 impl Default for Raw<'_> {
     fn default() -> Self {
         Raw {
-            present: 0,
+            is_borrowed: 0,
+            is_owned: 0,
             borrowed: [""; FIELD_COUNT],
             owned: Vec::new(),
         }
@@ -29,55 +36,75 @@ impl Default for Raw<'_> {
 impl<'a> Raw<'a> {
     /// Forgets all values.
     pub fn clear(&mut self) {
-        self.present = 0;
+        (self.is_borrowed, self.is_owned) = (0, 0);
         self.owned.clear();
     }
 
+    #[inline]
     pub fn set(&mut self, field: Field, value: Cow<'a, str>) {
         match value {
             Cow::Borrowed(text) => self.set_borrowed(field, text),
             Cow::Owned(text) => {
-                self.owned.retain(|(of, _)| *of != field);
-                self.owned.push((field, text));
+                self.set_borrowed(field, "");
+                if !is_null(&text) {
+                    self.owned.push((field, text));
+                    self.is_owned |= bit(field);
+                }
             }
         }
     }
 
+    #[inline]
     pub fn set_borrowed(&mut self, field: Field, value: &'a str) {
-        if !self.owned.is_empty() {
-            self.owned.retain(|(of, _)| *of != field);
+        if self.is_owned & bit(field) != 0 {
+            drop(self.take_owned(field));
         }
-        self.present |= 1 << field as u32;
-        self.borrowed[field as usize] = value;
+        match is_null(value) {
+            true => self.is_borrowed &= !bit(field),
+            false => {
+                self.is_borrowed |= bit(field);
+                self.borrowed[field as usize] = value;
+            }
+        }
     }
 
     /// The value of a field, unless it is null.
+    #[inline]
     pub fn get(&self, field: Field) -> Option<&str> {
-        let owned = self.owned.iter().find(|(of, _)| *of == field);
-        let value = match owned {
-            Some((_, text)) => Some(text.as_str()),
-            None => self.borrowed(field),
-        };
-        value.filter(|value| !is_null(value))
+        if self.is_borrowed & bit(field) != 0 {
+            return Some(self.borrowed[field as usize]);
+        }
+        match self.is_owned & bit(field) {
+            0 => None,
+            _ => self
+                .owned
+                .iter()
+                .find(|(of, _)| *of == field)
+                .map(|(_, text)| text.as_str()),
+        }
     }
 
     /// The value of a field, unless it is null; it is asked for once.
+    #[inline]
     pub fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
-        if !self.owned.is_empty()
-            && let Some(place) = self.owned.iter().position(|(of, _)| *of == field)
-        {
-            let text = self.owned.swap_remove(place).1;
-            return Some(Cow::Owned(text)).filter(|text| !is_null(text));
+        if self.is_borrowed & bit(field) != 0 {
+            return Some(Cow::Borrowed(self.borrowed[field as usize]));
         }
-        self.borrowed(field).filter(|text| !is_null(text)).map(Cow::Borrowed)
+        match self.is_owned & bit(field) {
+            0 => None,
+            _ => self.take_owned(field).map(Cow::Owned),
+        }
     }
 
-    fn borrowed(&self, field: Field) -> Option<&'a str> {
-        ((self.present >> field as u32) & 1 == 1).then(|| self.borrowed[field as usize])
+    fn take_owned(&mut self, field: Field) -> Option<String> {
+        self.is_owned &= !bit(field);
+        let place = self.owned.iter().position(|(of, _)| *of == field)?;
+        Some(self.owned.swap_remove(place).1)
     }
 }
 
 /// `NULL`, `nan` and the empty text are null.
+#[inline]
 fn is_null(value: &str) -> bool {
     match value.len() {
         0 => true,
