@@ -153,10 +153,12 @@ impl Held {
         &self.batches[(place.batch - self.gone) as usize]
     }
 
-    /// Which of several rows of the same key stays, as far as they tell ([`Rank`]); `None` if one may be deleted.
-    pub fn best(&self, same: &[Place]) -> Option<usize> {
+    /// Which of several rows of the same key stays, as far as they tell ([`Rank`]); `None` if one may be deleted, or may be
+    /// a version where those are not taken.
+    pub fn best(&self, same: &[Place], takes_versions: bool) -> Option<usize> {
         match same.iter().map(|place| self.batch(place).versions).max()? {
             Versions::Deleted => return None,
+            Versions::Live if !takes_versions => return None,
             Versions::Live if same.len() > 1 => {}
             Versions::Live | Versions::None => return Some(0),
         }

@@ -90,7 +90,7 @@ pub struct SortedFiles {
 }
 
 impl Sorter {
-    /// `budget_bytes` bounds the rows that are held, and those that are held while runs are merged. `newest` says of each
+    /// `budget_bytes` bounds the rows that are held; while runs are merged, twice as much is. `newest` says of each
     /// partition of the lake when its last row was created.
     pub fn new(disk: &Disk, staging: PathBuf, budget_bytes: usize, newest: BTreeMap<Partition, i64>) -> Self {
         Sorter {
@@ -133,12 +133,13 @@ impl Sorter {
                 let rank = head.has_rank.then(|| Row::read(rows.row(number)).rank()).flatten();
                 see(head, rank, &part.partition)?;
                 versions = versions.max(Versions::of(rank));
-                part.held.push(Place {
+                let place = Place {
                     created_on: on,
                     id_start: head.id_start,
                     batch,
                     row: number as u32,
-                });
+                };
+                part.take(place, rank.is_some());
             }
         }
         self.held.push(rows, ordinal, source, versions);
@@ -164,6 +165,7 @@ impl Sorter {
                 sorted: 0,
                 stretches: Vec::new(),
                 early: None,
+                has_late_version: false,
             });
             self.parts.len() - 1
         })
@@ -188,7 +190,14 @@ impl Sorter {
         let mut largest: Vec<usize> = (0..self.parts.len()).collect();
         largest.sort_by_key(|&number| Reverse(self.parts[number].held.len()));
         largest.truncate(MOST_EARLY);
-        let split = |(number, part): (usize, &Part)| self.split(part, before, largest.contains(&number));
+        let takes_versions = !self.do_versions_come_late();
+        let split = |(number, part): (usize, &Part)| match largest.contains(&number) {
+            true => self.split(part, before, takes_versions),
+            false => Split {
+                run: part.before(before).to_vec(),
+                ..Split::default()
+            },
+        };
         let splits: Vec<Split> = self.parts.par_iter().enumerate().map(split).collect();
         let count = |of: fn(&Split) -> &Vec<Place>| splits.iter().map(|split| of(split).len()).sum::<usize>();
         let (early_rows, run_rows) = (count(|split| &split.early), count(|split| &split.run));
@@ -217,14 +226,21 @@ impl Sorter {
         Ok(())
     }
 
+    /// Whether so many early files are to be written again for late versions that it would have been cheaper to let their
+    /// rows wait: writing one again costs more than it saves if half of them are.
+    fn do_versions_come_late(&self) -> bool {
+        let early = self.parts.iter().filter(|part| part.early.is_some()).count();
+        let late = self.parts.iter().filter(|part| part.has_late_version).count();
+        late > 0 && 2 * late >= early
+    }
+
     /// Splits the rows of a partition that were created before a time.
-    fn split(&self, part: &Part, before: i64, may_be_early: bool) -> Split {
-        let old = part.held.partition_point(|place| place.created_on < before);
+    fn split(&self, part: &Part, before: i64, takes_versions: bool) -> Split {
         let (mut split, mut last) = (Split::default(), None);
         // Versions of a row stand side by side, and so do rows that came twice.
-        for same in part.held[..old].chunk_by(|a, b| a.key() == b.key()) {
+        for same in part.before(before).chunk_by(|a, b| a.key() == b.key()) {
             let key = same[0].key().filter(|key| last < Some(*key) && part.takes_early(*key));
-            let early = key.filter(|_| may_be_early).and_then(|_| self.held.best(same));
+            let early = key.and_then(|_| self.held.best(same, takes_versions));
             last = early.and(key).or(last);
             for (number, place) in same.iter().enumerate() {
                 match early == Some(number) {
@@ -396,7 +412,7 @@ impl Sorter {
 
     /// Of the budget, for each partition that is written at the same time.
     fn share(&self) -> usize {
-        self.budget_bytes / rayon::current_num_threads()
+        2 * self.budget_bytes / rayon::current_num_threads()
     }
 
     fn group_bytes(&self) -> usize {

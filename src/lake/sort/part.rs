@@ -15,9 +15,24 @@ pub(super) struct Part {
     /// When the last row was created that the lake had of it before.
     pub(super) newest: Option<i64>,
     pub(super) early: Option<Early>,
+    /// Whether a row came that may be another version of an early one.
+    pub(super) has_late_version: bool,
 }
 
 impl Part {
+    /// Holds a row.
+    pub(super) fn take(&mut self, place: Place, may_be_version: bool) {
+        if let (true, Some(key), Some(early)) = (may_be_version, place.key(), &self.early) {
+            self.has_late_version |= Some(key) <= early.last();
+        }
+        self.held.push(place);
+    }
+
+    /// What is held, in order, of rows that were created before a time.
+    pub(super) fn before(&self, time: i64) -> &[Place] {
+        &self.held[..self.held.partition_point(|place| place.created_on < time)]
+    }
+
     /// How large the runs are that were written.
     pub(super) fn bytes(&self) -> usize {
         self.stretches.iter().map(Stretch::bytes).sum()

@@ -234,6 +234,45 @@ fn the_best_of_versions_that_come_close_together_is_early() {
 }
 
 #[test]
+fn where_versions_come_late_rows_wait_for_them() {
+    // 40 days, of which some have their first row once more at their end.
+    let months = |has_late: fn(i64) -> bool| -> Vec<Made> {
+        let row = |number: i64| Made {
+            hours: number * 4,
+            id: Some((number % 250) as u8),
+            is_change: true,
+            is_version: true,
+            is_deleted: false,
+            verdict: 3,
+        };
+        let month = |number: i64| {
+            let rows = number * 180..(number + 1) * 180;
+            let mut rows: Vec<Made> = rows.map(row).collect();
+            if has_late(number) {
+                rows[0].verdict = 0;
+                rows.push(Made {
+                    verdict: 3,
+                    ..rows[0].clone()
+                });
+            }
+            rows
+        };
+        (0..12).flat_map(month).collect()
+    };
+    assert_eq!(check(&months(|_| false), 7, 2000, None), (12, 0));
+    assert_eq!(
+        check(&months(|month| month == 8), 7, 2000, None),
+        (12, 1),
+        "it costs little"
+    );
+    assert_eq!(
+        check(&months(|_| true), 7, 2000, None),
+        (1, 1),
+        "after the first they wait"
+    );
+}
+
+#[test]
 fn a_row_between_two_that_are_early_goes_into_another_file() {
     let mut made = in_order(200);
     made[180].hours = 20;
