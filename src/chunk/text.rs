@@ -59,8 +59,8 @@ impl TextChunk {
         }
     }
 
-    /// Of ids, of which no two are alike: looking for repeats would take more than half of the time, for a twelfth of
-    /// the bytes.
+    /// Of ids that have no dictionary, since hardly two are alike: looking for repeats would take more than half of the
+    /// time, for a twelfth of the bytes.
     pub fn of_ids(self) -> TextChunk {
         TextChunk {
             search: Search::Frequent,

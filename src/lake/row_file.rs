@@ -81,6 +81,8 @@ impl Waiting {
 /// Where the text columns stand in [`schema::LAKE`].
 const TEXT_PLACES: [usize; TEXT_COLUMNS] = [0, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19];
 
+const OBJECT_ID: usize = TEXT_PLACES[TextColumn::ObjectId as usize];
+
 /// Where those of them stand that say who, by id and name.
 const PEOPLE: [usize; 5] = [5, 6, 7, 8, schema::ACTOR_ID + 1];
 
@@ -235,8 +237,8 @@ impl Group {
             // once. On an access, object and user are people too.
             let is_of_people = place == schema::ACTOR_ID || (kind == Kind::Access && PEOPLE.contains(&place));
             Ok(match place {
-                schema::AUDIT_ID => chunk.of_ids(),
                 _ if is_of_people => chunk.patient(),
+                schema::AUDIT_ID | OBJECT_ID => chunk.of_ids(),
                 _ => chunk,
             })
         };
