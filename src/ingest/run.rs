@@ -81,7 +81,7 @@ impl<'p> Run<'p> {
 
     pub fn read_all(&mut self, inputs: impl Iterator<Item = Input> + Send) -> Result<()> {
         // Enough that no core has to wait while another one takes many rows at once.
-        let blocks = 12 * rayon::current_num_threads();
+        let blocks = 8 * rayon::current_num_threads();
         let blocks = (blocks, self.plan.block_bytes_for(blocks));
         let known = self.writer.known_inputs()?;
         let (feed, events, rooms) = Feed::new(self.plan, known, self.writer.staging(), blocks);

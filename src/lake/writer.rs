@@ -37,9 +37,18 @@ use std::sync::Arc;
 const REJECTS_FILE: &str = "rejects.parquet";
 const DOUBTFUL_FILE: &str = "doubtful.parquet";
 
-/// What of the budget rows may take that are held, and that are merged later; claims take a quarter of that. The rest
-/// is for what is read, parsed and encoded at the same time.
+/// What of the budget rows may take that are held. More would cost more than it saves: memory is slow when it is touched
+/// for the first time. The rest is for claims, and for what is read, parsed and encoded at the same time.
 fn share_of_rows(memory_bytes: usize) -> usize {
+    memory_bytes / 10
+}
+
+fn share_of_claims(memory_bytes: usize) -> usize {
+    memory_bytes / 20
+}
+
+/// What may be held while files are merged: then there are no rows.
+fn share_of_merges(memory_bytes: usize) -> usize {
     memory_bytes / 5
 }
 
@@ -143,11 +152,10 @@ impl Writer {
         let hold = Hold::take(root, owner, disk)?;
         let manifest = Manifest::read(root)?.unwrap_or_else(Manifest::empty);
         let staging = root.join(STAGING);
-        let rows_bytes = share_of_rows(memory_bytes);
-        let manifest = rebuild::index_where_missing(disk, root, manifest, rows_bytes, clock)?;
+        let manifest = rebuild::index_where_missing(disk, root, manifest, share_of_merges(memory_bytes), clock)?;
         Ok(Writer {
-            sorter: Sorter::new(disk, staging.clone(), rows_bytes, newest(&manifest)),
-            claims: Claims::new(disk, &staging, rows_bytes / 4),
+            sorter: Sorter::new(disk, staging.clone(), share_of_rows(memory_bytes), newest(&manifest)),
+            claims: Claims::new(disk, &staging, share_of_claims(memory_bytes)),
             doubtful: None,
             memory_bytes,
             base: Base {
@@ -339,7 +347,7 @@ impl Settled {
         let generation = next.manifest.generation;
         files.extend(Placed::staged(&sorted.new, generation));
         revise::apply(&mut files, &sorted.versions, deleted.sorted()?, disk, &staging)?;
-        let files = merged(&mut next, files, share_of_rows(memory_bytes))?;
+        let files = merged(&mut next, files, share_of_merges(memory_bytes))?;
         next.put_audit(files)?;
         if let Some(keys) = index {
             next.put_index(keys)?;
