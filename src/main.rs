@@ -9,6 +9,7 @@ mod demo;
 mod explain;
 mod grid;
 mod memory;
+mod processor;
 mod rejects;
 mod runs;
 mod status;
@@ -33,8 +34,30 @@ use std::process::ExitCode;
 const COMMITTED_WITH_REJECTS: u8 = 4;
 
 fn main() -> ExitCode {
+    // What stands here must run on any processor; all else may not.
+    match processor::is_able() {
+        true => end(run),
+        false => {
+            eprintln!("{}", processor::LACK);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[inline(never)]
+fn end(run: fn() -> Result<u8>) -> ExitCode {
+    match run() {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            console::error(&error);
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+fn run() -> Result<u8> {
     memory::share_arenas();
-    let done = match Cli::parse().command {
+    match Cli::parse().command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
         Command::Explain(args) => run_explain(&args),
@@ -48,13 +71,6 @@ fn main() -> ExitCode {
         Command::Compact(args) => run_compact(&args),
         Command::Generate(args) => run_generate(&args),
         Command::Demo(args) => demo::run(&args.dir),
-    };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            console::error(&error);
-            ExitCode::from(error.kind.exit_code())
-        }
     }
 }
 
