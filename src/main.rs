@@ -9,7 +9,6 @@ mod demo;
 mod explain;
 mod grid;
 mod memory;
-mod processor;
 mod rejects;
 mod runs;
 mod status;
@@ -34,30 +33,8 @@ use std::process::ExitCode;
 const COMMITTED_WITH_REJECTS: u8 = 4;
 
 fn main() -> ExitCode {
-    // What stands here must run on any processor; all else may not.
-    match processor::is_able() {
-        true => end(run),
-        false => {
-            eprintln!("{}", processor::LACK);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[inline(never)]
-fn end(run: fn() -> Result<u8>) -> ExitCode {
-    match run() {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            console::error(&error);
-            ExitCode::from(error.kind.exit_code())
-        }
-    }
-}
-
-fn run() -> Result<u8> {
     memory::share_arenas();
-    match Cli::parse().command {
+    let done = match Cli::parse().command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
         Command::Explain(args) => run_explain(&args),
@@ -71,6 +48,13 @@ fn run() -> Result<u8> {
         Command::Compact(args) => run_compact(&args),
         Command::Generate(args) => run_generate(&args),
         Command::Demo(args) => demo::run(&args.dir),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            console::error(&error);
+            ExitCode::from(error.kind.exit_code())
+        }
     }
 }
 
