@@ -2,7 +2,8 @@
 //! by its first bits as they come, so that each part is small enough to be sorted alone, and nothing need be merged.
 //!
 //! Parts that memory does not hold go to the disk, all of them one after the other in each *write*. Memory: the budget
-//! while records come in, one part while they go out. What fits into the budget never touches the disk.
+//! while records come in, and as much again while they are written; one part while they go out. What fits into the budget
+//! never touches the disk.
 
 use super::spill::Fixed;
 use crate::disk::{Disk, Target};
