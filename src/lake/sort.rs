@@ -410,7 +410,7 @@ impl Sorter {
         files.finish()
     }
 
-    /// Of the budget, for each partition that is written at the same time.
+    /// What each partition that is written at the same time may hold: while runs are merged, no other rows are held.
     fn share(&self) -> usize {
         2 * self.budget_bytes / rayon::current_num_threads()
     }
