@@ -38,27 +38,39 @@ impl<'a> Entry<'a> {
     }
 
     /// Takes a member, whose value is this JSON text.
+    #[inline]
     pub fn take(&mut self, key: Key, json: &'a str) {
-        match key {
-            Key::Field(field) => {
-                self.known += 1;
-                match decode(json, field) {
-                    Ok(Some(text)) => self.raw.set(field, text),
-                    Ok(None) => {}
-                    Err(_) => self.undecodable = self.undecodable.or(Some(field)),
-                }
-            }
-            Key::Value => self.is_page |= json.starts_with('['),
-            Key::Context => self.context = decode(json, Field::AuditId).unwrap_or_default(),
-            Key::Other => {}
+        match (key, json.as_bytes().first()) {
+            (Key::Other, _) => {}
+            (Key::Field(_), Some(b'n')) => self.known += 1,
+            (Key::Field(field), Some(b'-' | b'0'..=b'9')) => self.take_text(field, json),
+            (Key::Field(field), _) => self.take_json(field, json),
+            (Key::Value, _) => self.is_page |= json.starts_with('['),
+            (Key::Context, _) => self.context = decode(json, Field::AuditId).unwrap_or_default(),
+        }
+    }
+
+    /// Takes a field whose value is this JSON text.
+    fn take_json(&mut self, field: Field, json: &'a str) {
+        self.known += 1;
+        match decode(json, field) {
+            Ok(Some(text)) => self.raw.set(field, text),
+            Ok(None) => {}
+            Err(_) => self.undecodable = self.undecodable.or(Some(field)),
         }
     }
 
     /// Takes a field whose value is this text.
     #[inline]
-    pub fn take_text(&mut self, field: Field, text: Cow<'a, str>) {
+    pub fn take_text(&mut self, field: Field, text: &'a str) {
         self.known += 1;
-        self.raw.set(field, text);
+        self.raw.set_borrowed(field, text);
+    }
+
+    /// The same of a text that had to be decoded.
+    pub fn take_decoded(&mut self, field: Field, text: String) {
+        self.known += 1;
+        self.raw.set(field, Cow::Owned(text));
     }
 }
 

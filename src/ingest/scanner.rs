@@ -5,9 +5,9 @@
 //! says `None`, which means nothing else; what it does read is what serde_json would have read.
 
 use super::entry::{Entry, Key};
-use super::words::{self, below, equal};
+use super::words::{self, equal, up_to};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use wide::u8x16;
 
 /// What was learned of the objects so far.
 pub struct Scanner {
@@ -140,25 +140,36 @@ impl Scanner {
     }
 
     /// Takes the value that begins at `at`, and says where it ends.
+    #[inline]
     fn read_value<'a>(&self, text: &'a str, at: usize, key: Key, entry: &mut Entry<'a>) -> Option<usize> {
         let bytes = text.as_bytes();
-        let end = match bytes.get(at)? {
-            b'"' => {
-                let end = behind_plain(bytes, at + 1);
-                match (bytes.get(end)?, key) {
-                    (b'"', Key::Field(field)) => {
-                        entry.take_text(field, Cow::Borrowed(text.get(at + 1..end)?));
-                        return Some(end + 1);
-                    }
-                    (b'\\', Key::Field(field)) => {
-                        let (value, end) = unescaped(text, at + 1, end)?;
-                        entry.take_text(field, Cow::Owned(value));
-                        return Some(end);
-                    }
-                    (b'"', _) => end + 1,
-                    _ => behind_string(bytes, end)?,
-                }
+        if bytes.get(at) != Some(&b'"') {
+            return self.read_bare(text, at, key, entry);
+        }
+        let end = behind_plain(bytes, at + 1);
+        match (bytes.get(end)?, key) {
+            (b'"', Key::Other) => Some(end + 1),
+            (b'"', Key::Field(field)) => {
+                entry.take_text(field, text.get(at + 1..end)?);
+                Some(end + 1)
             }
+            (b'\\', Key::Field(field)) => {
+                let (value, end) = unescaped(text, at + 1, end)?;
+                entry.take_decoded(field, value);
+                Some(end)
+            }
+            _ => {
+                let end = behind_string(bytes, end)?;
+                entry.take(key, text.get(at..end)?);
+                Some(end)
+            }
+        }
+    }
+
+    /// The same of a value that does not begin with a quote.
+    fn read_bare<'a>(&self, text: &'a str, at: usize, key: Key, entry: &mut Entry<'a>) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let end = match bytes.get(at)? {
             b'n' => behind_literal(bytes, at, b"null")?,
             b't' => behind_literal(bytes, at, b"true")?,
             b'f' => behind_literal(bytes, at, b"false")?,
@@ -183,6 +194,7 @@ impl Scanner {
     }
 
     /// The end of an object or a list.
+    #[cold]
     fn behind_nested(&self, text: &str, at: usize) -> Option<usize> {
         let mut values = serde_json::Deserializer::from_str(text.get(at..)?).into_iter::<&RawValue>();
         let value = values.next()?.ok()?.get();
@@ -214,8 +226,8 @@ fn behind_plain(bytes: &[u8], at: usize) -> usize {
     words::find(bytes, at, is_not_plain)
 }
 
-fn is_not_plain(word: u64) -> u64 {
-    equal(word, b'"') | equal(word, b'\\') | below(word, b' ')
+fn is_not_plain(word: u8x16) -> u8x16 {
+    equal(word, b'"') | equal(word, b'\\') | up_to(word, 0x1F)
 }
 
 /// The end of a text of which `at` is the first place that is not plain.

@@ -1,15 +1,14 @@
 //! GUIDs as the 16 bytes that they stand for: rows on their way hold several each, and their text is mostly dashes and
 //! half-used bytes. Only the spelling that the lake has, lower-case with dashes, becomes bytes; it always comes back.
 
+use wide::{i16x8, u8x16};
+
 /// A GUID; its order is that of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Guid(pub [u8; Guid::BYTES]);
 
 /// Where the text has dashes.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
-
-/// The lowest bit of each byte of a word.
-const ONES: u64 = 0x0101_0101_0101_0101;
 
 impl Guid {
     pub const BYTES: usize = 16;
@@ -19,35 +18,33 @@ impl Guid {
     /// `None` unless the text is exactly as [`Guid::text`] spells it.
     pub fn of(text: &[u8]) -> Option<Guid> {
         let text: &[u8; Guid::TEXT_BYTES] = text.try_into().ok()?;
-        let mut digits = [0; 32];
-        digits[..8].copy_from_slice(&text[..8]);
-        digits[8..12].copy_from_slice(&text[9..13]);
-        digits[12..16].copy_from_slice(&text[14..18]);
-        digits[16..20].copy_from_slice(&text[19..23]);
-        digits[20..].copy_from_slice(&text[24..]);
-        let mut bytes = [0; Guid::BYTES];
-        let mut is_guid = DASHES.iter().fold(true, |all, &place| all & (text[place] == b'-'));
-        for (digits, bytes) in digits.as_chunks::<8>().0.iter().zip(bytes.as_chunks_mut::<4>().0) {
-            let digits = u64::from_le_bytes(*digits);
-            let value = from_hex(digits);
-            *bytes = value.to_le_bytes();
-            // Whatever the digits were, they are some if they come back.
-            is_guid &= to_hex(value) == digits;
-        }
-        is_guid.then_some(Guid(bytes))
+        let four = |place: usize| {
+            text[place..place + 4]
+                .iter()
+                .rev()
+                .fold(0, |four, &byte| four << 8 | u128::from(byte))
+        };
+        let digits = |places: [usize; 4]| {
+            let [a, b, c, d] = places.map(four);
+            u8x16::new((a | b << 32 | c << 64 | d << 96).to_le_bytes())
+        };
+        let (first, second) = (from_hex(digits([0, 4, 9, 14])), from_hex(digits([19, 24, 28, 32])));
+        let are_digits = (first.are_digits & second.are_digits).to_bitmask() == 0xFFFF;
+        let has_dashes = DASHES.iter().fold(true, |all, &place| all & (text[place] == b'-'));
+        let bytes = u8x16::narrow_i16x8(pairs(first.values), pairs(second.values));
+        (are_digits & has_dashes).then(|| Guid(bytes.to_array()))
     }
 
     pub fn text(&self) -> [u8; Guid::TEXT_BYTES] {
-        let mut digits = [0; 32];
-        for (bytes, digits) in self.0.as_chunks::<4>().0.iter().zip(digits.as_chunks_mut::<8>().0) {
-            *digits = to_hex(u32::from_le_bytes(*bytes)).to_le_bytes();
-        }
+        let bytes = u8x16::new(self.0);
+        let (high, low) = (bytes >> 4_u32, bytes & u8x16::splat(0x0F));
+        let [first, second] = [u8x16::unpack_low(high, low), u8x16::unpack_high(high, low)].map(to_hex);
         let mut text = [b'-'; Guid::TEXT_BYTES];
-        text[..8].copy_from_slice(&digits[..8]);
-        text[9..13].copy_from_slice(&digits[8..12]);
-        text[14..18].copy_from_slice(&digits[12..16]);
-        text[19..23].copy_from_slice(&digits[16..20]);
-        text[24..].copy_from_slice(&digits[20..]);
+        text[..8].copy_from_slice(&first[..8]);
+        text[9..13].copy_from_slice(&first[8..12]);
+        text[14..18].copy_from_slice(&first[12..]);
+        text[19..23].copy_from_slice(&second[..4]);
+        text[24..].copy_from_slice(&second[4..]);
         debug_assert!(DASHES.iter().all(|&place| text[place] == b'-'));
         text
     }
@@ -57,22 +54,34 @@ impl Guid {
     }
 }
 
-/// Four bytes from eight hexadecimal digits, the first in the lowest byte.
-fn from_hex(digits: u64) -> u32 {
-    // Letters have bit 6, and their low four bits count from 1.
-    let values = (digits & (0x0F * ONES)) + 9 * (digits >> 6 & ONES);
-    let pairs = (values << 4 | values >> 8) & 0x00FF_00FF_00FF_00FF;
-    let fours = (pairs | pairs >> 8) & 0x0000_FFFF_0000_FFFF;
-    (fours | fours >> 16) as u32
+/// What sixteen bytes stand for as lower-case hexadecimal digits, and which of them are some.
+struct Digits {
+    values: u8x16,
+    are_digits: u8x16,
 }
 
-/// Eight lower-case hexadecimal digits from four bytes.
-fn to_hex(bytes: u32) -> u64 {
-    let fours = (u64::from(bytes) | u64::from(bytes) << 16) & 0x0000_FFFF_0000_FFFF;
-    let pairs = (fours | fours << 8) & 0x00FF_00FF_00FF_00FF;
-    let values = (pairs >> 4 | pairs << 8) & (0x0F * ONES);
-    let is_letter = (values + 6 * ONES) >> 4 & ONES;
-    values + u64::from(b'0') * ONES + is_letter * u64::from(b'a' - b'0' - 10)
+fn from_hex(bytes: u8x16) -> Digits {
+    let up_to = |number: u8x16, most: u8| number.min(u8x16::splat(most)).simd_eq(number);
+    let (decimal, letter) = (bytes - u8x16::splat(b'0'), bytes - u8x16::splat(b'a'));
+    let (is_decimal, is_letter) = (up_to(decimal, 9), up_to(letter, 5));
+    Digits {
+        values: decimal & is_decimal | (letter + u8x16::splat(10)) & is_letter,
+        are_digits: is_decimal | is_letter,
+    }
+}
+
+/// Lower-case hexadecimal digits.
+fn to_hex(values: u8x16) -> [u8; 16] {
+    let is_letter = values.max(u8x16::splat(10)).simd_eq(values);
+    (values + u8x16::splat(b'0') + (is_letter & u8x16::splat(b'a' - b'0' - 10))).to_array()
+}
+
+/// The byte that two digits make, for each pair of them.
+fn pairs(digits: u8x16) -> i16x8 {
+    let digits = digits.to_array();
+    let pair = |word| i16::from_le_bytes([digits[2 * word], digits[2 * word + 1]]);
+    let pairs = i16x8::new(std::array::from_fn(pair));
+    (pairs << 4 | pairs >> 8) & i16x8::splat(0xFF)
 }
 
 #[cfg(test)]
