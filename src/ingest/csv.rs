@@ -318,6 +318,10 @@ impl<'b> Rows<'b> {
         self.raw.clear();
         for (position, (cell, field)) in self.cells.iter().zip(&self.layout.columns).enumerate() {
             let Some(field) = *field else { continue };
+            // A null hides no value: a field may have several columns.
+            if cell.span.is_empty() {
+                continue;
+            }
             let is_sink_time = self.layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
             let is_usual = |text: &&str| !cell.doubled_quotes && (!is_sink_time || is_canonical(text));
             match self.text.and_then(|text| text.get(cell.span.clone())).filter(is_usual) {

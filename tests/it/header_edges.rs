@@ -63,6 +63,17 @@ fn a_column_of_a_linked_table_is_never_the_rows_own_whatever_its_alias_is() {
 }
 
 #[test]
+fn an_empty_column_hides_no_value_of_another_one_that_means_the_same() {
+    for values in [[WREN, ""], ["", WREN]] {
+        let [first, second] = values;
+        let found = rows(&format!(
+            "auditid,createdon,action,objectid,_objectid_value\nr,2026-02-06T11:55:00Z,64,{first},{second}\n"
+        ));
+        assert_eq!(cell(&found[0], "object_id"), Some(WREN), "{values:?}");
+    }
+}
+
+#[test]
 fn the_one_letter_that_old_databases_hold_for_a_name_is_no_name() {
     let name = |table: &str, name: &str| {
         let found = rows(&format!(
