@@ -18,6 +18,9 @@ use xxhash_rust::xxh3::Xxh3;
 /// How often a compressed stream may be compressed again.
 const MAX_LAYERS: usize = 3;
 
+/// Bytes read at a time for the hash alone: of many small inputs, each would first touch more.
+const DRAINED_BYTES: usize = 64 << 10;
+
 /// How many bytes tell the next step.
 const PEEKED_BYTES: usize = 64;
 
@@ -58,7 +61,7 @@ impl Raw {
 
     /// Reads what is left, for the hash. Where raw bytes themselves are lost, the hash is that of those before.
     pub fn drain(&mut self) -> io::Result<()> {
-        let copied = io::copy(&mut io::BufReader::with_capacity(1 << 20, self), &mut io::sink());
+        let copied = io::copy(&mut io::BufReader::with_capacity(DRAINED_BYTES, self), &mut io::sink());
         match copied {
             Err(cause) if Loss::of(&cause).is_none() => Err(cause),
             _ => Ok(()),
