@@ -53,14 +53,22 @@ impl NumberChunk {
             return self.end_full_page();
         };
         self.pages.value();
-        self.page_range = Some(
-            self.page_range
-                .map_or((value, value), |(least, most)| (least.min(value), most.max(value))),
-        );
+        self.page_range = widened(self.page_range, value);
         match self.code_of(value) {
             Some(code) => self.codes.push(code),
             None => put(value, self.is_long, &mut self.plain),
         }
+        self.end_full_page()
+    }
+
+    /// Takes rows that all have a value.
+    pub fn push_all(&mut self, mut values: impl ExactSizeIterator<Item = i64> + Clone) -> Result<()> {
+        if self.codes_of.is_some() || values.len() > self.pages.room() {
+            return values.try_for_each(|value| self.push(Some(value)));
+        }
+        self.pages.values(values.len());
+        self.page_range = values.clone().fold(self.page_range, widened);
+        values.for_each(|value| put(value, self.is_long, &mut self.plain));
         self.end_full_page()
     }
 
@@ -171,6 +179,11 @@ fn statistics(range: Option<(i64, i64)>, is_long: bool, nulls: u64) -> Statistic
                 .into()
         }
     }
+}
+
+/// A range that holds a value too.
+fn widened(range: Option<(i64, i64)>, value: i64) -> Option<(i64, i64)> {
+    Some(range.map_or((value, value), |(least, most)| (least.min(value), most.max(value))))
 }
 
 /// A value in PLAIN encoding; a column of 32 bits holds only values that fit.

@@ -442,9 +442,10 @@ fn push_numbers(
     chunk: &mut NumberChunk,
     mut numbers: impl ExactSizeIterator<Item = Option<i64>> + Clone,
 ) -> ParquetResult<()> {
-    match numbers.clone().all(|number| number.is_none()) {
-        true => chunk.push_nulls(numbers.len()),
-        false => numbers.try_for_each(|number| chunk.push(number)),
+    match numbers.clone().flatten().count() {
+        0 => chunk.push_nulls(numbers.len()),
+        some if some == numbers.len() => chunk.push_all(numbers.map(Option::unwrap_or_default)),
+        _ => numbers.try_for_each(|number| chunk.push(number)),
     }
 }
 
