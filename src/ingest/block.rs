@@ -103,14 +103,14 @@ pub struct Parsed {
 
 /// Parses one block.
 pub fn parse(block: &Block) -> Result<Parsed> {
-    parse_into(block, Rows::default())
+    parse_into(block, Rows::default(), Sightings::default())
 }
 
-/// Parses one block, its rows into these, which are none.
-pub fn parse_into(block: &Block, mut rows: Rows) -> Result<Parsed> {
+/// Parses one block, its rows and its people into these, which are none.
+pub fn parse_into(block: &Block, mut rows: Rows, people: Sightings) -> Result<Parsed> {
     // Texts of exports become rows of a quarter to a half of their size.
     rows.reserve(block.bytes.len() / 4);
-    let mut sink = Sink::new(block, rows);
+    let mut sink = Sink::new(block, rows, people);
     let (stop, lines) = match &block.head.form {
         Form::Lines => {
             let (stop, lines) = json::parse_lines(block, &mut sink);
@@ -165,14 +165,14 @@ pub struct Sink<'b> {
 }
 
 impl<'b> Sink<'b> {
-    fn new(block: &'b Block, rows: Rows) -> Self {
+    fn new(block: &'b Block, rows: Rows, people: Sightings) -> Self {
         Sink {
             block,
             rows,
             rejects: Vec::new(),
             deletions: Vec::new(),
             reason: Arc::default(),
-            people: Sightings::default(),
+            people,
             accesses: Accesses::default(),
             side: Vec::new(),
             counted: (0, 0),
@@ -192,9 +192,10 @@ impl<'b> Sink<'b> {
             return;
         }
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
-            Ok(record) => {
-                self.people.see(environment, &record);
-                self.rows.push(&record, environment);
+            // Where it stands: it is large.
+            Ok(ref record) => {
+                self.people.see(environment, record);
+                self.rows.push(record, environment);
                 self.accesses.see(environment, record.created_on, record.action);
             }
             Err(fault) => self.reject_in(environment, fault, span),

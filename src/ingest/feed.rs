@@ -7,6 +7,7 @@
 use super::block::{Block, Parsed, parse_into};
 use super::discover::{Input, Place};
 use super::head::{Found, Head, Known};
+use super::people::Sightings;
 use super::source::{self, Ending, Reader};
 use super::{Fate, Plan, Report};
 use crate::error::Result;
@@ -60,11 +61,12 @@ impl Queued {
     }
 }
 
-/// Room for a block and its rows: that of others that are done with.
+/// Room for a block, its rows and its people: that of others that are done with.
 #[derive(Default)]
 pub struct Room {
     pub bytes: Vec<u8>,
     pub rows: Rows,
+    pub people: Sightings,
 }
 
 /// Reads the inputs of a run.
@@ -80,7 +82,7 @@ pub struct Feed<'p> {
     rooms: Receiver<Room>,
     /// Bytes of blocks that are done with.
     spare: Vec<Vec<u8>>,
-    spare_rows: Vec<Rows>,
+    spare_parsed: Vec<(Rows, Sightings)>,
     to: Sender<Result<Event>>,
 }
 
@@ -102,7 +104,7 @@ impl<'p> Feed<'p> {
             ahead: VecDeque::new(),
             rooms,
             spare: Vec::new(),
-            spare_rows: Vec::new(),
+            spare_parsed: Vec::new(),
             to,
         };
         (feed, events, give)
@@ -145,11 +147,11 @@ impl<'p> Feed<'p> {
                 false => self.rooms.try_recv(),
             };
             match room {
-                Ok(Room { bytes, rows }) => {
+                Ok(Room { bytes, rows, people }) => {
                     // Blocks are taken in the order in which they were read.
                     self.ahead.pop_front();
                     self.keep(bytes);
-                    self.spare_rows.push(rows);
+                    self.spare_parsed.push((rows, people));
                 }
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
@@ -172,11 +174,11 @@ impl<'p> Feed<'p> {
             return Ok(None);
         };
         self.ahead.push_back(block.bytes.len());
-        let rows = self.spare_rows.pop().unwrap_or_default();
+        let (rows, people) = self.spare_parsed.pop().unwrap_or_default();
         let ending = block.last.then(|| reader.ending()).transpose()?;
         let (done, parsed) = mpsc::sync_channel(1);
         scope.spawn(move |_| {
-            let parsed = parse_into(&block, rows);
+            let parsed = parse_into(&block, rows, people);
             // Nobody waits for it where the run has failed.
             let _ = done.send((block, parsed));
         });

@@ -45,8 +45,12 @@ pub fn normalize<'a>(raw: &mut Raw<'a>, zone: Tz, order: Option<DateOrder>) -> R
     let object_name = name(raw, Field::ObjectName).filter(|name| has_room_for_names || name.chars().nth(1).is_some());
     let object_type = table.or(object_target).map(object_type);
     let user_name = name(raw, Field::UserName);
+    let is_person =
+        Kind::of(action) == Kind::Access && object_type.as_deref().is_none_or(|table| table == "systemuser");
+    let object_id = object_id.or_else(|| name_only_id(object_name.as_deref().filter(|_| is_person)));
+    let user_id = user_id.or_else(|| name_only_id(user_name.as_deref()));
     let row_id = raw.take(Field::RowId);
-    let mut record = Record {
+    Ok(Record {
         audit_id: raw.take(Field::AuditId).or(row_id).map(guid),
         created_on,
         action,
@@ -69,9 +73,7 @@ pub fn normalize<'a>(raw: &mut Raw<'a>, zone: Tz, order: Option<DateOrder>) -> R
         time_to_live_s: integer(raw, Field::TimeToLive, "timetoliveinseconds")?,
         deleted_in_source: deleted(raw),
         sink_modified_on: sink_modified_on(raw),
-    };
-    name_only_ids(&mut record);
-    Ok(record)
+    })
 }
 
 /// The id of a row of which only is said that the source has deleted it.
@@ -86,16 +88,8 @@ pub fn deleted_id<'r>(raw: &'r Raw<'_>) -> Option<Cow<'r, str>> {
 
 /// Some tools export display names without ids. A stable id made from the name keeps such people apart from null: that
 /// of the user on any row, that of the object where it is the person who accessed.
-fn name_only_ids(record: &mut Record<'_>) {
-    let id = |name: &str| Some(Cow::Owned(format!("{NAME_ONLY}{}", name.trim())));
-    if let (None, Some(name)) = (&record.user_id, &record.user_name) {
-        record.user_id = id(name);
-    }
-    let is_person =
-        record.kind() == Kind::Access && record.object_type.as_deref().is_none_or(|table| table == "systemuser");
-    if let (true, None, Some(name)) = (is_person, &record.object_id, &record.object_name) {
-        record.object_id = id(name);
-    }
+fn name_only_id<'a>(name: Option<&str>) -> Option<Cow<'a, str>> {
+    name.map(|name| Cow::Owned(format!("{NAME_ONLY}{}", name.trim())))
 }
 
 /// A name, unless it is blank.
@@ -127,20 +121,24 @@ fn created_on(raw: &mut Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i
     }
 }
 
-/// The first of the fields whose text is a number, else the first that has one: a code wins over any label.
-fn code_first<'r, const N: usize>(raw: &'r Raw<'_>, fields: [Field; N]) -> Option<&'r str> {
-    let texts = fields.map(|field| raw.get(field));
-    let is_number = |text: &&str| whole_number(text).is_some();
-    let mut found = texts.into_iter().flatten();
-    let number = found.clone().find(is_number);
-    number.or_else(|| found.next())
+/// The first of the fields whose text is a number, and that number, else the first that has a text: a code wins over
+/// any label.
+fn code_first<'r>(raw: &'r Raw<'_>, fields: &[Field]) -> Option<(&'r str, Option<i64>)> {
+    let mut label = None;
+    for text in fields.iter().filter_map(|field| raw.get(*field)) {
+        match whole_number(text) {
+            Some(number) => return Some((text, Some(number))),
+            None => label = label.or(Some((text, None))),
+        }
+    }
+    label
 }
 
 fn action(raw: &Raw<'_>) -> Result<i32, Fault> {
-    let Some(text) = code_first(raw, [Field::ActionId, Field::Action, Field::ActionLabel]) else {
+    let Some((text, number)) = code_first(raw, &[Field::ActionId, Field::Action, Field::ActionLabel]) else {
         return Err(fault("action-missing", "action is missing"));
     };
-    code(text, &ACTION_LABELS).ok_or_else(|| {
+    code(text, number, &ACTION_LABELS).ok_or_else(|| {
         fault(
             "action-invalid",
             format!("action {text:?} is neither a number nor a known English label"),
@@ -149,8 +147,8 @@ fn action(raw: &Raw<'_>) -> Result<i32, Fault> {
 }
 
 fn operation(raw: &Raw<'_>) -> Result<Option<i32>, Fault> {
-    match code_first(raw, [Field::OperationId, Field::Operation]) {
-        Some(text) => code(text, &OPERATION_LABELS).map(Some).ok_or_else(|| {
+    match code_first(raw, &[Field::OperationId, Field::Operation]) {
+        Some((text, number)) => code(text, number, &OPERATION_LABELS).map(Some).ok_or_else(|| {
             fault(
                 "number-invalid",
                 format!("operation {text:?} is neither a number nor a known English label"),
@@ -159,15 +157,15 @@ fn operation(raw: &Raw<'_>) -> Result<Option<i32>, Fault> {
         // A label beside a missing code may be in any language: not knowing it costs nothing.
         None => Ok(raw
             .get(Field::OperationLabel)
-            .and_then(|text| code(text, &OPERATION_LABELS))),
+            .and_then(|text| code(text, whole_number(text), &OPERATION_LABELS))),
     }
 }
 
 type Labels = LazyLock<HashMap<String, i32>>;
 
-/// `64`, `64.0` or a label.
-fn code(text: &str, labels: &Labels) -> Option<i32> {
-    whole_number(text)
+/// That of a text, which is a number (`64`, `64.0`) or a label.
+fn code(text: &str, number: Option<i64>, labels: &Labels) -> Option<i32> {
+    number
         .and_then(|number| i32::try_from(number).ok())
         .or_else(|| labels.get(&plain(text)).copied())
 }

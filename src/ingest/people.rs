@@ -19,7 +19,7 @@ pub struct Sightings {
     /// With the hash of each.
     environments: Vec<(String, u64)>,
     /// By the last bits of a hash, the place in `met` of the last one that has them.
-    recent: [u32; RECENT],
+    recent: Vec<u32>,
 }
 
 /// How many people are remembered.
@@ -41,12 +41,21 @@ impl Default for Sightings {
             met: Vec::new(),
             texts: String::new(),
             environments: Vec::new(),
-            recent: [u32::MAX; RECENT],
+            recent: vec![u32::MAX; RECENT],
         }
     }
 }
 
 impl Sightings {
+    /// None, in the room of these.
+    pub fn emptied(mut self) -> Sightings {
+        self.met.clear();
+        self.texts.clear();
+        self.environments.clear();
+        self.recent.fill(u32::MAX);
+        self
+    }
+
     /// Takes the names a record carries of people: its actor, its user, its calling user.
     pub fn see(&mut self, environment: &str, record: &Record<'_>) {
         let (actor, user) = (record.actor(), (record.user_id.as_deref(), record.user_name.as_deref()));

@@ -54,18 +54,13 @@ impl<'a> Raw<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn set_borrowed(&mut self, field: Field, value: &'a str) {
         if self.is_owned & bit(field) != 0 {
-            drop(self.take_owned(field));
+            self.forget_owned(field);
         }
-        match is_null(value) {
-            true => self.is_borrowed &= !bit(field),
-            false => {
-                self.is_borrowed |= bit(field);
-                self.borrowed[field as usize] = value;
-            }
-        }
+        self.borrowed[field as usize] = value;
+        self.is_borrowed = self.is_borrowed & !bit(field) | u64::from(!is_null(value)) << field as u32;
     }
 
     /// The value of a field, unless it is null.
@@ -96,6 +91,11 @@ impl<'a> Raw<'a> {
         }
     }
 
+    #[cold]
+    fn forget_owned(&mut self, field: Field) {
+        self.take_owned(field);
+    }
+
     fn take_owned(&mut self, field: Field) -> Option<String> {
         self.is_owned &= !bit(field);
         let place = self.owned.iter().position(|(of, _)| *of == field)?;
@@ -106,12 +106,16 @@ impl<'a> Raw<'a> {
 /// `NULL`, `nan` and the empty text are null.
 #[inline]
 fn is_null(value: &str) -> bool {
-    match value.len() {
-        0 => true,
-        3 => value.eq_ignore_ascii_case("nan"),
-        4 => value.eq_ignore_ascii_case("null"),
+    match value.as_bytes() {
+        [] => true,
+        [b'n' | b'N', ..] => is_spelled_null(value),
         _ => false,
     }
+}
+
+#[cold]
+fn is_spelled_null(value: &str) -> bool {
+    value.eq_ignore_ascii_case("nan") || value.eq_ignore_ascii_case("null")
 }
 
 #[cfg(test)]

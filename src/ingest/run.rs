@@ -180,6 +180,7 @@ impl<'p> Run<'p> {
         Ok(Room {
             bytes: block.bytes,
             rows: self.writer.room(),
+            people: parsed.people.emptied(),
         })
     }
 

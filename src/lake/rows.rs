@@ -370,9 +370,10 @@ impl Rows {
         self.bytes.extend_from_slice(&record.action.to_le_bytes());
         let mut flags = self.put_numbers(record);
         let texts = texts_of(record);
-        for (column, text) in texts.into_iter().enumerate() {
+        let implied = std::array::from_fn::<_, TEXT_COLUMNS, _>(|column| implied_text(column, &texts));
+        for (column, (text, implied)) in texts.into_iter().zip(implied).enumerate() {
             let Some(text) = text else { continue };
-            let held = if Some(text) == implied_text(column, &texts) {
+            let held = if Some(text) == implied {
                 IMPLIED
             } else if let Some(guid) = Guid::of(text.as_bytes()) {
                 self.bytes.extend_from_slice(&guid.0);
@@ -392,40 +393,22 @@ impl Rows {
     /// Puts the numbers that are known; says which.
     fn put_numbers(&mut self, record: &Record<'_>) -> u64 {
         let mut flags = if record.deleted_in_source { IS_DELETED } else { 0 };
-        let mut put = |flag, number: Option<&[u8]>| {
-            if let Some(number) = number {
-                self.bytes.extend_from_slice(number);
-                flags |= flag;
-            }
-        };
-        put(
-            HAS_OPERATION,
-            record.operation.map(i32::to_le_bytes).as_ref().map(<[u8; 4]>::as_slice),
-        );
-        put(
-            HAS_VERSION,
-            record
-                .version_number
-                .map(i64::to_le_bytes)
-                .as_ref()
-                .map(<[u8; 8]>::as_slice),
-        );
-        put(
-            HAS_TIME_TO_LIVE,
-            record
-                .time_to_live_s
-                .map(i32::to_le_bytes)
-                .as_ref()
-                .map(<[u8; 4]>::as_slice),
-        );
-        put(
-            HAS_SINK_TIME,
-            record
-                .sink_modified_on
-                .map(i64::to_le_bytes)
-                .as_ref()
-                .map(<[u8; 8]>::as_slice),
-        );
+        if let Some(operation) = record.operation {
+            self.bytes.extend_from_slice(&operation.to_le_bytes());
+            flags |= HAS_OPERATION;
+        }
+        if let Some(version) = record.version_number {
+            self.bytes.extend_from_slice(&version.to_le_bytes());
+            flags |= HAS_VERSION;
+        }
+        if let Some(seconds) = record.time_to_live_s {
+            self.bytes.extend_from_slice(&seconds.to_le_bytes());
+            flags |= HAS_TIME_TO_LIVE;
+        }
+        if let Some(on) = record.sink_modified_on {
+            self.bytes.extend_from_slice(&on.to_le_bytes());
+            flags |= HAS_SINK_TIME;
+        }
         flags
     }
 }
