@@ -289,7 +289,7 @@ struct Rows<'b> {
 
 impl<'b> Rows<'b> {
     fn of(block: &'b Block, layout: &'b Layout) -> Rows<'b> {
-        let text = std::str::from_utf8(&block.bytes).ok();
+        let text = simdutf8::basic::from_utf8(&block.bytes).ok();
         Rows {
             block,
             layout,

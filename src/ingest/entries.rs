@@ -21,7 +21,7 @@ impl<'b> Entries<'b> {
     pub fn of(block: &'b Block, scanner: Scanner) -> Entries<'b> {
         Entries {
             bytes: &block.bytes,
-            text: std::str::from_utf8(&block.bytes).ok(),
+            text: simdutf8::basic::from_utf8(&block.bytes).ok(),
             scanner,
             entry: Entry::default(),
         }
