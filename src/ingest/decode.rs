@@ -13,7 +13,7 @@ use super::normalize::Fault;
 use encoding_rs::{DecoderResult, Encoding, UTF_16BE, UTF_16LE};
 use std::io::{self, Cursor, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use xxhash_rust::xxh3::Xxh3;
+use twox_hash::XxHash3_128;
 
 /// How often a compressed stream may be compressed again.
 const MAX_LAYERS: usize = 3;
@@ -32,7 +32,8 @@ pub struct Raw(Arc<Mutex<Metered>>);
 
 struct Metered {
     stream: Stream,
-    hasher: Xxh3,
+    /// By the widest instructions of this processor: an input may be many GB.
+    hasher: XxHash3_128,
     bytes: u64,
 }
 
@@ -40,7 +41,7 @@ impl Raw {
     pub fn new(stream: Stream) -> Raw {
         Raw(Arc::new(Mutex::new(Metered {
             stream,
-            hasher: Xxh3::new(),
+            hasher: XxHash3_128::new(),
             bytes: 0,
         })))
     }
@@ -56,7 +57,7 @@ impl Raw {
 
     /// The hash of the bytes read so far.
     pub fn hash(&self) -> String {
-        format!("{:032x}", self.metered().hasher.digest128())
+        format!("{:032x}", self.metered().hasher.finish_128())
     }
 
     /// Reads what is left, for the hash. Where raw bytes themselves are lost, the hash is that of those before.
@@ -73,7 +74,7 @@ impl Read for Raw {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         let mut metered = self.metered();
         let count = metered.stream.read(output)?;
-        metered.hasher.update(&output[..count]);
+        metered.hasher.write(&output[..count]);
         metered.bytes += count as u64;
         Ok(count)
     }
