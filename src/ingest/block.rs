@@ -192,7 +192,7 @@ impl<'b> Sink<'b> {
             return;
         }
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
-            // Where it stands: it is large.
+            // By reference: it is large, and would be copied.
             Ok(ref record) => {
                 self.people.see(environment, record);
                 self.rows.push(record, environment);
