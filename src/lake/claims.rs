@@ -95,7 +95,9 @@ impl Claim {
 
 impl Ord for Claim {
     fn cmp(&self, other: &Claim) -> std::cmp::Ordering {
-        self.order().cmp(&other.order())
+        // Nearly always the first bits tell.
+        let by_first_bits = self.first_bits().cmp(&other.first_bits());
+        by_first_bits.then_with(|| self.order().cmp(&other.order()))
     }
 }
 
@@ -216,53 +218,39 @@ impl Claims {
             versioned: self.versioned.sorted()?,
         };
         let mut chunk = Chunk::default();
-        loop {
-            let is_more = all.take_identity(&mut chunk)?;
-            if chunk.starts.len() >= CHUNK || !is_more {
-                chunk.judge(index, new, deleted, &mut verdicts)?;
-                chunk.claims.clear();
-                chunk.starts.clear();
+        while let Some((claim, role)) = all.next()? {
+            if !chunk.ends_with(claim.key) {
+                if chunk.starts.len() == CHUNK {
+                    chunk.judge(index, new, deleted, &mut verdicts)?;
+                    chunk.clear();
+                }
+                chunk.starts.push(chunk.claims.len());
             }
-            if !is_more {
-                return Ok(verdicts);
-            }
+            chunk.claims.push((claim, role));
         }
+        chunk.judge(index, new, deleted, &mut verdicts)?;
+        Ok(verdicts)
     }
 }
 
-/// Both kinds of claims, by identity.
+/// Both kinds of claims, by identity and ordinal.
 struct Merged {
     plain: Gathered<Claim>,
     versioned: Gathered<Versioned>,
 }
 
 impl Merged {
-    /// Moves all claims of the next identity into the chunk; false when there is none.
-    fn take_identity(&mut self, chunk: &mut Chunk) -> Result<bool> {
-        let plain = self.plain.peek().map(|claim| claim.key.identity());
-        let versioned = self.versioned.peek().map(|version| version.claim.key.identity());
-        let Some(identity) = plain.into_iter().chain(versioned).min() else {
-            return Ok(false);
+    fn next(&mut self) -> Result<Option<(Claim, Role)>> {
+        let is_plain = match (self.plain.peek(), self.versioned.peek()) {
+            (Some(claim), Some(version)) => *claim < version.claim,
+            (claim, _) => claim.is_some(),
         };
-        let start = chunk.claims.len();
-        chunk.starts.push(start);
-        while self.plain.peek().is_some_and(|claim| claim.key.identity() == identity) {
-            let claims = self.plain.next()?.into_iter();
-            chunk.claims.extend(claims.map(|claim| (claim, Role::Row)));
+        if is_plain {
+            return Ok(self.plain.next()?.map(|claim| (claim, Role::Row)));
         }
-        while self
-            .versioned
-            .peek()
-            .is_some_and(|version| version.claim.key.identity() == identity)
-        {
-            let versions = self.versioned.next()?.into_iter();
-            chunk.claims.extend(versions.map(|version| {
-                let role = version.rank.map_or(Role::Deletion, Role::Version);
-                (version.claim, role)
-            }));
-        }
-        chunk.claims[start..].sort_unstable_by_key(|(claim, _)| claim.ordinal);
-        Ok(true)
+        let version = self.versioned.next()?;
+        let role = |version: &Versioned| version.rank.map_or(Role::Deletion, Role::Version);
+        Ok(version.map(|version| (version.claim, role(&version))))
     }
 }
 
@@ -282,6 +270,18 @@ struct Chunk {
 }
 
 impl Chunk {
+    /// Whether the last claim is of the same row.
+    fn ends_with(&self, key: Key) -> bool {
+        self.claims
+            .last()
+            .is_some_and(|(last, _)| { last.key }.identity() == key.identity())
+    }
+
+    fn clear(&mut self) {
+        self.claims.clear();
+        self.starts.clear();
+    }
+
     fn judge(
         &self,
         index: &mut [IndexRun],
