@@ -140,10 +140,10 @@ pub fn parse_sink(text: &str) -> Option<i64> {
         return parse(text, Tz::UTC);
     }
     let mut rest = text.as_bytes();
-    let [month, day] = [b'/', b'/'].map(|end| number_before(end, &mut rest));
+    let (month, day) = (number_before(b'/', &mut rest)?, number_before(b'/', &mut rest)?);
     let is_full_year = rest.get(4) == Some(&b' ');
-    let [year, hour, minute, second] = [b' ', b':', b':', b' '].map(|end| number_before(end, &mut rest));
-    let (hour, minute, second) = (hour?, minute?, second?);
+    let (year, hour) = (number_before(b' ', &mut rest)?, number_before(b':', &mut rest)?);
+    let (minute, second) = (number_before(b':', &mut rest)?, number_before(b' ', &mut rest)?);
     let hour = match hour {
         12 if rest.eq_ignore_ascii_case(b"am") => 0,
         0..12 if rest.eq_ignore_ascii_case(b"am") => hour,
@@ -151,7 +151,7 @@ pub fn parse_sink(text: &str) -> Option<i64> {
         0..12 if rest.eq_ignore_ascii_case(b"pm") => hour + 12,
         _ => return None,
     };
-    let day = date(year?, month?, day?).filter(|_| is_full_year)?;
+    let day = date(year, month, day).filter(|_| is_full_year)?;
     Some(day * MICROS_PER_DAY + clock_us(hour, minute, second)?)
 }
 
@@ -202,15 +202,20 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
     (hours <= 18 && minutes <= 59).then(|| sign * (hours * 3600 + minutes * 60) * MICROS_PER_SECOND)
 }
 
+/// The number of a few digits.
+#[inline]
 fn digits(text: &[u8]) -> Option<i64> {
-    text.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
-    })
+    // Without a branch for each.
+    let (number, are_digits) = text.iter().fold((0, true), |(number, are_digits), byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (number * 10 + i64::from(digit), are_digits & (digit < 10))
+    });
+    are_digits.then_some(number)
 }
 
 /// Days since 1970-01-01.
 pub fn day_number(date: NaiveDate) -> i64 {
-    date.signed_duration_since(NaiveDate::default()).num_days()
+    date.to_epoch_days().into()
 }
 
 /// The date that is `day` days after 1970-01-01.
