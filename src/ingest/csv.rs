@@ -13,7 +13,7 @@ use super::words::{self, equal};
 use crate::instant;
 use serde_json::{Value, json};
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 /// What the header line says, or whoever knows the columns of a file that has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,14 +43,11 @@ impl Layout {
 
     fn with_separator(text: &[u8], separator: u8) -> Option<(Layout, usize)> {
         let mut cells = Vec::new();
-        let Row::Complete(end) = read_row(text, 0, separator, &mut cells, true) else {
+        let Row::Complete(end) = read_row(text, 0, separator, true, &mut cells) else {
             return None;
         };
-        let names: Vec<String> = cells
-            .iter()
-            .map(|cell| String::from_utf8_lossy(&cell.text(text)).trim().to_owned())
-            .collect();
-        Some((Layout::new(separator, names), end))
+        let name = |cell: &Cell| cell.lossy_text(text).trim().to_owned();
+        Some((Layout::new(separator, cells.iter().map(name).collect()), end))
     }
 
     pub fn new(separator: u8, names: Vec<String>) -> Layout {
@@ -129,34 +126,18 @@ fn fields_of(names: &[String]) -> Vec<Option<Field>> {
     fields
 }
 
-/// Where a field stands, and whether its quotes must be undone.
+/// A field.
 struct Cell {
+    /// Where it stands, without the quotes around it.
     span: Range<usize>,
-    quoted: bool,
-    doubled_quotes: bool,
+    /// What it says, if it has doubled quotes.
+    undone: Option<Vec<u8>>,
 }
 
 impl Cell {
-    fn text<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let inner = &bytes[self.span.clone()];
-        if !self.doubled_quotes {
-            return Cow::Borrowed(inner);
-        }
-        let (mut text, mut at) = (Vec::with_capacity(inner.len() + 8), 0);
-        loop {
-            // All of its quotes are doubled.
-            let quote = words::copy(inner, at, &mut text, |word| equal(word, b'"'));
-            if quote >= inner.len() {
-                return Cow::Owned(text);
-            }
-            text.push(b'"');
-            at = quote + 2;
-        }
+    fn lossy_text<'a>(&'a self, bytes: &'a [u8]) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.undone.as_deref().unwrap_or_else(|| &bytes[self.span.clone()]))
     }
-}
-
-fn next_quote(bytes: &[u8], at: usize) -> usize {
-    words::find(bytes, at, |word| equal(word, b'"'))
 }
 
 enum Row {
@@ -168,75 +149,80 @@ enum Row {
     Broken,
 }
 
-/// Reads the row at `start`; its fields go to `cells`.
-fn read_row(bytes: &[u8], start: usize, separator: u8, cells: &mut Vec<Cell>, last: bool) -> Row {
-    cells.clear();
-    let mut at = start;
-    loop {
-        let (cell, after) = if bytes.get(at) == Some(&b'"') {
-            match quoted(bytes, at + 1) {
-                Some(found) => found,
-                None => return Row::Unfinished,
-            }
-        } else {
-            let end = words::find(bytes, at, |word| equal(word, separator) | equal(word, b'\n'));
-            (
-                Cell {
-                    span: at..end,
-                    quoted: false,
-                    doubled_quotes: false,
-                },
-                end,
-            )
-        };
-        cells.push(cell);
-        match bytes.get(after..).unwrap_or_default() {
-            [byte, ..] if *byte == separator => at = after + 1,
-            [b'\n', ..] => {
-                strip_carriage_return(bytes, cells);
-                return Row::Complete(after + 1);
-            }
-            [b'\r', b'\n', ..] => return Row::Complete(after + 2),
-            [] | [b'\r'] if last => {
-                strip_carriage_return(bytes, cells);
-                return Row::Complete(bytes.len());
-            }
-            [] | [b'\r'] => return Row::Unfinished,
-            _ => return Row::Broken,
-        }
+/// Takes the fields of a row, one after the other.
+trait Fields {
+    fn take(&mut self, cell: Cell);
+}
+
+impl Fields for Vec<Cell> {
+    fn take(&mut self, cell: Cell) {
+        self.push(cell);
     }
 }
 
-/// An unquoted field at a line's end takes the `\r` of `\r\n` with it; it is no part of the value.
-fn strip_carriage_return(bytes: &[u8], cells: &mut [Cell]) {
-    if let Some(cell) = cells.last_mut()
-        && !cell.quoted
-        && bytes[cell.span.clone()].ends_with(b"\r")
-    {
-        cell.span.end -= 1;
+/// Reads the row at `start`; `fields` gets its fields, also those of a row that turns out not to be one.
+#[inline(always)]
+fn read_row(bytes: &[u8], start: usize, separator: u8, last: bool, fields: &mut impl Fields) -> Row {
+    let mut at = start;
+    loop {
+        let is_quoted = bytes.get(at) == Some(&b'"');
+        let (mut cell, after) = match is_quoted {
+            true => match quoted(bytes, at + 1) {
+                Some(found) => found,
+                None => return Row::Unfinished,
+            },
+            false => {
+                let end = words::find(bytes, at, |word| equal(word, separator) | equal(word, b'\n'));
+                let (span, undone) = (at..end, None);
+                let cell = Cell { span, undone };
+                // Most fields.
+                if bytes.get(end) == Some(&separator) {
+                    fields.take(cell);
+                    at = end + 1;
+                    continue;
+                }
+                (cell, end)
+            }
+        };
+        let next = match bytes.get(after..).unwrap_or_default() {
+            [byte, ..] if *byte == separator => ControlFlow::Continue(after + 1),
+            [b'\n', ..] => ControlFlow::Break(Row::Complete(after + 1)),
+            [b'\r', b'\n', ..] => ControlFlow::Break(Row::Complete(after + 2)),
+            [] | [b'\r'] if last => ControlFlow::Break(Row::Complete(bytes.len())),
+            [] | [b'\r'] => ControlFlow::Break(Row::Unfinished),
+            _ => ControlFlow::Break(Row::Broken),
+        };
+        // It takes the `\r` of `\r\n` with it, which is no part of the value.
+        if !is_quoted
+            && let ControlFlow::Break(Row::Complete(_)) = next
+            && bytes[cell.span.clone()].ends_with(b"\r")
+        {
+            cell.span.end -= 1;
+        }
+        fields.take(cell);
+        match next {
+            ControlFlow::Continue(next) => at = next,
+            ControlFlow::Break(row) => return row,
+        }
     }
 }
 
 /// The rest of a quoted field, and the place behind its closing quote.
 fn quoted(bytes: &[u8], start: usize) -> Option<(Cell, usize)> {
-    let mut at = start;
-    let mut doubled_quotes = false;
-    loop {
-        at = next_quote(bytes, at);
-        if at >= bytes.len() {
-            return None;
-        }
-        if bytes.get(at + 1) != Some(&b'"') {
-            let cell = Cell {
-                span: start..at,
-                quoted: true,
-                doubled_quotes,
-            };
-            return Some((cell, at + 1));
-        }
-        doubled_quotes = true;
-        at += 2;
+    let is_quote = |word| equal(word, b'"');
+    let mut end = words::find(bytes, start, is_quote);
+    let mut undone = None;
+    while bytes.get(end + 1) == Some(&b'"') {
+        let text = undone.get_or_insert_with(|| {
+            // What has quotes is mostly change data, of some hundred bytes.
+            let mut text = Vec::with_capacity(end - start + 1000);
+            text.extend_from_slice(&bytes[start..end]);
+            text
+        });
+        end = words::copy(bytes, end + 1, text, is_quote);
     }
+    let span = start..end;
+    (end < bytes.len()).then_some((Cell { span, undone }, end + 1))
 }
 
 /// Parses the rows of a block.
@@ -254,7 +240,8 @@ pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
         }
         // Where the input breaks off, a row without its line end is no whole row.
         let ends_here = block.last && block.loss.is_none() && !lines.is_full();
-        let fault = match read_row(window, start, layout.separator, &mut rows.cells, ends_here) {
+        rows.begin();
+        let fault = match read_row(window, start, layout.separator, ends_here, &mut rows) {
             Row::Complete(end) => {
                 rows.deliver(start..end, sink);
                 lines.at = end;
@@ -282,9 +269,11 @@ struct Rows<'b> {
     layout: &'b Layout,
     /// The bytes as text: known to be one and without NUL, they need no look at each field.
     text: Option<&'b str>,
-    /// The fields of the last row.
-    cells: Vec<Cell>,
     raw: Raw<'b>,
+    /// How many fields the row has so far.
+    found: usize,
+    /// What is wrong with the first of them that could not be taken.
+    fault: Option<Fault>,
 }
 
 impl<'b> Rows<'b> {
@@ -294,53 +283,68 @@ impl<'b> Rows<'b> {
             block,
             layout,
             text: text.filter(|text| memchr::memchr(0, text.as_bytes()).is_none()),
-            cells: Vec::with_capacity(layout.columns.len()),
             raw: Raw::default(),
+            found: 0,
+            fault: None,
         }
     }
 
-    /// Hands the last row on, as a record or as a reject.
-    fn deliver(&mut self, span: Range<usize>, sink: &mut Sink<'_>) {
-        match self.read() {
-            Ok(()) => sink.record(&mut self.raw, &self.block.head.environment, span),
-            Err(fault) => sink.reject(fault, span),
-        }
-    }
-
-    fn read(&mut self) -> Result<(), Fault> {
-        let (found, expected) = (self.cells.len(), self.layout.columns.len());
-        if found > expected || (found < expected && !self.layout.is_headless) {
-            return Err(fault(
-                "field-count",
-                format!("{found} fields where the header has {expected}"),
-            ));
-        }
+    /// Forgets the row before.
+    fn begin(&mut self) {
         self.raw.clear();
-        for (position, (cell, field)) in self.cells.iter().zip(&self.layout.columns).enumerate() {
-            let Some(field) = *field else { continue };
-            // A null hides no value: a field may have several columns.
-            if cell.span.is_empty() {
-                continue;
-            }
-            let is_sink_time = self.layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
-            let is_usual = |text: &&str| !cell.doubled_quotes && (!is_sink_time || is_canonical(text));
-            match self.text.and_then(|text| text.get(cell.span.clone())).filter(is_usual) {
-                Some(text) => self.raw.set_borrowed(field, text),
-                None => {
-                    let text = text_of(&self.block.bytes, cell, &self.layout.names[position])?;
-                    self.raw
-                        .set(field, if is_sink_time { canonical_time(text) } else { text });
-                }
-            }
+        (self.found, self.fault) = (0, None);
+    }
+
+    #[inline(never)]
+    fn take_unusual(&mut self, column: usize, field: Field, is_sink_time: bool, cell: Cell) {
+        match text_of(&self.block.bytes, cell, &self.layout.names[column]) {
+            Ok(text) if is_sink_time => self.raw.set(field, canonical_time(text)),
+            Ok(text) => self.raw.set(field, text),
+            Err(fault) => self.fault = self.fault.take().or(Some(fault)),
         }
-        Ok(())
+    }
+
+    /// Hands the row on, as a record or as a reject.
+    fn deliver(&mut self, span: Range<usize>, sink: &mut Sink<'_>) {
+        let (found, expected) = (self.found, self.layout.columns.len());
+        let has_too_few = found < expected && !self.layout.is_headless;
+        let fault = match found > expected || has_too_few {
+            true => {
+                let sentence = format!("{found} fields where the header has {expected}");
+                Some(fault("field-count", sentence))
+            }
+            false => self.fault.take(),
+        };
+        match fault {
+            None => sink.record(&mut self.raw, &self.block.head.environment, span),
+            Some(fault) => sink.reject(fault, span),
+        }
     }
 }
 
-fn text_of<'a>(bytes: &'a [u8], cell: &Cell, name: &str) -> Result<Cow<'a, str>, Fault> {
-    let text = match cell.text(bytes) {
-        Cow::Borrowed(text) => std::str::from_utf8(text).map(Cow::Borrowed).ok(),
-        Cow::Owned(text) => String::from_utf8(text).map(Cow::Owned).ok(),
+impl Fields for Rows<'_> {
+    #[inline(always)]
+    fn take(&mut self, cell: Cell) {
+        let column = self.found;
+        self.found += 1;
+        // A null hides no value: a field may have several columns.
+        if let Some(&Some(field)) = self.layout.columns.get(column)
+            && !cell.span.is_empty()
+        {
+            let is_sink_time = self.layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
+            let is_usual = |text: &&str| cell.undone.is_none() && (!is_sink_time || is_canonical(text));
+            match self.text.and_then(|text| text.get(cell.span.clone())).filter(is_usual) {
+                Some(text) => self.raw.set_borrowed(field, text),
+                None => self.take_unusual(column, field, is_sink_time, cell),
+            }
+        }
+    }
+}
+
+fn text_of<'a>(bytes: &'a [u8], cell: Cell, name: &str) -> Result<Cow<'a, str>, Fault> {
+    let text = match cell.undone {
+        None => std::str::from_utf8(&bytes[cell.span]).map(Cow::Borrowed).ok(),
+        Some(text) => String::from_utf8(text).map(Cow::Owned).ok(),
     };
     let text = text.ok_or_else(|| fault("encoding", format!("column {name} is not valid UTF-8")))?;
     match memchr::memchr(0, text.as_bytes()).is_some() {
@@ -365,21 +369,20 @@ fn is_canonical(time: &str) -> bool {
 /// The fields of the first rows of a text, as far as they can be read, to tell what wrote them. A row that the text
 /// ends in is given only if it is the first.
 pub fn first_rows(text: &[u8], limit: usize) -> Vec<Vec<String>> {
-    let (mut rows, mut cells, mut at) = (Vec::new(), Vec::new(), 0);
+    let (mut rows, mut at) = (Vec::new(), 0);
     while at < text.len() && rows.len() < limit {
-        let row = read_row(text, at, b',', &mut cells, false);
-        let texts = cells
-            .iter()
-            .map(|cell| String::from_utf8_lossy(&cell.text(text)).into_owned());
+        let mut cells = Vec::new();
+        let row = read_row(text, at, b',', false, &mut cells);
+        let texts = cells.iter().map(|cell| cell.lossy_text(text).into_owned()).collect();
         match row {
             Row::Complete(end) => {
-                rows.push(texts.collect());
+                rows.push(texts);
                 at = end;
             }
             Row::Broken => at += memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| length + 1),
             Row::Unfinished => {
                 if rows.is_empty() {
-                    rows.push(texts.collect());
+                    rows.push(texts);
                 }
                 break;
             }
@@ -421,25 +424,21 @@ mod tests {
 
     fn rows(text: &str) -> Vec<Result<Vec<String>, &'static str>> {
         let bytes = text.as_bytes();
-        let (mut at, mut cells, mut rows) = (0, Vec::new(), Vec::new());
+        let (mut at, mut rows) = (0, Vec::new());
         while at < bytes.len() {
-            match read_row(bytes, at, b',', &mut cells, true) {
+            let mut cells = Vec::new();
+            let row = read_row(bytes, at, b',', true, &mut cells);
+            let texts = cells.iter().map(|cell| cell.lossy_text(bytes).into_owned()).collect();
+            match row {
                 Row::Complete(end) => {
-                    let texts = cells
-                        .iter()
-                        .map(|c| String::from_utf8_lossy(&c.text(bytes)).into_owned());
-                    rows.push(Ok(texts.collect()));
+                    rows.push(Ok(texts));
                     at = end;
+                    continue;
                 }
-                Row::Unfinished => {
-                    rows.push(Err("unfinished"));
-                    break;
-                }
-                Row::Broken => {
-                    rows.push(Err("broken"));
-                    break;
-                }
+                Row::Unfinished => rows.push(Err("unfinished")),
+                Row::Broken => rows.push(Err("broken")),
             }
+            break;
         }
         rows
     }

@@ -41,12 +41,21 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn take(&mut self, key: Key, json: &'a str) {
         match (key, json.as_bytes().first()) {
-            (Key::Other, _) => {}
-            (Key::Field(_), Some(b'n')) => self.known += 1,
+            (_, Some(b'n')) => self.take_null(key),
             (Key::Field(field), Some(b'-' | b'0'..=b'9')) => self.take_text(field, json),
             (Key::Field(field), _) => self.take_json(field, json),
+            (Key::Other, _) => {}
             (Key::Value, _) => self.is_page |= json.starts_with('['),
             (Key::Context, _) => self.context = decode(json, Field::AuditId).unwrap_or_default(),
+        }
+    }
+
+    /// Takes a member, whose value is null.
+    pub fn take_null(&mut self, key: Key) {
+        match key {
+            Key::Field(_) => self.known += 1,
+            Key::Context => self.context = None,
+            Key::Value | Key::Other => {}
         }
     }
 

@@ -139,8 +139,8 @@ impl Scanner {
         next
     }
 
-    /// Takes the value that begins at `at`, and says where it ends.
-    #[inline]
+    /// Takes the value that begins at `at`, and says where it ends. Texts without escapes are most of all that is read.
+    #[inline(always)]
     fn read_value<'a>(&self, text: &'a str, at: usize, key: Key, entry: &mut Entry<'a>) -> Option<usize> {
         let bytes = text.as_bytes();
         if bytes.get(at) != Some(&b'"') {
@@ -148,33 +148,31 @@ impl Scanner {
         }
         let end = behind_plain(bytes, at + 1);
         match (bytes.get(end)?, key) {
-            (b'"', Key::Other) => Some(end + 1),
-            (b'"', Key::Field(field)) => {
-                entry.take_text(field, text.get(at + 1..end)?);
-                Some(end + 1)
-            }
-            (b'\\', Key::Field(field)) => {
-                let (value, end) = unescaped(text, at + 1, end)?;
-                entry.take_decoded(field, value);
-                Some(end)
-            }
-            _ => {
-                let end = behind_string(bytes, end)?;
-                entry.take(key, text.get(at..end)?);
-                Some(end)
-            }
+            (b'"', Key::Field(field)) => entry.take_text(field, text.get(at + 1..end)?),
+            (b'"', Key::Other) => {}
+            _ => return read_escaped(text, at, end, key, entry),
         }
+        Some(end + 1)
     }
 
     /// The same of a value that does not begin with a quote.
+    #[inline(never)]
     fn read_bare<'a>(&self, text: &'a str, at: usize, key: Key, entry: &mut Entry<'a>) -> Option<usize> {
         let bytes = text.as_bytes();
-        let end = match bytes.get(at)? {
-            b'n' => behind_literal(bytes, at, b"null")?,
-            b't' => behind_literal(bytes, at, b"true")?,
-            b'f' => behind_literal(bytes, at, b"false")?,
-            b'-' | b'0'..=b'9' => behind_number(bytes, at)?,
-            b'{' | b'[' => self.behind_nested(text, at)?,
+        let end = match (bytes.get(at)?, key) {
+            (b'n', _) => {
+                entry.take_null(key);
+                return behind_literal(bytes, at, b"null");
+            }
+            (b'-' | b'0'..=b'9', Key::Field(field)) => {
+                let end = behind_number(bytes, at)?;
+                entry.take_text(field, text.get(at..end)?);
+                return Some(end);
+            }
+            (b'-' | b'0'..=b'9', _) => behind_number(bytes, at)?,
+            (b't', _) => behind_literal(bytes, at, b"true")?,
+            (b'f', _) => behind_literal(bytes, at, b"false")?,
+            (b'{' | b'[', _) => self.behind_nested(text, at)?,
             _ => match self.behind_blanks(bytes, at) {
                 value if value > at => return self.read_value(text, value, key, entry),
                 _ => return None,
@@ -200,6 +198,20 @@ impl Scanner {
         let value = values.next()?.ok()?.get();
         (self.has_line_ends || !value.contains('\n')).then_some(at + value.len())
     }
+}
+
+/// The same of a text that begins at `at`, of which `end` is the first place that is not plain.
+#[inline(never)]
+fn read_escaped<'a>(text: &'a str, at: usize, end: usize, key: Key, entry: &mut Entry<'a>) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if let (b'\\', Key::Field(field)) = (bytes.get(end)?, key) {
+        let (value, end) = unescaped(text, at + 1, end)?;
+        entry.take_decoded(field, value);
+        return Some(end);
+    }
+    let end = behind_string(bytes, end)?;
+    entry.take(key, text.get(at..end)?);
+    Some(end)
 }
 
 /// As `starts_with`, but without a call for the usual lengths.
@@ -252,22 +264,25 @@ fn unescaped(text: &str, begin: usize, mut at: usize) -> Option<(String, usize)>
     loop {
         let (sign, length) = match (bytes.get(at)?, bytes.get(at + 1)) {
             (b'"', _) => return Some((String::from_utf8(said).ok()?, at + 1)),
-            (b'\\', Some(sign @ (b'"' | b'\\' | b'/'))) => (*sign, 2),
-            (b'\\', Some(b'b')) => (0x8, 2),
-            (b'\\', Some(b'f')) => (0xC, 2),
-            (b'\\', Some(b'n')) => (b'\n', 2),
-            (b'\\', Some(b'r')) => (b'\r', 2),
-            (b'\\', Some(b't')) => (b'\t', 2),
-            (b'\\', Some(b'u')) => {
-                let (sign, length) = coded(bytes, at)?;
-                said.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes());
-                at = words::copy(bytes, at + length, &mut said, is_not_plain);
+            // The sign stands for itself.
+            (b'\\', Some(b'"' | b'\\' | b'/')) => {
+                at = words::copy(bytes, at + 1, &mut said, is_not_plain);
                 continue;
             }
-            _ => return None,
+            (b'\\', Some(b'b')) => ('\u{8}', 2),
+            (b'\\', Some(b'f')) => ('\u{C}', 2),
+            (b'\\', Some(b'n')) => ('\n', 2),
+            (b'\\', Some(b'r')) => ('\r', 2),
+            (b'\\', Some(b't')) => ('\t', 2),
+            (b'\\', Some(b'u')) => coded(bytes, at)?,
+            (b'\\' | ..b' ', _) => return None,
+            _ => {
+                at = words::copy(bytes, at, &mut said, is_not_plain);
+                continue;
+            }
         };
-        said.push(sign);
-        at = words::copy(bytes, at + length, &mut said, is_not_plain);
+        said.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes());
+        at += length;
     }
 }
 

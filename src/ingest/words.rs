@@ -19,21 +19,25 @@ pub fn find(bytes: &[u8], mut at: usize, mark: impl Fn(u8x16) -> u8x16) -> usize
     at + rest.iter().take_while(|byte| !is_marked(byte)).count()
 }
 
-/// Appends the bytes from `at` on to `to`, up to the first that `mark` marks, and gives its place, as [`find`] does.
+/// Appends the byte at `at`, whatever it is, and those behind it up to the first that `mark` marks; gives the place of
+/// that one, as [`find`] does.
 #[inline]
 pub fn copy(bytes: &[u8], mut at: usize, to: &mut Vec<u8>, mark: impl Fn(u8x16) -> u8x16) -> usize {
+    // How many bytes are not looked at.
+    let mut taken = 1;
     while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BYTES>) {
         // All sixteen, of which some may be too many: a copy of a length that is not known would be a call.
         to.extend_from_slice(word);
-        let marks = mark(u8x16::new(*word)).to_bitmask();
+        let marks = mark(u8x16::new(*word)).to_bitmask() >> taken << taken;
         if marks != 0 {
             let length = marks.trailing_zeros() as usize;
             to.truncate(to.len() - (BYTES - length));
             return at + length;
         }
         at += BYTES;
+        taken = 0;
     }
-    let end = find(bytes, at, mark);
+    let end = find(bytes, at + taken, mark).min(bytes.len());
     to.extend_from_slice(bytes.get(at..end).unwrap_or_default());
     end
 }
@@ -65,8 +69,9 @@ mod tests {
                     let expected = expected.unwrap_or(bytes.len());
                     assert_eq!(find(&bytes, 0, mark), expected, "{bytes:?}");
                     let mut copied = b"> ".to_vec();
-                    assert_eq!(copy(&bytes, 0, &mut copied, mark), expected, "{bytes:?}");
-                    assert_eq!(copied[2..], bytes[..expected]);
+                    let bytes = [b"\\", bytes.as_slice()].concat();
+                    assert_eq!(copy(&bytes, 0, &mut copied, mark), expected + 1, "{bytes:?}");
+                    assert_eq!(copied[2..], bytes[..=expected]);
                 }
             }
         }
