@@ -6,7 +6,6 @@
 //! This file knows nobody: ingest fills a [`Record`], the lake stores it, reports read the columns.
 
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
 pub const ACTION_WEB: i32 = 64;
 pub const ACTION_WEB_SERVICES: i32 = 65;
@@ -43,27 +42,27 @@ impl Kind {
 }
 
 /// One audit row. Unknown is `None`, never a made-up value (L7).
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Record<'a> {
-    pub audit_id: Option<Cow<'a, str>>,
+    pub audit_id: Option<&'a str>,
     /// Microseconds since 1970-01-01T00:00:00Z.
     pub created_on: i64,
     pub action: i32,
     pub operation: Option<i32>,
-    pub object_type: Option<Cow<'a, str>>,
-    pub object_id: Option<Cow<'a, str>>,
-    pub object_name: Option<Cow<'a, str>>,
-    pub user_id: Option<Cow<'a, str>>,
-    pub user_name: Option<Cow<'a, str>>,
-    pub calling_user_id: Option<Cow<'a, str>>,
-    pub calling_user_name: Option<Cow<'a, str>>,
-    pub transaction_id: Option<Cow<'a, str>>,
-    pub attribute_mask: Option<Cow<'a, str>>,
-    pub change_data: Option<Cow<'a, str>>,
-    pub additional_info: Option<Cow<'a, str>>,
-    pub user_additional_info: Option<Cow<'a, str>>,
-    pub regarding_object_id: Option<Cow<'a, str>>,
-    pub regarding_object_name: Option<Cow<'a, str>>,
+    pub object_type: Option<&'a str>,
+    pub object_id: Option<&'a str>,
+    pub object_name: Option<&'a str>,
+    pub user_id: Option<&'a str>,
+    pub user_name: Option<&'a str>,
+    pub calling_user_id: Option<&'a str>,
+    pub calling_user_name: Option<&'a str>,
+    pub transaction_id: Option<&'a str>,
+    pub attribute_mask: Option<&'a str>,
+    pub change_data: Option<&'a str>,
+    pub additional_info: Option<&'a str>,
+    pub user_additional_info: Option<&'a str>,
+    pub regarding_object_id: Option<&'a str>,
+    pub regarding_object_name: Option<&'a str>,
     pub version_number: Option<i64>,
     pub time_to_live_s: Option<i32>,
     pub deleted_in_source: bool,
@@ -74,7 +73,7 @@ pub struct Record<'a> {
 /// How the id of somebody begins who is known by display name only.
 pub const NAME_ONLY: &str = "name:";
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     pub fn kind(&self) -> Kind {
         Kind::of(self.action)
     }
@@ -83,16 +82,13 @@ impl Record<'_> {
     ///
     /// On an access Dataverse writes the person into `objectid` and often SYSTEM into `userid`. An object of another
     /// table cannot be the person, so `userid` stands in for it.
-    pub fn actor(&self) -> (Option<&str>, Option<&str>) {
-        let object_is_user = self.object_id.is_some()
-            && self
-                .object_type
-                .as_deref()
-                .is_none_or(|object_type| object_type == "systemuser");
+    pub fn actor(&self) -> (Option<&'a str>, Option<&'a str>) {
+        let object_is_user =
+            self.object_id.is_some() && self.object_type.is_none_or(|object_type| object_type == "systemuser");
         if self.kind() == Kind::Access && object_is_user {
-            (self.object_id.as_deref(), self.object_name.as_deref())
+            (self.object_id, self.object_name)
         } else {
-            (self.user_id.as_deref(), self.user_name.as_deref())
+            (self.user_id, self.user_name)
         }
     }
 }

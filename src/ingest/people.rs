@@ -58,8 +58,11 @@ impl Sightings {
 
     /// Takes the names a record carries of people: its actor, its user, its calling user.
     pub fn see(&mut self, environment: &str, record: &Record<'_>) {
-        let (actor, user) = (record.actor(), (record.user_id.as_deref(), record.user_name.as_deref()));
-        let calling = (record.calling_user_id.as_deref(), record.calling_user_name.as_deref());
+        if record.object_name.is_none() && record.user_name.is_none() && record.calling_user_name.is_none() {
+            return;
+        }
+        let (actor, user) = (record.actor(), (record.user_id, record.user_name));
+        let calling = (record.calling_user_id, record.calling_user_name);
         let others = [user, calling].into_iter().filter(|person| *person != actor);
         for person in others.chain([actor]) {
             if let (Some(id), Some(name)) = person {

@@ -63,6 +63,11 @@ impl<'a> Raw<'a> {
         self.is_borrowed = self.is_borrowed & !bit(field) | u64::from(!is_null(value)) << field as u32;
     }
 
+    /// Makes a field null.
+    pub fn forget(&mut self, field: Field) {
+        self.set_borrowed(field, "");
+    }
+
     /// The value of a field, unless it is null.
     #[inline]
     pub fn get(&self, field: Field) -> Option<&str> {

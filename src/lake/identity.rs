@@ -54,7 +54,7 @@ impl Seed {
 
 /// The identity of a record on its way: that of its row.
 pub fn of_record(record: &Record<'_>, seed: Seed) -> Identity {
-    match record.audit_id.as_deref() {
+    match record.audit_id {
         Some(id) => xxh3_128_with_seed(id.as_bytes(), seed.0),
         None => of_record_content(record, seed),
     }
@@ -69,28 +69,21 @@ fn of_record_content(record: &Record<'_>, seed: Seed) -> Identity {
     hash_bytes(Some(&record.created_on.to_le_bytes()), hasher);
     hash_bytes(Some(&record.action.to_le_bytes()), hasher);
     hash_bytes(record.operation.map(i32::to_le_bytes).as_ref(), hasher);
-    hash_text(record.object_type.as_deref(), hasher);
-    hash_person(record.object_id.as_deref(), record.object_name.as_deref(), hasher);
-    hash_person(record.user_id.as_deref(), record.user_name.as_deref(), hasher);
+    hash_text(record.object_type, hasher);
+    hash_person(record.object_id, record.object_name, hasher);
+    hash_person(record.user_id, record.user_name, hasher);
     hash_person(actor_id, actor_name, hasher);
-    hash_person(
-        record.calling_user_id.as_deref(),
-        record.calling_user_name.as_deref(),
-        hasher,
-    );
+    hash_person(record.calling_user_id, record.calling_user_name, hasher);
     for text in [
-        &record.transaction_id,
-        &record.attribute_mask,
-        &record.change_data,
-        &record.additional_info,
-        &record.user_additional_info,
+        record.transaction_id,
+        record.attribute_mask,
+        record.change_data,
+        record.additional_info,
+        record.user_additional_info,
     ] {
-        hash_text(text.as_deref(), hasher);
+        hash_text(text, hasher);
     }
-    let regarding = (
-        record.regarding_object_id.as_deref(),
-        record.regarding_object_name.as_deref(),
-    );
+    let regarding = (record.regarding_object_id, record.regarding_object_name);
     hash_person(regarding.0, regarding.1, hasher);
     hash_bytes(record.version_number.map(i64::to_le_bytes).as_ref(), hasher);
     hash_bytes(record.time_to_live_s.map(i32::to_le_bytes).as_ref(), hasher);

@@ -131,8 +131,8 @@ impl RowFile {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             return Ok(());
         };
-        let first_on = self.range.map_or(first.row.created_on, |range| range.0);
-        self.range = Some((first_on, last.row.created_on));
+        let first_on = self.range.map_or(first.row.created_on(), |range| range.0);
+        self.range = Some((first_on, last.row.created_on()));
         self.rows += rows.len() as u64;
         self.group.take(rows).at_path(&self.path, "cannot be written")?;
         let looks = |rows: usize| rows / LOOK_ROWS;
@@ -288,16 +288,17 @@ impl Group {
 
     fn take_narrow(&mut self, taken: &[Taken<'_>], texts: &Texts<'_>) -> ParquetResult<()> {
         let rows = || taken.iter().map(|taken| &taken.row);
-        push_numbers(&mut self.created_on, rows().map(|row| Some(row.created_on)))?;
-        push_numbers(&mut self.action, rows().map(|row| Some(row.action.into())))?;
-        push_numbers(&mut self.operation, rows().map(|row| row.operation.map(i64::from)))?;
-        push_numbers(&mut self.version_number, rows().map(|row| row.version_number))?;
+        push_numbers(&mut self.created_on, rows().map(|row| Some(row.created_on())))?;
+        push_numbers(&mut self.action, rows().map(|row| Some(row.action().into())))?;
+        push_numbers(&mut self.operation, rows().map(|row| row.operation().map(i64::from)))?;
+        push_numbers(&mut self.version_number, rows().map(|row| row.version_number()))?;
         push_numbers(
             &mut self.time_to_live_s,
-            rows().map(|row| row.time_to_live_s.map(i64::from)),
+            rows().map(|row| row.time_to_live_s().map(i64::from)),
         )?;
         for taken in taken {
-            self.deleted_in_source.push(taken.row.is_deleted || taken.is_deleted)?;
+            self.deleted_in_source
+                .push(taken.row.is_deleted() || taken.is_deleted)?;
         }
         for column in ALONE {
             push_all(&mut self.texts[column as usize], column as usize, texts, taken.len())?;
@@ -353,7 +354,7 @@ impl Group {
             true => links.object_to_user[0].push_same(object, text(UserId), user_ids)?,
             false => user_ids.push(value(text(UserId)))?,
         };
-        match rows::actor_is_object(row.action, text(ObjectType), text(ObjectId)) {
+        match rows::actor_is_object(row.action(), text(ObjectType), text(ObjectId)) {
             true => links.object_to_actor[0].push_same(object, text(ObjectId), &mut self.actor_id)?,
             false => links.user_to_actor[0].push_same(user, text(UserId), &mut self.actor_id)?,
         };
@@ -376,7 +377,7 @@ impl Group {
             true => links.object_to_user[1].push_same(object_name, text(UserName), user_names)?,
             false => links.user_name.push_name(user, text(UserName), user_names)?,
         };
-        match rows::actor_is_object(row.action, text(ObjectType), text(ObjectId)) {
+        match rows::actor_is_object(row.action(), text(ObjectType), text(ObjectId)) {
             true => links.object_to_actor[1].push_same(object_name, text(ObjectName), &mut self.actor_name)?,
             false => links.user_to_actor[1].push_same(user_name, text(UserName), &mut self.actor_name)?,
         };

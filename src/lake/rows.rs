@@ -4,10 +4,10 @@
 //! what another says. So a row is one stretch of bytes:
 //!
 //! ```text
-//! created_on · flags · action · [operation] [version_number] [time_to_live_s] [sink_modified_on] · texts
+//! created_on · flags · version_number · sink_modified_on · action · operation · time_to_live_s · texts
 //! ```
 //!
-//! The flags say for each [`TextColumn`] in two bits how its text is held: not at all (null), as a [`Guid`], as bytes
+//! The flags say which numbers are known, and for each [`TextColumn`] in two bits how its text is held: not at all (null), as a [`Guid`], as bytes
 //! behind their length, or *implied* ([`implied`]). The actor is told from object and user when columns are made.
 
 use super::guid::Guid;
@@ -76,20 +76,19 @@ const HAS_TIME_TO_LIVE: u64 = 4 << FLAGS;
 const HAS_SINK_TIME: u64 = 8 << FLAGS;
 const IS_DELETED: u64 = 16 << FLAGS;
 
-/// `created_on`, flags and action.
-const HEAD_BYTES: usize = 20;
+/// Where the numbers stand, and how long they are together.
+const FLAGS_AT: usize = 8;
+const VERSION_AT: usize = 16;
+const SINK_TIME_AT: usize = 24;
+const ACTION_AT: usize = 32;
+const OPERATION_AT: usize = 36;
+const TIME_TO_LIVE_AT: usize = 40;
+const HEAD_BYTES: usize = 44;
 
-/// A row, as far as it is of fixed size; its texts are read by [`Texts::of`].
+/// A row; its texts are read by [`Texts::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a> {
-    pub created_on: i64,
-    pub action: i32,
-    pub operation: Option<i32>,
-    pub version_number: Option<i64>,
-    pub time_to_live_s: Option<i32>,
-    pub sink_modified_on: Option<i64>,
-    pub is_deleted: bool,
-    flags: u64,
+    head: &'a [u8; HEAD_BYTES],
     texts: &'a [u8],
 }
 
@@ -103,7 +102,7 @@ pub struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     pub fn of(rows: impl Iterator<Item = &'a Row<'a>> + Clone) -> Texts<'a> {
-        let flags = rows.clone().map(|row| row.flags);
+        let flags = rows.clone().map(Row::flags);
         let any = flags.clone().fold(0, |any, flags| any | flags);
         let mut texts = Texts {
             columns: [const { Vec::new() }; TEXT_COLUMNS],
@@ -113,7 +112,8 @@ impl<'a> Texts<'a> {
         let mut rests: Vec<&[u8]> = rows.clone().map(|row| row.texts).collect();
         for column in (0..TEXT_COLUMNS).filter(|column| any >> (2 * column) & 3 != NULL) {
             let rows = rows.clone().zip(&mut rests).enumerate();
-            let text = |(number, (row, rest)): (usize, (&Row<'a>, &mut &'a [u8]))| match row.flags >> (2 * column) & 3 {
+            let text = |(number, (row, rest)): (usize, (&Row<'a>, &mut &'a [u8]))| match row.flags() >> (2 * column) & 3
+            {
                 NULL => Text::Null,
                 GUID => Text::Guid(Guid(taken(rest))),
                 BYTES => Text::Bytes(taken_bytes(rest)),
@@ -146,34 +146,59 @@ impl<'a> Texts<'a> {
 impl<'a> Row<'a> {
     /// Reads what [`Rows::push`] wrote.
     pub fn read(bytes: &'a [u8]) -> Row<'a> {
-        let flags = u64::from_le_bytes(array(&bytes[8..]));
-        let mut rest = &bytes[HEAD_BYTES..];
-        let operation = (flags & HAS_OPERATION != 0).then(|| i32::from_le_bytes(taken(&mut rest)));
-        let version_number = (flags & HAS_VERSION != 0).then(|| i64::from_le_bytes(taken(&mut rest)));
-        let time_to_live_s = (flags & HAS_TIME_TO_LIVE != 0).then(|| i32::from_le_bytes(taken(&mut rest)));
-        let sink_modified_on = (flags & HAS_SINK_TIME != 0).then(|| i64::from_le_bytes(taken(&mut rest)));
-        Row {
-            created_on: created_on(bytes),
-            action: action(bytes),
-            operation,
-            version_number,
-            time_to_live_s,
-            sink_modified_on,
-            is_deleted: flags & IS_DELETED != 0,
-            flags,
-            texts: rest,
-        }
+        let (head, texts) = bytes.split_first_chunk().unwrap_or((&[0; HEAD_BYTES], &[]));
+        Row { head, texts }
+    }
+
+    fn long(&self, at: usize) -> i64 {
+        i64::from_le_bytes(array(&self.head[at..]))
+    }
+
+    fn short(&self, at: usize) -> i32 {
+        i32::from_le_bytes(array(&self.head[at..]))
+    }
+
+    fn flags(&self) -> u64 {
+        self.long(FLAGS_AT) as u64
+    }
+
+    pub fn created_on(&self) -> i64 {
+        self.long(0)
+    }
+
+    pub fn action(&self) -> i32 {
+        self.short(ACTION_AT)
+    }
+
+    pub fn operation(&self) -> Option<i32> {
+        (self.flags() & HAS_OPERATION != 0).then(|| self.short(OPERATION_AT))
+    }
+
+    pub fn version_number(&self) -> Option<i64> {
+        (self.flags() & HAS_VERSION != 0).then(|| self.long(VERSION_AT))
+    }
+
+    pub fn time_to_live_s(&self) -> Option<i32> {
+        (self.flags() & HAS_TIME_TO_LIVE != 0).then(|| self.short(TIME_TO_LIVE_AT))
+    }
+
+    fn sink_modified_on(&self) -> Option<i64> {
+        (self.flags() & HAS_SINK_TIME != 0).then(|| self.long(SINK_TIME_AT))
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.flags() & IS_DELETED != 0
     }
 
     /// Whether a column says what it most often does ([`Implied`]).
     pub fn is_implied(&self, column: TextColumn) -> bool {
-        self.flags >> (2 * column as u32) & 3 == IMPLIED
+        self.flags() >> (2 * column as u32) & 3 == IMPLIED
     }
 
     /// What rows of equal time are ordered by.
     pub fn audit_id(&self) -> Text<'a> {
         let mut rest = self.texts;
-        match self.flags & 3 {
+        match self.flags() & 3 {
             GUID => Text::Guid(Guid(taken(&mut rest))),
             BYTES => Text::Bytes(taken_bytes(&mut rest)),
             _ => Text::Null,
@@ -190,17 +215,9 @@ impl<'a> Row<'a> {
 
     /// Of a row that may be one of several versions. A version is found by its id, so a row without one has none.
     pub fn rank(&self) -> Option<Rank> {
-        let written_on = self.sink_modified_on.filter(|_| self.flags & 3 != NULL)?;
-        Some(Rank::new(!self.is_deleted, self.version_number, written_on))
+        let written_on = self.sink_modified_on().filter(|_| self.flags() & 3 != NULL)?;
+        Some(Rank::new(!self.is_deleted(), self.version_number(), written_on))
     }
-}
-
-pub fn created_on(row: &[u8]) -> i64 {
-    i64::from_le_bytes(array(row))
-}
-
-pub fn action(row: &[u8]) -> i32 {
-    i32::from_le_bytes(array(&row[16..]))
 }
 
 fn taken<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
@@ -247,9 +264,9 @@ impl Head {
     fn of(row: &Row<'_>, identity: Identity) -> Head {
         Head {
             identity,
-            created_on: row.created_on,
+            created_on: row.created_on(),
             id_start: row.id_start(),
-            kind: Kind::of(row.action),
+            kind: Kind::of(row.action()),
             has_rank: row.rank().is_some(),
         }
     }
@@ -364,16 +381,24 @@ impl Rows {
             self.window
                 .map_or((on, on), |(first, last)| (first.min(on), last.max(on))),
         );
-        let head = self.bytes.len();
-        self.bytes.extend_from_slice(&on.to_le_bytes());
-        self.bytes.extend_from_slice(&[0; 8]);
-        self.bytes.extend_from_slice(&record.action.to_le_bytes());
-        let mut flags = self.put_numbers(record);
-        let texts = texts_of(record);
-        let implied = std::array::from_fn::<_, TEXT_COLUMNS, _>(|column| implied_text(column, &texts));
-        for (column, (text, implied)) in texts.into_iter().zip(implied).enumerate() {
-            let Some(text) = text else { continue };
-            let held = if Some(text) == implied {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; HEAD_BYTES]);
+        let flags = self.put_texts(&texts_of(record)) | flags_of(record);
+        let row = &mut self.bytes[start..];
+        if let Some(head) = row.first_chunk_mut() {
+            *head = head_of(record, flags);
+        }
+        let identity = identity::of_record(record, self.seed);
+        self.heads.push(Head::of(&Row::read(row), identity));
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Puts the texts that are known; says how each is held.
+    fn put_texts(&mut self, texts: &[Option<&str>; TEXT_COLUMNS]) -> u64 {
+        let mut flags = 0;
+        for (column, text) in texts.iter().enumerate() {
+            let Some(text) = *text else { continue };
+            let held = if implied_text(column, texts) == Some(text) {
                 IMPLIED
             } else if let Some(guid) = Guid::of(text.as_bytes()) {
                 self.bytes.extend_from_slice(&guid.0);
@@ -384,53 +409,53 @@ impl Rows {
             };
             flags |= held << (2 * column);
         }
-        self.bytes[head + 8..head + 16].copy_from_slice(&flags.to_le_bytes());
-        let identity = identity::of_record(record, self.seed);
-        self.heads.push(Head::of(&Row::read(&self.bytes[head..]), identity));
-        self.ends.push(self.bytes.len());
-    }
-
-    /// Puts the numbers that are known; says which.
-    fn put_numbers(&mut self, record: &Record<'_>) -> u64 {
-        let mut flags = if record.deleted_in_source { IS_DELETED } else { 0 };
-        if let Some(operation) = record.operation {
-            self.bytes.extend_from_slice(&operation.to_le_bytes());
-            flags |= HAS_OPERATION;
-        }
-        if let Some(version) = record.version_number {
-            self.bytes.extend_from_slice(&version.to_le_bytes());
-            flags |= HAS_VERSION;
-        }
-        if let Some(seconds) = record.time_to_live_s {
-            self.bytes.extend_from_slice(&seconds.to_le_bytes());
-            flags |= HAS_TIME_TO_LIVE;
-        }
-        if let Some(on) = record.sink_modified_on {
-            self.bytes.extend_from_slice(&on.to_le_bytes());
-            flags |= HAS_SINK_TIME;
-        }
         flags
     }
 }
 
+/// Which numbers are known.
+fn flags_of(record: &Record<'_>) -> u64 {
+    let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
+    flag(record.operation.is_some(), HAS_OPERATION)
+        | flag(record.version_number.is_some(), HAS_VERSION)
+        | flag(record.time_to_live_s.is_some(), HAS_TIME_TO_LIVE)
+        | flag(record.sink_modified_on.is_some(), HAS_SINK_TIME)
+        | flag(record.deleted_in_source, IS_DELETED)
+}
+
+/// What stands before the texts.
+fn head_of(record: &Record<'_>, flags: u64) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
+    let mut long = |at: usize, number: u64| head[at..at + 8].copy_from_slice(&number.to_le_bytes());
+    long(0, record.created_on as u64);
+    long(FLAGS_AT, flags);
+    long(VERSION_AT, record.version_number.unwrap_or_default() as u64);
+    long(SINK_TIME_AT, record.sink_modified_on.unwrap_or_default() as u64);
+    let mut short = |at: usize, number: i32| head[at..at + 4].copy_from_slice(&number.to_le_bytes());
+    short(ACTION_AT, record.action);
+    short(OPERATION_AT, record.operation.unwrap_or_default());
+    short(TIME_TO_LIVE_AT, record.time_to_live_s.unwrap_or_default());
+    head
+}
+
 /// In the order of [`TextColumn`].
-fn texts_of<'r>(record: &'r Record<'_>) -> [Option<&'r str>; TEXT_COLUMNS] {
+fn texts_of<'r>(record: &Record<'r>) -> [Option<&'r str>; TEXT_COLUMNS] {
     [
-        record.audit_id.as_deref(),
-        record.object_type.as_deref(),
-        record.object_id.as_deref(),
-        record.object_name.as_deref(),
-        record.user_id.as_deref(),
-        record.user_name.as_deref(),
-        record.calling_user_id.as_deref(),
-        record.calling_user_name.as_deref(),
-        record.transaction_id.as_deref(),
-        record.attribute_mask.as_deref(),
-        record.change_data.as_deref(),
-        record.additional_info.as_deref(),
-        record.user_additional_info.as_deref(),
-        record.regarding_object_id.as_deref(),
-        record.regarding_object_name.as_deref(),
+        record.audit_id,
+        record.object_type,
+        record.object_id,
+        record.object_name,
+        record.user_id,
+        record.user_name,
+        record.calling_user_id,
+        record.calling_user_name,
+        record.transaction_id,
+        record.attribute_mask,
+        record.change_data,
+        record.additional_info,
+        record.user_additional_info,
+        record.regarding_object_id,
+        record.regarding_object_name,
     ]
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Runs are scratch: nothing is synced, and a crash costs only the run of the program that wrote them.
 
-use super::rows::{self, Row};
+use super::rows::Row;
 use super::spill::array;
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Error, Result};
@@ -59,9 +59,10 @@ impl<'a> Staged<'a> {
 
 /// The order of rows in a file: by time, then by id, null first.
 pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    rows::created_on(a)
-        .cmp(&rows::created_on(b))
-        .then_with(|| Row::read(a).audit_id().order(&Row::read(b).audit_id()))
+    let (a, b) = (Row::read(a), Row::read(b));
+    a.created_on()
+        .cmp(&b.created_on())
+        .then_with(|| a.audit_id().order(&b.audit_id()))
 }
 
 /// A block of a stretch: where it lies, and how long it is, compressed and not.

@@ -7,7 +7,6 @@ use crate::lake::sorted_file::key;
 use crate::record::Record;
 use arrow::array::AsArray;
 use proptest::prelude::*;
-use std::borrow::Cow;
 
 const ENVIRONMENT: &str = "contoso";
 const HOUR: i64 = 3_600_000_000;
@@ -31,10 +30,10 @@ impl Made {
             action: if self.is_change { 2 } else { 64 },
             audit_id: self
                 .id
-                .map(|id| Cow::from(format!("{:08}-0000-4000-8000-{:012}", id / 4, id % 4))),
+                .map(|id| &*format!("{:08}-0000-4000-8000-{:012}", id / 4, id % 4).leak()),
             sink_modified_on: self.is_version.then_some(ordinal as i64),
             deleted_in_source: self.is_deleted,
-            change_data: Some(ordinal.to_string().into()),
+            change_data: Some(ordinal.to_string().leak()),
             ..Record::default()
         }
     }
