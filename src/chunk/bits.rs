@@ -1,7 +1,7 @@
 //! Columns of booleans, which are never null.
 
 use super::USUAL;
-use super::pages::{Finished, Pages};
+use super::pages::{Body, Finished, Pages};
 use parquet::basic::Encoding;
 use parquet::errors::Result;
 use parquet::file::statistics::ValueStatistics;
@@ -11,7 +11,7 @@ use parquet::schema::types::ColumnDescPtr;
 pub struct BitChunk {
     pages: Pages,
     /// Of the page under way, eight to a byte.
-    bits: Vec<u8>,
+    bits: Body,
     range: Option<(bool, bool)>,
 }
 
@@ -19,7 +19,7 @@ impl BitChunk {
     pub fn new(column: ColumnDescPtr) -> Result<BitChunk> {
         Ok(BitChunk {
             pages: Pages::new(column)?,
-            bits: Vec::new(),
+            bits: Body::default(),
             range: None,
         })
     }
@@ -27,9 +27,9 @@ impl BitChunk {
     pub fn push(&mut self, value: bool) -> Result<()> {
         let place = self.pages.rows() % 8;
         if place == 0 {
-            self.bits.push(0);
+            self.bits.end().push(0);
         }
-        if let Some(byte) = self.bits.last_mut() {
+        if let Some(byte) = self.bits.end().last_mut() {
             *byte |= u8::from(value) << place;
         }
         self.range = Some(
@@ -44,10 +44,7 @@ impl BitChunk {
     }
 
     fn end_page(&mut self) -> Result<()> {
-        let bits = &self.bits;
-        self.pages
-            .end_page(Encoding::PLAIN, USUAL, |body| body.extend_from_slice(bits))?;
-        self.bits.clear();
+        self.pages.end_page(Encoding::PLAIN, USUAL, &mut self.bits)?;
         Ok(())
     }
 

@@ -20,7 +20,7 @@ mod text;
 
 pub use bits::BitChunk;
 pub use number::{NumberChunk, put_codes, put_runs};
-pub use pages::{Finished, Pages};
+pub use pages::{Body, Finished, Pages};
 pub use text::TextChunk;
 
 use crate::zstandard::Search;

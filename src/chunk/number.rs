@@ -2,7 +2,7 @@
 
 use super::by_number::ByNumber;
 use super::hybrid;
-use super::pages::{Finished, Pages};
+use super::pages::{Body, Finished, Pages};
 use super::{USUAL, is_worthwhile};
 use parquet::basic::{BoundaryOrder, Encoding, Type};
 use parquet::errors::Result;
@@ -14,9 +14,10 @@ use parquet::schema::types::ColumnDescPtr;
 pub struct NumberChunk {
     pages: Pages,
     is_long: bool,
-    /// Codes of the page under way, or its values.
+    /// Codes of the page under way.
     codes: Vec<u32>,
-    plain: Vec<u8>,
+    /// What the page under way will hold.
+    body: Body,
     /// The codes of values while values become codes.
     codes_of: Option<ByNumber<i64>>,
     /// The dictionary's values in PLAIN encoding.
@@ -36,7 +37,7 @@ impl NumberChunk {
             is_long: kind == Type::INT64,
             pages: Pages::new(column)?,
             codes: Vec::new(),
-            plain: Vec::new(),
+            body: Body::default(),
             codes_of: has_dictionary.then(ByNumber::default),
             dictionary: Vec::new(),
             last: None,
@@ -56,7 +57,7 @@ impl NumberChunk {
         self.page_range = widened(self.page_range, value);
         match self.code_of(value) {
             Some(code) => self.codes.push(code),
-            None => put(value, self.is_long, &mut self.plain),
+            None => put(value, self.is_long, self.body.end()),
         }
         self.end_full_page()
     }
@@ -68,7 +69,8 @@ impl NumberChunk {
         }
         self.pages.values(values.len());
         self.page_range = values.clone().fold(self.page_range, widened);
-        values.for_each(|value| put(value, self.is_long, &mut self.plain));
+        let plain = self.body.end();
+        values.for_each(|value| put(value, self.is_long, plain));
         self.end_full_page()
     }
 
@@ -100,7 +102,7 @@ impl NumberChunk {
     }
 
     fn end_full_page(&mut self) -> Result<()> {
-        match self.pages.is_full(self.plain.len()) {
+        match self.pages.is_full(self.body.len()) {
             true => self.end_page(),
             false => Ok(()),
         }
@@ -112,15 +114,12 @@ impl NumberChunk {
         }
         self.note_range();
         let Some(codes_of) = &self.codes_of else {
-            let plain = &self.plain;
-            self.pages
-                .end_page(Encoding::PLAIN, USUAL, |body| body.extend_from_slice(plain))?;
-            self.plain.clear();
+            self.pages.end_page(Encoding::PLAIN, USUAL, &mut self.body)?;
             return Ok(());
         };
-        let (count, codes) = (codes_of.len(), &self.codes);
-        self.pages
-            .end_page(Encoding::RLE_DICTIONARY, USUAL, |body| put_codes(codes, count, body))?;
+        let count = codes_of.len();
+        put_codes(&self.codes, count, self.body.end());
+        self.pages.end_page(Encoding::RLE_DICTIONARY, USUAL, &mut self.body)?;
         self.codes.clear();
         if !is_worthwhile(self.dictionary.len(), count, self.pages.total_values()) {
             self.codes_of = None;

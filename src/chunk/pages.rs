@@ -31,7 +31,50 @@ pub struct Pages {
     uncompressed_bytes: usize,
     total_rows: usize,
     total_nulls: usize,
-    body: Vec<u8>,
+    /// The levels of a page as they stand in it.
+    encoded_levels: Vec<u8>,
+}
+
+/// The values of a page under way. What stands before them in a page without nulls has its room there, so that they need
+/// not be copied behind it.
+pub struct Body(Vec<u8>);
+
+/// More than the levels of such a page take.
+const LEVELS_BYTES: usize = 16;
+
+impl Default for Body {
+    fn default() -> Body {
+        Body(vec![0; LEVELS_BYTES])
+    }
+}
+
+impl Body {
+    pub fn len(&self) -> usize {
+        self.0.len() - LEVELS_BYTES
+    }
+
+    /// For more values, behind all others.
+    pub fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
+    /// The page: the levels, in the room of which it is put together if need be, and the values.
+    fn behind<'b>(&'b mut self, levels: &'b mut Vec<u8>) -> &'b [u8] {
+        match LEVELS_BYTES.checked_sub(levels.len()) {
+            Some(start) => {
+                self.0[start..LEVELS_BYTES].copy_from_slice(levels);
+                &self.0[start..]
+            }
+            None => {
+                levels.extend_from_slice(&self.0[LEVELS_BYTES..]);
+                levels
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.0.truncate(LEVELS_BYTES);
+    }
 }
 
 /// A data page among those written.
@@ -122,7 +165,7 @@ impl Pages {
             uncompressed_bytes: 0,
             total_rows: 0,
             total_nulls: 0,
-            body: Vec::new(),
+            encoded_levels: Vec::new(),
         })
     }
 
@@ -205,19 +248,20 @@ impl Pages {
         self.written_bytes
     }
 
-    /// Ends the page under way, the values of which `put` appends in this encoding; gives how many of a hundred bytes
-    /// compression has saved.
-    pub fn end_page(&mut self, encoding: Encoding, search: Search, put: impl FnOnce(&mut Vec<u8>)) -> Result<usize> {
+    /// Ends the page under way, of these values, which are gone then; gives how many of a hundred bytes compression has
+    /// saved.
+    pub fn end_page(&mut self, encoding: Encoding, search: Search, values: &mut Body) -> Result<usize> {
         if self.rows == 0 {
+            values.clear();
             return Ok(0);
         }
-        let mut body = std::mem::take(&mut self.body);
-        body.clear();
+        let mut levels = std::mem::take(&mut self.encoded_levels);
+        levels.clear();
         if self.is_optional {
-            self.put_levels(&mut body);
+            self.put_levels(&mut levels);
         }
-        put(&mut body);
-        let compressed = zstandard::compress(&body, search)?;
+        let body = values.behind(&mut levels);
+        let compressed = zstandard::compress(body, search)?;
         let saved = body.len().saturating_sub(compressed.len()) * 100 / body.len().max(1);
         let page = Page::DataPage {
             buf: compressed.into(),
@@ -240,7 +284,8 @@ impl Pages {
         self.total_rows += self.rows;
         self.total_nulls += self.nulls;
         self.levels.clear();
-        (self.rows, self.nulls, self.body) = (0, 0, body);
+        values.clear();
+        (self.rows, self.nulls, self.encoded_levels) = (0, 0, levels);
         Ok(saved)
     }
 

@@ -2,7 +2,7 @@
 
 use super::dictionary::Dictionary;
 use super::number::put_codes;
-use super::pages::{Finished, Pages};
+use super::pages::{Body, Finished, Pages};
 use super::{LARGE_DICTIONARY_BYTES, SPELLED_BYTES, USUAL, Value, is_worthwhile};
 use crate::zstandard::Search;
 use parquet::basic::Encoding;
@@ -28,7 +28,8 @@ pub struct TextChunk {
     codes: Vec<u32>,
     /// How long the dictionary was where it begins.
     dictionary_before: usize,
-    plain: Vec<u8>,
+    /// What the page under way will hold.
+    body: Body,
     /// Of what went into PLAIN pages.
     range: Option<(Vec<u8>, Vec<u8>)>,
     number_range: Option<(u128, u128)>,
@@ -45,7 +46,7 @@ impl TextChunk {
             search: USUAL,
             codes: Vec::new(),
             dictionary_before: 0,
-            plain: Vec::new(),
+            body: Body::default(),
             range: None,
             number_range: None,
         })
@@ -118,7 +119,7 @@ impl TextChunk {
 
     fn end_full_page(&mut self) -> Result<()> {
         let new_bytes = self.dictionary.plain().len() - self.dictionary_before;
-        match self.pages.is_full(self.plain.len() + new_bytes) {
+        match self.pages.is_full(self.body.len() + new_bytes) {
             true => self.end_page(),
             false => Ok(()),
         }
@@ -140,15 +141,16 @@ impl TextChunk {
     }
 
     fn push_plain(&mut self, value: Value<'_>) {
+        let plain = self.body.end();
         match value {
             Value::Bytes(text) => {
-                self.plain.extend_from_slice(&(text.len() as u32).to_le_bytes());
-                self.plain.extend_from_slice(text);
+                plain.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                plain.extend_from_slice(text);
                 widen(&mut self.range, text);
             }
             Value::Number(number) => {
-                self.plain.extend_from_slice(&(SPELLED_BYTES as u32).to_le_bytes());
-                self.plain.extend_from_slice(&self.dictionary.spell(number));
+                plain.extend_from_slice(&(SPELLED_BYTES as u32).to_le_bytes());
+                plain.extend_from_slice(&self.dictionary.spell(number));
                 let range = self.number_range.get_or_insert((number, number));
                 *range = (range.0.min(number), range.1.max(number));
             }
@@ -157,15 +159,12 @@ impl TextChunk {
 
     fn end_page(&mut self) -> Result<()> {
         if !self.is_coding {
-            let plain = &self.plain;
-            self.pages
-                .end_page(Encoding::PLAIN, self.search, |body| body.extend_from_slice(plain))?;
-            self.plain.clear();
+            self.pages.end_page(Encoding::PLAIN, self.search, &mut self.body)?;
             return Ok(());
         }
-        let (count, codes) = (self.dictionary.len(), &self.codes);
-        self.pages
-            .end_page(Encoding::RLE_DICTIONARY, USUAL, |body| put_codes(codes, count, body))?;
+        let count = self.dictionary.len();
+        put_codes(&self.codes, count, self.body.end());
+        self.pages.end_page(Encoding::RLE_DICTIONARY, USUAL, &mut self.body)?;
         self.codes.clear();
         self.dictionary_before = self.dictionary.plain().len();
         let bytes = self.dictionary.plain().len();

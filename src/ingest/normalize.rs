@@ -140,7 +140,8 @@ pub fn deleted_id<'r>(raw: &'r Raw<'_>) -> Option<Cow<'r, str>> {
 fn created_on(raw: &Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i64, Fault> {
     let ordered = |text: &str, zone| order.and_then(|order| instant::parse_ordered(text, order, zone));
     let read = |text: &str, zone| {
-        instant::parse(text.trim(), zone)
+        instant::parse(text, zone)
+            .or_else(|| instant::parse(text.trim(), zone))
             .or_else(|| ordered(text, zone))
             .ok_or_else(|| {
                 fault(

@@ -8,7 +8,7 @@
 //! Words: a *code* is a value's place in the dictionary of its chunk, in order of first occurrence. Values that come one
 //! at a time, and texts that come as bytes, are for [`crate::chunk`].
 
-use crate::chunk::{Finished, Pages, USUAL, put_codes, put_runs};
+use crate::chunk::{Body, Finished, Pages, USUAL, put_codes, put_runs};
 use crate::report::table::{Run, Values};
 use crate::zstandard::Search;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringArray};
@@ -126,9 +126,10 @@ struct Numbers {
     pages: Pages,
     /// Whether values become codes.
     is_coding: bool,
-    /// Codes of the page under way, or its values.
+    /// Codes of the page under way.
     codes: Vec<u32>,
-    plain: Vec<u8>,
+    /// What the page under way will hold.
+    body: Body,
     /// The values of the dictionary, and how many there were before the page under way.
     different: Vec<i64>,
     different_before: usize,
@@ -149,7 +150,7 @@ impl Numbers {
             column: column.clone(),
             is_coding: !is_of_instants(column),
             codes: Vec::new(),
-            plain: Vec::new(),
+            body: Body::default(),
             different: Vec::new(),
             different_before: 0,
             near: Vec::new(),
@@ -215,9 +216,10 @@ impl Numbers {
         }
         match self.width() {
             4 => self
-                .plain
+                .body
+                .end()
                 .extend(numbers().flat_map(|number| (number as i32).to_le_bytes())),
-            _ => self.plain.extend(numbers().flat_map(i64::to_le_bytes)),
+            _ => self.body.end().extend(numbers().flat_map(i64::to_le_bytes)),
         }
     }
 
@@ -233,20 +235,18 @@ impl Numbers {
         if self.is_coding && !self.is_worthwhile() {
             self.stop_coding();
         }
-        let saved = if self.is_coding {
-            let (codes, count) = (&self.codes, self.different.len());
-            let put = |body: &mut Vec<u8>| put_codes(codes, count, body);
-            self.pages.end_page(Encoding::RLE_DICTIONARY, self.search, put)?
-        } else {
-            let plain = &self.plain;
-            let put = |body: &mut Vec<u8>| body.extend_from_slice(plain);
-            self.pages.end_page(Encoding::PLAIN, self.search, put)?
+        let encoding = match self.is_coding {
+            true => {
+                put_codes(&self.codes, self.different.len(), self.body.end());
+                Encoding::RLE_DICTIONARY
+            }
+            false => Encoding::PLAIN,
         };
+        let saved = self.pages.end_page(encoding, self.search, &mut self.body)?;
         if saved < LEAST_GAIN_PERCENT {
             self.search = Search::Nothing;
         }
         self.codes.clear();
-        self.plain.clear();
         self.different_before = self.different.len();
         Ok(())
     }
@@ -318,6 +318,7 @@ struct Texts {
     pages: Pages,
     /// Codes of the page under way.
     runs: Vec<Run>,
+    body: Body,
     /// PLAIN.
     dictionary: Vec<u8>,
     codes: HashMap<Box<str>, u32>,
@@ -332,6 +333,7 @@ impl Texts {
             pages: Pages::new(column.clone())?,
             column: column.clone(),
             runs: Vec::new(),
+            body: Body::default(),
             dictionary: Vec::new(),
             codes: HashMap::new(),
             met_of: None,
@@ -390,9 +392,8 @@ impl Texts {
     }
 
     fn end_page(&mut self) -> Result<()> {
-        let (runs, count) = (&self.runs, self.codes.len());
-        let put = |body: &mut Vec<u8>| put_runs(runs, count, body);
-        self.pages.end_page(Encoding::RLE_DICTIONARY, USUAL, put)?;
+        put_runs(&self.runs, self.codes.len(), self.body.end());
+        self.pages.end_page(Encoding::RLE_DICTIONARY, USUAL, &mut self.body)?;
         self.runs.clear();
         Ok(())
     }

@@ -38,20 +38,28 @@ impl Part {
         self.stretches.iter().map(Stretch::bytes).sum()
     }
 
-    /// Sorts what is held. Of exports, which mostly are in order of time, only rows of equal time need it.
+    /// Sorts what is held. Exports mostly are in order of time: so only rows of equal time are sorted, and the few that come
+    /// behind a later one; then all of it is a few stretches in order, which a stable sort merges.
     pub(super) fn sort(&mut self, held: &Held) {
-        let (old, new) = self.held.split_at(self.sorted);
+        let new = self.held.split_off(self.sorted);
         let Some(first) = new.iter().map(|place| place.created_on).min() else {
             return;
         };
-        let from = old.partition_point(|place| place.created_on < first);
-        let unsorted = &mut self.held[from..];
-        if unsorted.is_sorted_by_key(|place| place.created_on) {
-            let of_equal_time = unsorted.chunk_by_mut(|a, b| a.created_on == b.created_on);
-            of_equal_time.for_each(|places| places.sort_by(|a, b| held.compare(a, b)));
-        } else {
-            unsorted.sort_by(|a, b| held.compare(a, b));
-        }
+        let mut latest = i64::MIN;
+        let (mut in_order, mut strays): (Vec<Place>, Vec<Place>) = new.into_iter().partition(|place| {
+            let is_in_order = latest <= place.created_on;
+            latest = latest.max(place.created_on);
+            is_in_order
+        });
+        let compare = |a: &Place, b: &Place| held.compare(a, b);
+        let of_equal_time = in_order.chunk_by_mut(|a, b| a.created_on == b.created_on);
+        of_equal_time.for_each(|places| places.sort_by(compare));
+        // Rows that are equal stay as they came: in order first, since what they stray behind came later than that.
+        strays.sort_by(compare);
+        let from = self.held.partition_point(|place| place.created_on < first);
+        self.held.append(&mut in_order);
+        self.held.append(&mut strays);
+        self.held[from..].sort_by(compare);
         self.sorted = self.held.len();
     }
 
