@@ -139,17 +139,14 @@ fn every_type_of_a_soap_value_is_read() {
         ),
     ];
     let row = soap(&pairs.map(|(key, value)| pair(key, value)).concat(), "");
-    assert_eq!(row.audit_id.as_deref(), Some("aaaaaaaa-0000-4000-8000-000000000001"));
+    assert_eq!(row.audit_id, Some("aaaaaaaa-0000-4000-8000-000000000001"));
     assert_eq!((row.action, row.operation), (64, Some(4)));
-    assert_eq!(row.object_id.as_deref(), Some("o"));
-    assert_eq!(row.object_type.as_deref(), Some("systemuser"));
-    assert_eq!(row.object_name.as_deref(), Some("Wren"));
-    assert_eq!(
-        (row.user_id.as_deref(), row.user_name.as_deref()),
-        (Some("u"), Some("SYSTEM"))
-    );
-    assert_eq!(row.change_data.as_deref(), Some("  {\"a\": \"<b> ä\"} "));
-    assert_eq!(row.additional_info.as_deref(), Some("more"));
+    assert_eq!(row.object_id, Some("o"));
+    assert_eq!(row.object_type, Some("systemuser"));
+    assert_eq!(row.object_name, Some("Wren"));
+    assert_eq!((row.user_id, row.user_name), (Some("u"), Some("SYSTEM")));
+    assert_eq!(row.change_data, Some("  {\"a\": \"<b> ä\"} "));
+    assert_eq!(row.additional_info, Some("more"));
     assert_eq!((row.time_to_live_s, row.version_number), (Some(-1), Some(72_201_545)));
     assert!(row.deleted_in_source);
     assert_eq!((row.transaction_id, row.attribute_mask), (None, None));
@@ -158,10 +155,10 @@ fn every_type_of_a_soap_value_is_read() {
 #[test]
 fn the_id_of_the_entity_stands_in_for_a_missing_auditid() {
     let audit = "<a:Id>E1</a:Id><a:LogicalName>audit</a:LogicalName>";
-    assert_eq!(soap("", audit).audit_id.as_deref(), Some("E1"));
-    assert_eq!(soap("", "<a:Id>E1</a:Id>").audit_id.as_deref(), Some("E1"));
+    assert_eq!(soap("", audit).audit_id, Some("E1"));
+    assert_eq!(soap("", "<a:Id>E1</a:Id>").audit_id, Some("E1"));
     let own = pair("auditid", "<b:value>own</b:value>");
-    assert_eq!(soap(&own, audit).audit_id.as_deref(), Some("own"));
+    assert_eq!(soap(&own, audit).audit_id, Some("own"));
     let zeros = "<a:Id>00000000-0000-0000-0000-000000000000</a:Id><a:LogicalName>audit</a:LogicalName>";
     assert_eq!(soap("", zeros).audit_id, None);
     let user = "<a:Id>E1</a:Id><a:LogicalName>systemuser</a:LogicalName>";
@@ -190,12 +187,8 @@ fn formatted_values_give_names_and_labels_but_no_time() {
         (64, Some(4)),
         "the integer wins over its label"
     );
-    assert_eq!(
-        row.object_name.as_deref(),
-        Some("Wren"),
-        "the name of the reference wins"
-    );
-    assert_eq!(row.user_name.as_deref(), Some("SYSTEM"));
+    assert_eq!(row.object_name, Some("Wren"), "the name of the reference wins");
+    assert_eq!(row.user_name, Some("SYSTEM"));
     let without_action = entity("", &texts)
         .replace(">64<", " i:nil=\"true\"><")
         .replace("b:key>createdon<", "b:key>modifiedon<");
@@ -222,12 +215,12 @@ fn every_type_of_a_fetch_column_is_read() {
          <additionalinfo>\n one<!-- no --> &lt;two&gt;<![CDATA[ <three> &amp;]]></additionalinfo>",
     );
     assert_eq!((row.action, row.operation), (64, Some(4)));
-    assert_eq!(row.object_id.as_deref(), Some("aaaaaaaa-0000-4000-8000-000000000001"));
-    assert_eq!(row.object_name.as_deref(), Some("Wren & Lark"));
-    assert_eq!(row.object_type.as_deref(), Some("systemuser"));
-    assert_eq!(row.user_name.as_deref(), Some("SYSTEM"));
+    assert_eq!(row.object_id, Some("aaaaaaaa-0000-4000-8000-000000000001"));
+    assert_eq!(row.object_name, Some("Wren & Lark"));
+    assert_eq!(row.object_type, Some("systemuser"));
+    assert_eq!(row.user_name, Some("SYSTEM"));
     assert_eq!(row.change_data, None);
-    assert_eq!(row.additional_info.as_deref(), Some("\n one <two> <three> &amp;"));
+    assert_eq!(row.additional_info, Some("\n one <two> <three> &amp;"));
     assert_eq!(row.created_on, fetch("<action>64</action>").created_on);
 }
 
@@ -243,7 +236,7 @@ fn a_label_with_its_number_beside_it_is_the_number() {
         assert_eq!(fetch(columns).action, action, "{columns}");
     }
     let row = fetch("<action>64</action><objecttypecode formattedvalue=\"1\">account</objecttypecode>");
-    assert_eq!(row.object_type.as_deref(), Some("account"), "only choices are numbers");
+    assert_eq!(row.object_type, Some("account"), "only choices are numbers");
 }
 
 #[test]
