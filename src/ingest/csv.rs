@@ -149,7 +149,7 @@ enum Row {
     Broken,
 }
 
-/// Takes the fields of a row, one after the other.
+/// Takes the fields of a row, one after the other; a closure would be called for each, since it is used in two places.
 trait Fields {
     fn take(&mut self, cell: Cell);
 }
