@@ -1,7 +1,7 @@
-//! One raw row: a text per field, as found, before anything of it is understood.
+//! One raw row: a text per field, as found, until it is understood; then as the lake spells it, for the record to borrow.
 //!
 //! It is used again for row after row. Nearly all texts are borrowed from the block and need no more than their place;
-//! the few that had to be decoded are owned, in a list of their own.
+//! the few that had to be decoded or spelled anew are owned, in a list of their own.
 
 use super::fields::{FIELD_COUNT, Field};
 use std::borrow::Cow;

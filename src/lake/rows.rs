@@ -7,8 +7,9 @@
 //! created_on · flags · version_number · sink_modified_on · action · operation · time_to_live_s · texts
 //! ```
 //!
-//! The flags say which numbers are known, and for each [`TextColumn`] in two bits how its text is held: not at all (null), as a [`Guid`], as bytes
-//! behind their length, or *implied* ([`implied`]). The actor is told from object and user when columns are made.
+//! The flags say which numbers are known, and for each [`TextColumn`] in two bits how its text is held: not at all (null),
+//! as a [`Guid`], as bytes behind their length, or *implied* ([`implied`]). The actor is told from object and user when
+//! columns are made.
 
 use super::guid::Guid;
 use super::identity::{self, Identity, Seed};

@@ -54,7 +54,8 @@ impl Part {
         let compare = |a: &Place, b: &Place| held.compare(a, b);
         let of_equal_time = in_order.chunk_by_mut(|a, b| a.created_on == b.created_on);
         of_equal_time.for_each(|places| places.sort_by(compare));
-        // Rows that are equal stay as they came: in order first, since what they stray behind came later than that.
+        // Of equal rows those in order came first: a stray has come behind a later row, and behind that one none in order is
+        // as early.
         strays.sort_by(compare);
         let from = self.held.partition_point(|place| place.created_on < first);
         self.held.append(&mut in_order);

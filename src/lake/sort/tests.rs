@@ -70,7 +70,7 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
     })
 }
 
-/// The ordinals and marks of a file's rows, which are in order.
+/// The ordinals and marks of a file's rows, which are in order; equal ones are as they came.
 fn rows_of(file: &StagedFile) -> Vec<(usize, bool)> {
     let mut rows = Vec::new();
     let mut last = None;
@@ -80,12 +80,13 @@ fn rows_of(file: &StagedFile) -> Vec<(usize, bool)> {
         let deleted = batch.column(schema::DELETED_IN_SOURCE).as_boolean();
         for row in 0..batch.num_rows() {
             let (on, id) = key(&batch, row);
-            let key = (on, id.map(str::to_owned));
-            assert!(last <= Some(key.clone()), "{key:?} behind {last:?}");
+            let ordinal: usize = said.value(row).parse().unwrap();
+            let key = (on, id.map(str::to_owned), ordinal);
+            assert!(last < Some(key.clone()), "{key:?} behind {last:?}");
             assert_eq!(instant::month_of(on), file.partition.month);
             assert!((file.min_created_on_us..=file.max_created_on_us).contains(&on));
             last = Some(key);
-            rows.push((said.value(row).parse().unwrap(), deleted.value(row)));
+            rows.push((ordinal, deleted.value(row)));
         }
     }
     assert_eq!(rows.len() as u64, file.written.rows);
@@ -186,6 +187,25 @@ fn rows_in_order_are_early_and_need_no_run() {
     );
     judged.iter_mut().for_each(|row| row.verdict = 0);
     assert_eq!(check(&judged, 7, 2000, None), (2, 0), "none is left");
+}
+
+#[test]
+fn equal_rows_keep_the_order_in_which_they_came_strays_too() {
+    let hours = [5, 9, 5, 9, 7, 5, 11, 9, 7, 5];
+    let row = |&hours: &i64| Made {
+        hours,
+        id: Some(hours as u8),
+        is_change: false,
+        is_version: false,
+        is_deleted: false,
+        verdict: 3,
+    };
+    let made: Vec<Made> = hours.iter().map(row).collect();
+    for batch_rows in 1..=made.len() {
+        for budget_bytes in [0, 500, 1 << 20] {
+            check(&made, batch_rows, budget_bytes, None);
+        }
+    }
 }
 
 #[test]
