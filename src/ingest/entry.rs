@@ -76,10 +76,10 @@ impl<'a> Entry<'a> {
         self.raw.set_borrowed(field, text);
     }
 
-    /// The same of a text that had to be decoded.
-    pub fn take_decoded(&mut self, field: Field, text: String) {
+    /// The same of the text that was put together of pieces; says whether it is one.
+    pub fn take_pieces(&mut self, field: Field) -> bool {
         self.known += 1;
-        self.raw.set(field, Cow::Owned(text));
+        self.raw.set_pieces(field)
     }
 }
 

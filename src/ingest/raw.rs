@@ -1,10 +1,12 @@
 //! One raw row: a text per field, as found, until it is understood; then as the lake spells it, for the record to borrow.
 //!
 //! It is used again for row after row. Nearly all texts are borrowed from the block and need no more than their place;
-//! the few that had to be decoded or spelled anew are owned, in a list of their own.
+//! the few that had to be decoded or spelled anew are owned, one behind the other.
 
 use super::fields::{FIELD_COUNT, Field};
+use super::words::Pieces;
 use std::borrow::Cow;
+use std::ops::Range;
 
 #[derive(Debug, Clone)]
 pub struct Raw<'a> {
@@ -13,7 +15,11 @@ pub struct Raw<'a> {
     /// A bit for each field that has a value in `owned`; no field has a bit in both.
     is_owned: u64,
     borrowed: [&'a str; FIELD_COUNT],
-    owned: Vec<(Field, String)>,
+    /// Where in `texts` they stand.
+    owned: Vec<(Field, Range<usize>)>,
+    texts: String,
+    /// The text that is being decoded.
+    pieces: Pieces,
 }
 
 const _: () = assert!(FIELD_COUNT <= u64::BITS as usize, "a bit for each field");
@@ -29,6 +35,8 @@ impl Default for Raw<'_> {
             is_owned: 0,
             borrowed: [""; FIELD_COUNT],
             owned: Vec::new(),
+            texts: String::new(),
+            pieces: Pieces::default(),
         }
     }
 }
@@ -38,20 +46,44 @@ impl<'a> Raw<'a> {
     pub fn clear(&mut self) {
         (self.is_borrowed, self.is_owned) = (0, 0);
         self.owned.clear();
+        self.texts.clear();
     }
 
     #[inline]
     pub fn set(&mut self, field: Field, value: Cow<'a, str>) {
         match value {
             Cow::Borrowed(text) => self.set_borrowed(field, text),
-            Cow::Owned(text) => {
-                self.set_borrowed(field, "");
-                if !is_null(&text) {
-                    self.owned.push((field, text));
-                    self.is_owned |= bit(field);
-                }
-            }
+            Cow::Owned(text) => self.set_owned(field, &text),
         }
+    }
+
+    /// The same of a text that is not borrowed.
+    fn set_owned(&mut self, field: Field, value: &str) {
+        self.set_borrowed(field, "");
+        if !is_null(value) {
+            let start = self.texts.len();
+            self.texts.push_str(value);
+            self.owned.push((field, start..self.texts.len()));
+            self.is_owned |= bit(field);
+        }
+    }
+
+    /// Where a text is put together, of which there is nothing yet.
+    pub fn pieces(&mut self) -> &mut Pieces {
+        self.pieces.clear();
+        &mut self.pieces
+    }
+
+    /// Makes the text that was put together the value of a field; says whether it is UTF-8.
+    pub fn set_pieces(&mut self, field: Field) -> bool {
+        let pieces = std::mem::take(&mut self.pieces);
+        let text = simdutf8::basic::from_utf8(pieces.bytes());
+        let is_text = text.is_ok();
+        if let Ok(text) = text {
+            self.set_owned(field, text);
+        }
+        self.pieces = pieces;
+        is_text
     }
 
     #[inline(always)]
@@ -80,7 +112,7 @@ impl<'a> Raw<'a> {
                 .owned
                 .iter()
                 .find(|(of, _)| *of == field)
-                .map(|(_, text)| text.as_str()),
+                .map(|(_, place)| &self.texts[place.clone()]),
         }
     }
 
@@ -98,13 +130,15 @@ impl<'a> Raw<'a> {
 
     #[cold]
     fn forget_owned(&mut self, field: Field) {
-        self.take_owned(field);
+        self.is_owned &= !bit(field);
+        self.owned.retain(|(of, _)| *of != field);
     }
 
     fn take_owned(&mut self, field: Field) -> Option<String> {
         self.is_owned &= !bit(field);
         let place = self.owned.iter().position(|(of, _)| *of == field)?;
-        Some(self.owned.swap_remove(place).1)
+        let (_, text) = self.owned.swap_remove(place);
+        Some(self.texts[text].to_owned())
     }
 }
 

@@ -5,7 +5,7 @@
 //! says `None`, which means nothing else; what it does read is what serde_json would have read.
 
 use super::entry::{Entry, Key};
-use super::words::{self, equal, up_to};
+use super::words::{self, Pieces, equal, up_to};
 use serde_json::value::RawValue;
 use wide::u8x16;
 
@@ -205,9 +205,8 @@ impl Scanner {
 fn read_escaped<'a>(text: &'a str, at: usize, end: usize, key: Key, entry: &mut Entry<'a>) -> Option<usize> {
     let bytes = text.as_bytes();
     if let (b'\\', Key::Field(field)) = (bytes.get(end)?, key) {
-        let (value, end) = unescaped(text, at + 1, end)?;
-        entry.take_decoded(field, value);
-        return Some(end);
+        let end = unescaped(bytes, at + 1, entry.raw.pieces())?;
+        return entry.take_pieces(field).then_some(end);
     }
     let end = behind_string(bytes, end)?;
     entry.take(key, text.get(at..end)?);
@@ -255,34 +254,33 @@ fn behind_string(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// What a text says that begins at `begin` and has its first escape at `at`; and its end.
-fn unescaped(text: &str, begin: usize, mut at: usize) -> Option<(String, usize)> {
-    let bytes = text.as_bytes();
-    // What has escapes is mostly change data, of some hundred bytes.
-    let mut said = Vec::with_capacity(at - begin + 1000);
-    said.extend_from_slice(bytes.get(begin..at)?);
+/// Puts together what a text says that begins at `at`; gives its end.
+fn unescaped(bytes: &[u8], mut at: usize, said: &mut Pieces) -> Option<usize> {
     loop {
-        let (sign, length) = match (bytes.get(at)?, bytes.get(at + 1)) {
-            (b'"', _) => return Some((String::from_utf8(said).ok()?, at + 1)),
-            // The sign stands for itself.
-            (b'\\', Some(b'"' | b'\\' | b'/')) => {
-                at = words::copy(bytes, at + 1, &mut said, is_not_plain);
-                continue;
-            }
-            (b'\\', Some(b'b')) => ('\u{8}', 2),
-            (b'\\', Some(b'f')) => ('\u{C}', 2),
-            (b'\\', Some(b'n')) => ('\n', 2),
-            (b'\\', Some(b'r')) => ('\r', 2),
-            (b'\\', Some(b't')) => ('\t', 2),
-            (b'\\', Some(b'u')) => coded(bytes, at)?,
-            (b'\\' | ..b' ', _) => return None,
-            _ => {
-                at = words::copy(bytes, at, &mut said, is_not_plain);
-                continue;
-            }
-        };
-        said.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes());
+        at = said.copy(bytes, at, is_not_plain, escaped);
+        if bytes.get(at)? == &b'"' {
+            return Some(at + 1);
+        }
+        let (sign, length) = coded(bytes, at)?;
+        let mut room = [0; 4];
+        sign.encode_utf8(&mut room).bytes().for_each(|byte| said.push(byte));
         at += length;
+    }
+}
+
+/// What an escape of one letter stands for.
+#[inline(always)]
+fn escaped(sign: u8, letter: u8) -> Option<u8> {
+    match letter {
+        _ if sign != b'\\' => None,
+        // It stands for itself.
+        b'"' | b'\\' | b'/' => Some(letter),
+        b'b' => Some(0x8),
+        b'f' => Some(0xC),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        _ => None,
     }
 }
 
