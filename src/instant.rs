@@ -19,20 +19,37 @@ pub fn parse(text: &str, zone: Tz) -> Option<i64> {
     if bytes.len() == 14 {
         return local(parse_digits(bytes)?, zone);
     }
-    if bytes.len() < 19 || !matches!(bytes[10], b'T' | b't' | b' ') {
+    let (head, rest) = bytes.split_first_chunk::<19>()?;
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T' | b't' | b' ',
+        clock @ ..,
+    ] = head
+    else {
         return None;
-    }
-    let day = parse_date(text.get(..10)?.as_bytes())?;
-    let clock = &bytes[11..19];
-    if clock[2] != b':' || clock[5] != b':' {
+    };
+    let [h1, h2, b':', n1, n2, b':', s1, s2] = clock else {
         return None;
-    }
-    let (hour, minute, second) = (digits(&clock[..2])?, digits(&clock[3..5])?, digits(&clock[6..])?);
-    let clock = clock_us(hour, minute, second)?;
-    let (fraction, rest) = parse_fraction(&bytes[19..])?;
+    };
+    let day = date(
+        digits(&[*y1, *y2, *y3, *y4])?,
+        digits(&[*m1, *m2])?,
+        digits(&[*d1, *d2])?,
+    )?;
+    let clock = clock_us(digits(&[*h1, *h2])?, digits(&[*n1, *n2])?, digits(&[*s1, *s2])?)?;
+    let (fraction, rest) = parse_fraction(rest)?;
     let local = day * MICROS_PER_DAY + clock + fraction;
     match rest {
-        b"Z" | b"z" => Some(local),
+        b"Z" | b"z" | b"+00:00" => Some(local),
         b"" => self::local(local, zone),
         _ => Some(local - parse_offset(rest)?).filter(|on| YEARS.contains(on)),
     }
@@ -156,33 +173,39 @@ pub fn parse_sink(text: &str) -> Option<i64> {
 }
 
 /// The number of at most four digits before the next separator, which is passed too.
+#[inline]
 fn number_before(separator: u8, rest: &mut &[u8]) -> Option<i64> {
-    let end = rest.iter().take(5).position(|&byte| byte == separator)?;
-    let number = digits(&rest[..end]).filter(|_| end > 0);
-    *rest = &rest[end + 1..];
-    number
-}
-
-/// Days since 1970-01-01 of a `YYYY-MM-DD`.
-fn parse_date(text: &[u8]) -> Option<i64> {
-    if text.len() != 10 || text[4] != b'-' || text[7] != b'-' {
-        return None;
+    let mut number = 0;
+    for (place, &byte) in rest.iter().take(5).enumerate() {
+        if byte == separator {
+            *rest = &rest[place + 1..];
+            return (place > 0).then_some(number);
+        }
+        number = number * 10 + digit(byte)?;
     }
-    let (year, month, day) = (digits(&text[..4])?, digits(&text[5..7])?, digits(&text[8..])?);
-    date(year, month, day)
+    None
 }
 
 /// Micros of `.1234567`, and what follows it.
+#[inline]
 fn parse_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
-    if text.first() != Some(&b'.') {
+    let Some((b'.', digits)) = text.split_first() else {
         return Some((0, text));
+    };
+    // As .NET writes it.
+    if let Some((seven, rest)) = digits.split_first_chunk::<7>()
+        && let Some(number) = self::digits(seven)
+        && !rest.first().is_some_and(u8::is_ascii_digit)
+    {
+        return Some((number / 10, rest));
     }
-    let count = text[1..].iter().take_while(|b| b.is_ascii_digit()).count();
-    let (fraction, rest) = text[1..].split_at(count);
-    let micros = (0..6).fold(0, |micros, place| {
-        micros * 10 + fraction.get(place).map_or(0, |digit| i64::from(digit - b'0'))
-    });
-    (1..=9).contains(&count).then_some((micros, rest))
+    let (mut micros, mut unit, mut count) = (0, MICROS_PER_SECOND, 0);
+    while let Some(digit) = digits.get(count).copied().and_then(digit) {
+        unit /= 10;
+        micros += digit * unit;
+        count += 1;
+    }
+    (1..=9).contains(&count).then_some((micros, &digits[count..]))
 }
 
 /// Micros of `+02:00`, `+0200`, `+02`.
@@ -200,6 +223,11 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
         _ => return None,
     };
     (hours <= 18 && minutes <= 59).then(|| sign * (hours * 3600 + minutes * 60) * MICROS_PER_SECOND)
+}
+
+#[inline]
+fn digit(byte: u8) -> Option<i64> {
+    byte.is_ascii_digit().then(|| i64::from(byte - b'0'))
 }
 
 /// The number of a few digits.

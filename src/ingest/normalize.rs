@@ -250,8 +250,8 @@ pub fn integer<T: TryFrom<i64>>(raw: &Raw<'_>, field: Field, name: &str) -> Resu
 
 /// A time that cannot be read only means that versions of equal number are taken in the order in which they come.
 fn sink_modified_on(raw: &Raw<'_>) -> Option<i64> {
-    raw.get(Field::SinkModifiedOn)
-        .and_then(|text| instant::parse_sink(text.trim()))
+    let text = raw.get(Field::SinkModifiedOn)?;
+    instant::parse_sink(text).or_else(|| instant::parse_sink(text.trim()))
 }
 
 fn is_true(text: &str) -> bool {
