@@ -150,6 +150,8 @@ fn lines_of(head: &Head, bytes: &[u8]) -> u64 {
 /// Takes what a grammar finds.
 pub struct Sink<'b> {
     block: &'b Block,
+    /// That of the records that come.
+    environment: String,
     rows: Rows,
     rejects: Vec<Reject>,
     deletions: Vec<(Identity, Reject)>,
@@ -166,8 +168,9 @@ pub struct Sink<'b> {
 
 impl<'b> Sink<'b> {
     fn new(block: &'b Block, rows: Rows, people: Sightings) -> Self {
-        Sink {
+        let mut sink = Sink {
             block,
+            environment: String::new(),
             rows,
             rejects: Vec::new(),
             deletions: Vec::new(),
@@ -177,11 +180,24 @@ impl<'b> Sink<'b> {
             side: Vec::new(),
             counted: (0, 0),
             rejected_to: 0,
-        }
+        };
+        sink.enter(&block.head.environment);
+        sink
+    }
+
+    /// The records that come next are of this environment.
+    fn enter(&mut self, environment: &str) {
+        environment.clone_into(&mut self.environment);
+        self.rows.enter(environment);
+        self.people.enter(environment);
+        self.accesses.enter(environment);
     }
 
     /// A raw row that stands at `span` of the block.
     pub fn record(&mut self, raw: &mut Raw<'_>, environment: &str, span: Range<usize>) {
+        if self.environment != environment {
+            self.enter(environment);
+        }
         if self.block.head.table != Table::Audit {
             return self.side_row(raw, environment, span);
         }
@@ -194,9 +210,9 @@ impl<'b> Sink<'b> {
         match normalize(raw, self.block.head.zone, self.block.head.date_order) {
             // By reference: it is large, and would be copied.
             Ok(ref record) => {
-                self.people.see(environment, record);
-                self.rows.push(record, environment);
-                self.accesses.see(environment, record.created_on, record.action);
+                self.people.see(record);
+                self.rows.push(record);
+                self.accesses.see(record.created_on, record.action);
             }
             Err(fault) => self.reject_in(environment, fault, span),
         }

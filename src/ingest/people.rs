@@ -18,6 +18,8 @@ pub struct Sightings {
     texts: String,
     /// With the hash of each.
     environments: Vec<(String, u64)>,
+    /// That of those who come next.
+    environment: usize,
     /// By the last bits of a hash, the place in `met` of the last one that has them.
     recent: Vec<u32>,
 }
@@ -41,6 +43,7 @@ impl Default for Sightings {
             met: Vec::new(),
             texts: String::new(),
             environments: Vec::new(),
+            environment: 0,
             recent: vec![u32::MAX; RECENT],
         }
     }
@@ -56,8 +59,13 @@ impl Sightings {
         self
     }
 
+    /// Those who come next are of this environment.
+    pub fn enter(&mut self, environment: &str) {
+        self.environment = self.place_of(environment);
+    }
+
     /// Takes the names a record carries of people: its actor, its user, its calling user.
-    pub fn see(&mut self, environment: &str, record: &Record<'_>) {
+    pub fn see(&mut self, record: &Record<'_>) {
         if record.object_name.is_none() && record.user_name.is_none() && record.calling_user_name.is_none() {
             return;
         }
@@ -66,23 +74,22 @@ impl Sightings {
         let others = [user, calling].into_iter().filter(|person| *person != actor);
         for person in others.chain([actor]) {
             if let (Some(id), Some(name)) = person {
-                self.add(environment, id, name, record.created_on);
+                self.add(id, name, record.created_on);
             }
         }
     }
 
     /// Takes the name of a user from a row of that table, seen when it was exported.
     pub fn see_user(&mut self, row: &SideRow) {
-        if let SideRow::User((environment, id), user) = row
+        if let SideRow::User((_, id), user) = row
             && let Some(name) = &user.full_name
         {
-            self.add(environment, id, name, user.exported_on);
+            self.add(id, name, user.exported_on);
         }
     }
 
-    fn add(&mut self, environment: &str, id: &str, name: &str, seen_on: i64) {
-        let environment = self.environment(environment);
-        let seed = xxh3_64_with_seed(name.as_bytes(), self.environments[environment].1);
+    fn add(&mut self, id: &str, name: &str, seen_on: i64) {
+        let seed = xxh3_64_with_seed(name.as_bytes(), self.environments[self.environment].1);
         let hash = xxh3_128_with_seed(id.as_bytes(), seed);
         let recent = &mut self.recent[hash as usize % RECENT];
         if let Some(known) = self.met.get_mut(*recent as usize)
@@ -92,7 +99,7 @@ impl Sightings {
             return;
         }
         *recent = self.met.len() as u32;
-        self.push(hash, environment, [id, name], seen_on);
+        self.push(hash, self.environment, [id, name], seen_on);
     }
 
     fn push(&mut self, hash: u128, environment: usize, [id, name]: [&str; 2], seen_on: i64) {
@@ -108,7 +115,7 @@ impl Sightings {
         });
     }
 
-    fn environment(&mut self, name: &str) -> usize {
+    fn place_of(&mut self, name: &str) -> usize {
         let known = self.environments.iter().rposition(|(known, _)| known == name);
         known.unwrap_or_else(|| {
             self.environments.push((name.to_owned(), xxh3_64(name.as_bytes())));
@@ -135,7 +142,7 @@ impl People {
     /// Takes those of a block.
     pub fn take(&mut self, block: &Sightings) {
         let environments = block.environments.iter();
-        let environments: Vec<usize> = environments.map(|(name, _)| self.all.environment(name)).collect();
+        let environments: Vec<usize> = environments.map(|(name, _)| self.all.place_of(name)).collect();
         for met in &block.met {
             let place = *self.places.entry(met.hash).or_insert(self.all.met.len());
             match self.all.met.get_mut(place) {
@@ -203,7 +210,8 @@ mod tests {
             for block in sightings.chunks(rows) {
                 let mut sightings = Sightings::default();
                 for (environment, id, name, seen_on) in block {
-                    sightings.add(environment, id, name, *seen_on);
+                    sightings.enter(environment);
+                    sightings.add(id, name, *seen_on);
                 }
                 all.take(&sightings);
             }

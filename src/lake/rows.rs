@@ -360,7 +360,7 @@ impl Rows {
         self.ends.extend(other.ends.iter().map(|end| bytes + end));
         self.heads.extend(other.heads);
         for (from, environment) in other.environments {
-            self.enter(&environment, rows + from);
+            self.enter_at(rows + from, &environment);
         }
         self.window = match (self.window, other.window) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
@@ -368,15 +368,20 @@ impl Rows {
         };
     }
 
-    fn enter(&mut self, environment: &str, row: usize) {
-        if self.environments.last().is_none_or(|(_, last)| **last != *environment) {
-            self.environments.push((row, environment.into()));
-            self.seed = Seed::of(environment);
-        }
+    /// The rows that come next are of this environment.
+    pub fn enter(&mut self, environment: &str) {
+        self.enter_at(self.len(), environment);
     }
 
-    pub fn push(&mut self, record: &Record<'_>, environment: &str) {
-        self.enter(environment, self.len());
+    fn enter_at(&mut self, row: usize, environment: &str) {
+        self.environments.pop_if(|(from, _)| *from == row);
+        if self.environments.last().is_none_or(|(_, last)| **last != *environment) {
+            self.environments.push((row, environment.into()));
+        }
+        self.seed = Seed::of(environment);
+    }
+
+    pub fn push(&mut self, record: &Record<'_>) {
         let on = record.created_on;
         self.window = Some(
             self.window

@@ -23,8 +23,9 @@ fn written(records: &[Record<'_>], sources: &[Arc<str>], group_bytes: usize) -> 
     let path = home.path().join("rows.parquet");
     let mut file = RowFile::create(&Disk::default(), &path, &partition, group_bytes).unwrap();
     let mut rows = Rows::default();
+    rows.enter("contoso");
     for (number, record) in records.iter().enumerate() {
-        rows.push(record, "contoso");
+        rows.push(record);
         let source = &sources[number * sources.len() / records.len()];
         file.take(rows.row(number), number % 7 == 3, source).unwrap();
     }
@@ -202,6 +203,7 @@ fn actors_stay_keyed_however_many_they_are() {
     };
     let mut file = RowFile::create(&Disk::default(), &path, &partition, 64 << 20).unwrap();
     let mut rows = Rows::default();
+    rows.enter("contoso");
     for number in 0..60_000_u128 {
         let id = Guid((number << 64 | 7).to_be_bytes()).text();
         let record = Record {
@@ -210,7 +212,7 @@ fn actors_stay_keyed_however_many_they_are() {
             object_id: std::str::from_utf8(&id).ok(),
             ..Record::default()
         };
-        rows.push(&record, "contoso");
+        rows.push(&record);
         file.take(rows.row(number as usize), false, &"a.json".into()).unwrap();
     }
     file.finish().unwrap();

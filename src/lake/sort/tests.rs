@@ -114,8 +114,9 @@ fn check(made: &[Made], batch_rows: usize, budget_bytes: usize, newest: Option<i
     for batch in made.chunks(batch_rows) {
         let first = ordinal;
         let mut rows = Rows::default();
+        rows.enter(ENVIRONMENT);
         for made in batch {
-            rows.push(&made.record(ordinal), ENVIRONMENT);
+            rows.push(&made.record(ordinal));
             verdicts.set(ordinal as u64, made.verdict());
             ordinal += 1;
         }
