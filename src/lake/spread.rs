@@ -2,14 +2,13 @@
 //! by its first bits as they come, so that each part is small enough to be sorted alone, and nothing need be merged.
 //!
 //! Parts that memory does not hold go to the disk, all of them one after the other in each *write*. Memory: the budget
-//! while records come in, and as much again while they are written; one part while they go out. What fits into the budget
-//! never touches the disk.
+//! while records come in, and one part while they go out. What fits into the budget never touches the disk.
 
 use super::spill::Fixed;
 use crate::disk::{Disk, Target};
 use crate::error::{AtPath, Result};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A record that is ordered by a hash, and by what tells it apart from others of the same hash.
@@ -21,6 +20,9 @@ pub trait Hashed: Fixed {
 /// Few enough that the ends of all parts stay in the nearest memory.
 const PART_BITS: u32 = 8;
 const PARTS: usize = 1 << PART_BITS;
+
+/// Bytes that go to the disk together.
+const WRITE_BYTES: usize = 1 << 17;
 
 /// Records on their way in.
 pub struct Spread<T> {
@@ -62,11 +64,17 @@ impl<T: Hashed> Spread<T> {
             Some(file) => file,
             None => self.file.insert(self.disk.create(&self.path)?),
         };
-        let mut bytes = Vec::with_capacity(self.held * T::BYTES);
-        for record in self.parts.iter().flatten() {
+        let mut file = BufWriter::with_capacity(WRITE_BYTES, file);
+        let mut bytes = Vec::new();
+        let records = self.parts.iter().flatten();
+        let written = records.into_iter().try_for_each(|record| {
+            bytes.clear();
             record.put(&mut bytes);
-        }
-        file.write_all(&bytes).at_path(&self.path, "cannot be written")?;
+            file.write_all(&bytes)
+        });
+        written
+            .and_then(|()| file.flush())
+            .at_path(&self.path, "cannot be written")?;
         self.writes.push(self.parts.iter().map(Vec::len).collect());
         self.parts.iter_mut().for_each(Vec::clear);
         self.held = 0;
