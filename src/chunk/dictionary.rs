@@ -62,6 +62,12 @@ impl Dictionary {
         }
     }
 
+    /// The code of a number that was met.
+    #[inline]
+    pub fn known_code(&self, number: u128) -> Option<u32> {
+        self.numbers.get(&number).copied()
+    }
+
     fn code_of_number(&mut self, number: u128) -> u32 {
         if let Some((last, code)) = self.last_number
             && last == number

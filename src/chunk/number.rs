@@ -4,6 +4,7 @@ use super::by_number::ByNumber;
 use super::hybrid;
 use super::pages::{Body, Finished, Pages};
 use super::{USUAL, is_worthwhile};
+use crate::zstandard::Search;
 use parquet::basic::{BoundaryOrder, Encoding, Type};
 use parquet::errors::Result;
 use parquet::file::metadata::ColumnIndexBuilder;
@@ -23,6 +24,8 @@ pub struct NumberChunk {
     /// The dictionary's values in PLAIN encoding.
     dictionary: Vec<u8>,
     last: Option<(i64, u32)>,
+    /// For PLAIN pages.
+    search: Search,
     page_range: Option<(i64, i64)>,
     range: Option<(i64, i64)>,
     index: ColumnIndexBuilder,
@@ -41,11 +44,21 @@ impl NumberChunk {
             codes_of: has_dictionary.then(ByNumber::default),
             dictionary: Vec::new(),
             last: None,
+            search: USUAL,
             page_range: None,
             range: None,
             index: ColumnIndexBuilder::new(kind),
             is_ascending: true,
         })
+    }
+
+    /// With PLAIN pages stored as they are, for values that are read more often than all others: with a value of eight
+    /// bytes of which three are new, finding that out again takes longer than what is done with it.
+    pub fn stored(self) -> NumberChunk {
+        NumberChunk {
+            search: Search::Nothing,
+            ..self
+        }
     }
 
     pub fn push(&mut self, value: Option<i64>) -> Result<()> {
@@ -114,7 +127,7 @@ impl NumberChunk {
         }
         self.note_range();
         let Some(codes_of) = &self.codes_of else {
-            self.pages.end_page(Encoding::PLAIN, USUAL, &mut self.body)?;
+            self.pages.end_page(Encoding::PLAIN, self.search, &mut self.body)?;
             return Ok(());
         };
         let count = codes_of.len();

@@ -101,6 +101,14 @@ impl TextChunk {
         Ok(())
     }
 
+    /// The code of a number that was met, while values become codes.
+    pub fn known_code(&self, value: Value<'_>) -> Option<u32> {
+        match value {
+            Value::Number(number) if self.is_coding => self.dictionary.known_code(number),
+            _ => None,
+        }
+    }
+
     /// Takes a value by its code, where values still become codes; else the row is still to be taken.
     pub fn push_code(&mut self, code: u32) -> Result<bool> {
         if self.is_coding {

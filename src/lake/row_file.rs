@@ -254,7 +254,7 @@ impl Group {
             wide: texts(&TEXT_PLACES[WIDE..])?,
             actor_id: text(schema::ACTOR_ID)?,
             actor_name: text(schema::ACTOR_ID + 1)?,
-            created_on: number(schema::CREATED_ON)?,
+            created_on: number(schema::CREATED_ON)?.stored(),
             action: number(schema::ACTION)?,
             operation: number(schema::ACTION + 1)?,
             version_number: number(schema::VERSION_NUMBER)?,
@@ -320,13 +320,24 @@ impl Group {
     }
 
     fn take_people(&mut self, rows: &[Taken<'_>], texts: &Texts<'_>) -> ParquetResult<()> {
-        use TextColumn::{ObjectName, UserName};
+        use TextColumn::{ObjectId, ObjectName, UserId, UserName};
         let has_names = [ObjectName, UserName]
             .iter()
             .any(|&column| !texts.column(column as usize).is_empty());
+        // Ahead of everything else, so that one need not be found before the next is looked for: who they are is far away
+        // in memory, for each somewhere else.
+        let known = [ObjectId, UserId].map(|column| {
+            let known = |(row, id): (&Taken<'_>, &Text<'_>)| match row.row.is_implied(column) {
+                true => None,
+                false => self.texts[column as usize].known_code(value(*id)?),
+            };
+            rows.iter().zip(texts.column(column as usize)).map(known).collect()
+        });
+        let [objects, users]: [Vec<Option<u32>>; 2] = known;
         for (number, taken) in rows.iter().enumerate() {
             let text = |column| texts.get(column, number);
-            let codes = self.take_ids(&taken.row, text)?;
+            let known = [&objects, &users].map(|known| known.get(number).copied().flatten());
+            let codes = self.take_ids(&taken.row, known, text)?;
             if has_names {
                 self.take_names(&taken.row, text, codes)?;
             }
@@ -340,19 +351,20 @@ impl Group {
         Ok(())
     }
 
-    /// Object, user and actor; gives the codes of the first two.
+    /// Object, user and actor; gives the codes of the first two, of which some are known.
     fn take_ids<'a>(
         &mut self,
         row: &Row<'_>,
+        known: [Option<u32>; 2],
         text: impl Fn(TextColumn) -> Text<'a>,
     ) -> ParquetResult<[Option<u32>; 2]> {
         use TextColumn::{ObjectId, ObjectType, UserId};
         let (columns, links) = (&mut self.texts, &mut self.links);
-        let object = columns[ObjectId as usize].push(value(text(ObjectId)))?;
+        let object = push_known(known[0], text(ObjectId), &mut columns[ObjectId as usize])?;
         let user_ids = &mut columns[UserId as usize];
         let user = match row.is_implied(UserId) {
             true => links.object_to_user[0].push_same(object, text(UserId), user_ids)?,
-            false => user_ids.push(value(text(UserId)))?,
+            false => push_known(known[1], text(UserId), user_ids)?,
         };
         match rows::actor_is_object(row.action(), text(ObjectType), text(ObjectId)) {
             true => links.object_to_actor[0].push_same(object, text(ObjectId), &mut self.actor_id)?,
@@ -456,6 +468,14 @@ fn push_all(chunk: &mut TextChunk, column: usize, texts: &Texts<'_>, rows: usize
         ([], _) => chunk.push_nulls(rows),
         (_, Some(usual)) => chunk.repeat(usual, rows),
         (texts, None) => texts.iter().try_for_each(|text| chunk.push(value(*text)).map(drop)),
+    }
+}
+
+/// Pushes a text whose code may be known; gives its code.
+fn push_known(known: Option<u32>, text: Text<'_>, to: &mut TextChunk) -> ParquetResult<Option<u32>> {
+    match known {
+        Some(code) if to.push_code(code)? => Ok(known),
+        _ => to.push(value(text)),
     }
 }
 
