@@ -20,32 +20,12 @@ pub fn parse(text: &str, zone: Tz) -> Option<i64> {
         return local(parse_digits(bytes)?, zone);
     }
     let (head, rest) = bytes.split_first_chunk::<19>()?;
-    let [
-        y1,
-        y2,
-        y3,
-        y4,
-        b'-',
-        m1,
-        m2,
-        b'-',
-        d1,
-        d2,
-        b'T' | b't' | b' ',
-        clock @ ..,
-    ] = head
-    else {
+    let separators = [head[4], head[7], head[13], head[16]];
+    if separators != *b"--::" || !matches!(head[10], b'T' | b't' | b' ') {
         return None;
-    };
-    let [h1, h2, b':', n1, n2, b':', s1, s2] = clock else {
-        return None;
-    };
-    let day = date(
-        digits(&[*y1, *y2, *y3, *y4])?,
-        digits(&[*m1, *m2])?,
-        digits(&[*d1, *d2])?,
-    )?;
-    let clock = clock_us(digits(&[*h1, *h2])?, digits(&[*n1, *n2])?, digits(&[*s1, *s2])?)?;
+    }
+    let day = date(digits(&head[..4])?, digits(&head[5..7])?, digits(&head[8..10])?)?;
+    let clock = clock_us(digits(&head[11..13])?, digits(&head[14..16])?, digits(&head[17..])?)?;
     let (fraction, rest) = parse_fraction(rest)?;
     let local = day * MICROS_PER_DAY + clock + fraction;
     match rest {

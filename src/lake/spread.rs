@@ -66,8 +66,7 @@ impl<T: Hashed> Spread<T> {
         };
         let mut file = BufWriter::with_capacity(WRITE_BYTES, file);
         let mut bytes = Vec::new();
-        let records = self.parts.iter().flatten();
-        let written = records.into_iter().try_for_each(|record| {
+        let written = self.parts.iter().flatten().try_for_each(|record| {
             bytes.clear();
             record.put(&mut bytes);
             file.write_all(&bytes)
