@@ -313,6 +313,11 @@ mod tests {
     fn digits_beyond_microseconds_are_cut_off() {
         assert_eq!(utc("1970-01-01T00:00:00.1234567Z"), Some(123_456));
         assert_eq!(utc("1970-01-01T00:00:00.59Z"), Some(590_000));
+        assert_eq!(utc("1970-01-01T00:00:00.12345678Z"), Some(123_456));
+        assert_eq!(utc("1970-01-01T00:00:00.123456789+00:00"), Some(123_456));
+        for none in ["", "1234567890", "1234567x", "+00:00"] {
+            assert_eq!(utc(&format!("1970-01-01T00:00:00.{none}Z")), None, "{none}");
+        }
     }
 
     #[test]

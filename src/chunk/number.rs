@@ -52,8 +52,8 @@ impl NumberChunk {
         })
     }
 
-    /// With PLAIN pages stored as they are, for values that are read more often than all others: with a value of eight
-    /// bytes of which three are new, finding that out again takes longer than what is done with it.
+    /// With PLAIN pages stored as they are, for values that most reports read all of: decompressing them took up to a
+    /// third of a report's time.
     pub fn stored(self) -> NumberChunk {
         NumberChunk {
             search: Search::Nothing,

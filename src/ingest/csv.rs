@@ -399,7 +399,13 @@ mod tests {
             ("5\" pipe,c\n", vec![ok(&["5\" pipe", "c"])]),
             ("\"a\r\"\n", vec![ok(&["a\r"])]),
             ("\"a\"\r\n\"b\"", vec![ok(&["a"]), ok(&["b"])]),
+            (",,\"\",\n", vec![ok(&["", "", "", ""])]),
+            ("\"a\"\"b\"", vec![ok(&["a\"b"])]),
+            ("\"a\"\"\"\r\n", vec![ok(&["a\""])]),
             ("\"a\"b,c\n", vec![Err("broken")]),
+            ("\"a\"\"b\"c,d\n", vec![Err("broken")]),
+            ("\"a\"\"b,c\n", vec![Err("unfinished")]),
+            ("\"a\"\"", vec![Err("unfinished")]),
             ("\"a,c\n", vec![Err("unfinished")]),
             ("a,\"b", vec![Err("unfinished")]),
         ] {

@@ -104,6 +104,7 @@ fn odd() -> Vec<Case> {
     };
     let three = [row(1), name("Wren"), row(3)];
     let names = csv(&["Lark", "Wren", "Finch"]);
+    let quoted = csv(&["Lark", "\"W\"\"ren\"", "Finch"]);
     let cr = |bytes: Vec<u8>| -> Vec<u8> {
         bytes
             .into_iter()
@@ -121,10 +122,12 @@ fn odd() -> Vec<Case> {
         ("NUL in a line", with(&lines(&three), "Wren", b"W\0n"), 4, 2, &["syntax"]),
         ("NUL in a page", with(&page(&three), "Wren", b"W\0n"), 4, 2, &["syntax"]),
         ("NUL in a row", with(&names, "Wren", b"W\0n"), 4, 2, &["encoding"]),
+        ("NUL in a field with quotes", with(&quoted, "ren", b"\0n"), 4, 2, &["encoding"]),
         ("a line of NULs", [lines(&[row(1)]), vec![0; 5000], lines(&[String::new(), row(3)])].concat(), 4, 2, &["syntax"]),
         ("invalid UTF-8 in a line", with(&lines(&three), "Wren", b"W\xFF\xFEn"), 4, 2, &["encoding"]),
         ("invalid UTF-8 in a page", with(&page(&three), "Wren", b"W\xC3\x28n"), 4, 2, &["encoding"]),
         ("invalid UTF-8 in a row", with(&names, "Wren", b"W\xED\xA0\x80n"), 4, 2, &["encoding"]),
+        ("invalid UTF-8 in a field with quotes", with(&quoted, "ren", b"\xFFn"), 4, 2, &["encoding"]),
         ("half a pair in UTF-16", utf16_with_half_a_pair(), 4, 2, &["encoding"]),
         ("CR alone in lines", cr(lines(&three)), 0, 3, &[]),
         ("CR alone in CSV", cr(names.clone()), 0, 3, &[]),
