@@ -32,29 +32,51 @@ use std::ops::Range;
 /// Rows that are decoded at a time by one core, 13 bytes each: so few that no core waits long for the others at the end.
 const PIECE_ROWS: usize = 320_000;
 
+/// Fewer are no work for another core.
+const LEAST_ROWS: usize = 1 << 14;
+
 /// The most rows that are decoded ahead, however many cores there are.
 const WAVE_ROWS: u64 = 4 << 20;
 
 /// An environment's sightings up to an instant, ready to be read.
 pub struct AccessLog {
-    timeline: Timeline,
+    as_of: i64,
+    parts: Vec<Part>,
+    rows: u64,
     /// Ids in byte order.
     actors: Vec<String>,
-    /// For each row group, the actors that the keys of its dictionary stand for, if it has one of all.
-    keys: Vec<Option<Keys>>,
+}
+
+/// A stretch of time of the log, which one core reads while others read theirs.
+pub struct Leg<'l> {
+    parts: Vec<Part>,
+    actors: &'l [String],
+    /// Both included.
+    from: i64,
+    to: i64,
     wave_rows: u64,
+}
+
+/// Rows of a row group, and the actors that the keys of its dictionary stand for, if it has one of all.
+#[derive(Clone)]
+struct Part {
+    group: Group,
+    keys: Option<Keys>,
 }
 
 impl Timeline {
     /// The rows, as far as they name an actor.
     pub fn log(self) -> Result<AccessLog> {
-        let timeline = self.in_pieces(PIECE_ROWS)?;
+        let rows: usize = self.groups.iter().map(|group| group.rows.len()).sum();
+        let piece_rows = (rows / rayon::current_num_threads()).clamp(LEAST_ROWS, PIECE_ROWS);
+        let timeline = self.in_pieces(piece_rows)?;
         let (actors, keys) = timeline.actors()?;
+        let parts = timeline.groups.into_iter().zip(keys);
         Ok(AccessLog {
-            timeline,
+            as_of: timeline.as_of,
+            parts: parts.map(|(group, keys)| Part { group, keys }).collect(),
+            rows: rows as u64,
             actors,
-            keys,
-            wave_rows: WAVE_ROWS.min((rayon::current_num_threads() * PIECE_ROWS) as u64),
         })
     }
 }
@@ -80,15 +102,70 @@ impl AccessLog {
         self.actors
     }
 
+    /// At most so many legs, at least one, of about as many rows each, in order of time. Each but the first begins where
+    /// `cut` allows it: it is asked for an instant at or after another, and may know none.
+    pub fn legs(&self, most: usize, cut: impl Fn(i64) -> Option<i64>) -> Result<Vec<Leg<'_>>> {
+        let most = (most as u64).min(self.rows / LEAST_ROWS as u64).max(1);
+        let mut cuts: Vec<i64> = Vec::new();
+        let mut before = 0;
+        for part in &self.parts {
+            if before >= (cuts.len() as u64 + 1) * self.rows / most
+                && let Some(at) = cut(part.group.first)
+                && cuts.last().is_none_or(|last| *last < at)
+            {
+                cuts.push(at);
+            }
+            before += part.group.rows.len() as u64;
+        }
+        let starts = [i64::MIN].into_iter().chain(cuts.iter().copied());
+        let ends = cuts.iter().map(|cut| cut - 1).chain([self.as_of]);
+        let threads_each = rayon::current_num_threads().div_ceil(cuts.len() + 1);
+        starts
+            .zip(ends)
+            .map(|(from, to)| {
+                Ok(Leg {
+                    parts: self.parts_within(from, to)?,
+                    actors: &self.actors,
+                    from,
+                    to,
+                    wave_rows: WAVE_ROWS.min((threads_each * PIECE_ROWS) as u64),
+                })
+            })
+            .collect()
+    }
+
+    /// By their first instant; of those that reach beyond the bounds the pages that do not lie outside of them.
+    fn parts_within(&self, from: i64, to: i64) -> Result<Vec<Part>> {
+        let is_near = |first: i64, last: i64| from <= last && first <= to;
+        let mut found = Vec::new();
+        for part in self
+            .parts
+            .iter()
+            .filter(|part| is_near(part.group.first, part.group.last))
+        {
+            let groups = match from <= part.group.first && part.group.last <= to {
+                true => vec![part.group.clone()],
+                false => part.group.parts(is_near)?,
+            };
+            found.extend(groups.into_iter().map(|group| Part {
+                group,
+                keys: part.keys.clone(),
+            }));
+        }
+        found.sort_by_key(|part| part.group.first);
+        Ok(found)
+    }
+}
+
+impl Leg<'_> {
     /// Gives all rows to `take`, in order of time, decoding the next of them meanwhile.
     pub fn read(&self, mut take: impl FnMut(Sightings<'_>) -> Result<()> + Send) -> Result<()> {
-        let groups = &self.timeline.groups;
         let mut waiting = Waiting::default();
         let mut wave = self.wave(0);
         let mut decoded = self.decode(wave.clone());
         loop {
             waiting.add(decoded?);
-            let Some(until) = groups.get(wave.end).map(|group| group.first) else {
+            let Some(until) = self.parts.get(wave.end).map(|part| part.group.first) else {
                 return waiting.give(i64::MAX, &mut take);
             };
             wave = self.wave(wave.end);
@@ -98,33 +175,33 @@ impl AccessLog {
         }
     }
 
-    /// As many row groups from `start` on as there is room for, at least one.
+    /// As many parts from `start` on as there is room for, at least one.
     fn wave(&self, start: usize) -> Range<usize> {
         let mut rows = 0;
-        let fits = |group: &&Group| {
-            rows += group.rows.len() as u64;
+        let fits = |part: &&Part| {
+            rows += part.group.rows.len() as u64;
             rows <= self.wave_rows
         };
-        let rest = &self.timeline.groups[start..];
+        let rest = &self.parts[start..];
         let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
         start..start + count
     }
 
     fn decode(&self, wave: Range<usize>) -> Result<Vec<Columns>> {
-        let decode = |place: usize| {
-            let group = &self.timeline.groups[place];
-            let known = match &self.keys[place] {
-                Some(keys) => group.decode(keys)?,
-                None => None,
-            };
-            let columns = match known {
-                Some(columns) => columns,
-                None => group.decode_by_arrow(&self.actors)?,
-            };
-            Ok(columns.in_order().up_to(self.timeline.as_of))
-        };
-        // Row groups differ in size: no thread may take several at once.
-        wave.into_par_iter().with_max_len(1).map(decode).collect()
+        let decode = |part: &Part| Ok(part.decode(self.actors)?.in_order().within(self.from, self.to));
+        // Parts differ in size: no thread may take several at once.
+        self.parts[wave].par_iter().with_max_len(1).map(decode).collect()
+    }
+}
+
+impl Part {
+    fn decode(&self, actors: &[String]) -> Result<Columns> {
+        if let Some(keys) = &self.keys
+            && let Some(columns) = self.group.decode(keys)?
+        {
+            return Ok(columns);
+        }
+        self.group.decode_by_arrow(actors)
     }
 }
 
@@ -234,8 +311,11 @@ impl Columns {
         }
     }
 
-    fn up_to(mut self, as_of: i64) -> Columns {
-        self.keep(0..self.created_on.partition_point(|&on| on <= as_of));
+    /// Both bounds included.
+    fn within(mut self, from: i64, to: i64) -> Columns {
+        let rows_before = |is_before: &dyn Fn(i64) -> bool| self.created_on.partition_point(|&on| is_before(on));
+        let rows = rows_before(&|on| on < from)..rows_before(&|on| on <= to);
+        self.keep(rows);
         self
     }
 

@@ -56,7 +56,7 @@ pub mod verify;
 mod waiting;
 mod writer;
 
-pub use accesses::AccessLog;
+pub use accesses::{AccessLog, Leg};
 pub use scan::Control;
 pub use sightings::{Accesses, By, NOBODY, Sieve, Sightings};
 pub use timeline::Timeline;

@@ -195,7 +195,11 @@ impl Group {
     fn spans(&self) -> Result<Vec<Span>> {
         let spans = Content::open(&self.path)
             .and_then(|content| pages::spans(&content, &self.created_on).at_path(&self.path, UNREADABLE))?;
-        Ok(spans.unwrap_or(vec![self.whole()]))
+        let Some(mut spans) = spans else {
+            return Ok(vec![self.whole()]);
+        };
+        spans.retain(|span| self.rows.start <= span.rows.start && span.rows.end <= self.rows.end);
+        Ok(spans)
     }
 
     /// The same where an instant falls into it.
@@ -261,7 +265,7 @@ impl Group {
     }
 
     /// The parts of it whose pages are near.
-    fn parts(&self, is_near: impl Fn(i64, i64) -> bool) -> Result<Vec<Group>> {
+    pub(super) fn parts(&self, is_near: impl Fn(i64, i64) -> bool) -> Result<Vec<Group>> {
         let spans = self.spans()?;
         let is_near = |span: &Span| is_near(span.first, span.last);
         let runs = spans
@@ -275,11 +279,9 @@ impl Group {
         if self.rows.len() <= rows || !pages::is_keyed(&self.actor) {
             return Ok(vec![self.clone()]);
         }
-        let spans = self.spans()?;
-        let is_mine = |span: &&Span| self.rows.start <= span.rows.start && span.rows.end <= self.rows.end;
-        let mine: Vec<Span> = spans.into_iter().filter(|span| is_mine(&span)).collect();
         let piece = |span: &Span| (span.rows.start - self.rows.start) / rows;
-        let runs = mine.chunk_by(|one, next| piece(one) == piece(next));
+        let spans = self.spans()?;
+        let runs = spans.chunk_by(|one, next| piece(one) == piece(next));
         Ok(runs.map(|run| self.part(run)).collect())
     }
 

@@ -48,10 +48,10 @@ const CELLS: usize = HOURS_A_WEEK * CLIENTS.len();
 /// 1970-01-01 was a Thursday, three days after a Monday.
 const FIRST_HOUR: i64 = 3 * 24;
 
+#[derive(Clone)]
 pub struct Rhythm {
     dates: LocalDates,
     accesses: [i64; CELLS],
-    actors: [i64; CELLS],
     /// Who was seen, for each cell.
     seen: Vec<Bits>,
 }
@@ -61,7 +61,6 @@ impl Rhythm {
         Rhythm {
             dates: LocalDates::new(tz),
             accesses: [0; CELLS],
-            actors: [0; CELLS],
             seen: vec![Bits::new(actor_count); CELLS],
         }
     }
@@ -73,10 +72,19 @@ impl Rhythm {
             for (&actor, &by) in run.actor.iter().zip(run.by) {
                 let cell = hour * CLIENTS.len() + by as usize;
                 self.accesses[cell] += 1;
-                self.actors[cell] += i64::from(self.seen[cell].insert(actor));
+                self.seen[cell].insert(actor);
             }
             accesses = later;
         }
+    }
+
+    /// What was counted of all, `later` of other accesses.
+    pub fn then(mut self, later: Rhythm) -> Rhythm {
+        for cell in 0..CELLS {
+            self.accesses[cell] += later.accesses[cell];
+            self.seen[cell].unite(&later.seen[cell]);
+        }
+        self
     }
 
     /// The rows of one environment.
@@ -94,7 +102,7 @@ impl Rhythm {
                 cells.iter().map(|cell| CLIENTS[cell % CLIENTS.len()]),
             )),
             number(&|cell| self.accesses[*cell]),
-            number(&|cell| self.actors[*cell]),
+            number(&|cell| self.seen[*cell].len() as i64),
         ];
         Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
     }

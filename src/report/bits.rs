@@ -20,6 +20,11 @@ impl Bits {
         is_new
     }
 
+    /// Takes in all of another set of as many places.
+    pub fn unite(&mut self, other: &Bits) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+    }
+
     pub fn clear(&mut self) {
         self.0.fill(0);
     }
@@ -42,6 +47,10 @@ mod tests {
             [true, true, false, false, true, false]
         );
         assert_eq!(bits.len(), 3);
+        let mut other = Bits::new(65);
+        other.insert(1);
+        other.unite(&bits);
+        assert_eq!((other.len(), other.insert(64)), (4, false));
         bits.clear();
         assert!(bits.len() == 0 && bits.insert(64));
     }

@@ -146,6 +146,15 @@ fn same_day_until(at: i64, day: i32, tz: Tz) -> i64 {
     }
 }
 
+/// The first instant after `on` at which a day begins and from which on no earlier day comes: not where midnight is left
+/// out, or comes twice. `None` in the next year there is no such.
+pub fn next_midnight(on: i64, tz: Tz) -> Option<i64> {
+    let day = local_day(on, tz);
+    let midnights = (day.checked_add(1)?..).map_while(|day| date_of(day).and_hms_opt(0, 0, 0));
+    let only = |midnight| tz.from_local_datetime(&midnight).single();
+    midnights.take(365).find_map(only).map(|at| at.timestamp_micros())
+}
+
 /// The Monday of a day's ISO week.
 pub fn week_start(day: i32) -> i32 {
     day - date_of(day).weekday().num_days_from_monday() as i32
@@ -191,6 +200,36 @@ mod tests {
             .map(|clock| dates.day(at(&format!("2010-11-07T{clock}Z"))));
         let (sixth, seventh) = (day("2010-11-06"), day("2010-11-07"));
         assert_eq!(found, [sixth, seventh, seventh, sixth, sixth, seventh]);
+    }
+
+    #[test]
+    fn a_midnight_that_comes_twice_or_never_is_left_out() {
+        let at = |text: &str| instant::parse(text, Tz::UTC).unwrap();
+        let next = |text: &str, tz| next_midnight(at(text), tz);
+        let utc = Tz::UTC;
+        assert_eq!(next("2026-03-01T00:00:00Z", utc), Some(at("2026-03-02T00:00:00Z")));
+        assert_eq!(next("2026-03-01T23:59:59Z", utc), Some(at("2026-03-02T00:00:00Z")));
+        // Back from 00:01 on the 7th; back from 01:00 to 00:00; from 24:00 to 01:00; and the 30th, which Samoa left out.
+        for (from, tz, expected) in [
+            (
+                "2010-11-06T12:00:00Z",
+                chrono_tz::America::St_Johns,
+                "2010-11-08T03:30:00Z",
+            ),
+            (
+                "2026-10-31T12:00:00Z",
+                chrono_tz::America::Havana,
+                "2026-11-02T05:00:00Z",
+            ),
+            (
+                "2026-09-05T12:00:00Z",
+                chrono_tz::America::Santiago,
+                "2026-09-07T03:00:00Z",
+            ),
+            ("2011-12-29T12:00:00Z", chrono_tz::Pacific::Apia, "2011-12-30T10:00:00Z"),
+        ] {
+            assert_eq!(next(from, tz), Some(at(expected)), "{tz}");
+        }
     }
 
     fn hours(from: &str, to: &str, tz: Tz) -> Vec<i64> {
@@ -269,6 +308,21 @@ mod tests {
                 let day_and_hour = |on: &i64| (local_day(*on, tz), local_hour(*on, tz));
                 prop_assert!(run.iter().all(|on| day_and_hour(on) == day_and_hour(&run[0])), "{}", tz);
                 rest = later;
+            }
+        }
+
+        #[test]
+        fn days_before_a_midnight_are_earlier_than_those_from_it_on(
+            zone in 0..chrono_tz::TZ_VARIANTS.len(), start in 100_000_000i64..2_500_000_000,
+        ) {
+            let (tz, from) = (chrono_tz::TZ_VARIANTS[zone], start * 1_000_000);
+            let midnight = next_midnight(from, tz).expect("a midnight");
+            prop_assert!(from < midnight);
+            let day = local_day(midnight, tz);
+            for minutes in 0..3 * 24 * 60 {
+                let on = |minutes: i64| midnight + minutes * MINUTE_US;
+                prop_assert!(day <= local_day(on(minutes), tz), "{}", tz);
+                prop_assert!(local_day(on(-minutes) - 1, tz) < day, "{}", tz);
             }
         }
 

@@ -30,11 +30,13 @@ pub fn periods(day: i32, whole: (i32, i32)) -> Periods {
     [whole, (day, day), (month_start(day), month_end(day)), (week, week + 6)]
 }
 
+#[derive(Clone)]
 pub struct Daily {
     dates: LocalDates,
     whole: (i32, i32),
     /// Per actor and client; the later seen day first.
     last_days: Vec<[[i32; 2]; CLIENTS.len()]>,
+    first_days: Vec<[i32; CLIENTS.len()]>,
     /// Who needs no second look today, by client.
     met_today: [Bits; CLIENTS.len()],
     /// What the running day adds to the counts below.
@@ -43,7 +45,7 @@ pub struct Daily {
 }
 
 /// What was counted.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// By day.
     pub accesses: BTreeMap<i32, ByClient>,
@@ -53,6 +55,7 @@ pub struct Counts {
     pub actors: BTreeMap<(usize, i32), ByClient>,
 }
 
+#[derive(Clone)]
 struct Today {
     day: i32,
     periods: Periods,
@@ -69,6 +72,7 @@ impl Daily {
             dates,
             whole,
             last_days: vec![[[NEVER; 2]; CLIENTS.len()]; actor_count],
+            first_days: vec![[NEVER; CLIENTS.len()]; actor_count],
             met_today: [(); CLIENTS.len()].map(|()| Bits::new(actor_count)),
             today: Today::new(NEVER, whole),
             counts: Counts::default(),
@@ -88,6 +92,9 @@ impl Daily {
                 if self.met_today[client].insert(actor) {
                     let days = &mut self.last_days[actor as usize][client];
                     if days[0] != day {
+                        if days[0] == NEVER {
+                            self.first_days[actor as usize][client] = day;
+                        }
                         self.today.meet(days, client);
                     }
                 }
@@ -100,6 +107,33 @@ impl Daily {
         let counts = self.counts.sessions.entry(session.started_date).or_default();
         counts[0] += i64::from(session.web > 0);
         counts[1] += i64::from(session.web_services > 0);
+    }
+
+    /// What was counted of all, `later` of accesses on later days.
+    pub fn then(mut self, mut later: Daily) -> Daily {
+        self.turn_to(NEVER);
+        later.turn_to(NEVER);
+        self.counts.add(later.counts);
+        let others = later.last_days.iter().zip(&later.first_days);
+        let actors = self.last_days.iter_mut().zip(&mut self.first_days).zip(others);
+        for ((last_days, first_days), (next_last, next_first)) in actors {
+            for client in (0..CLIENTS.len()).filter(|client| next_first[*client] != NEVER) {
+                let (last, first, next) = (&mut last_days[client], next_first[client], next_last[client]);
+                if last[0] == NEVER {
+                    first_days[client] = first;
+                }
+                // Of the periods that both are seen in, the actor's next day is in the first.
+                for (grain, period) in periods(first, self.whole).into_iter().enumerate() {
+                    if is_met(last, grain, period)
+                        && let Some(actors) = self.counts.actors.get_mut(&(grain, period.0))
+                    {
+                        actors[client] -= 1;
+                    }
+                }
+                *last = if next[1] == NEVER { [next[0], last[0]] } else { next };
+            }
+        }
+        self
     }
 
     pub fn finish(mut self) -> Counts {
@@ -125,6 +159,27 @@ fn add(to: &mut ByClient, more: ByClient) {
     to.iter_mut().zip(more).for_each(|(to, more)| *to += more);
 }
 
+/// Whether one of an actor's last days lies in the period of a grain.
+fn is_met(last_days: &[i32; 2], grain: usize, (first, last): (i32, i32)) -> bool {
+    last_days.iter().any(|&day| match GRAINS[grain] {
+        // The log's own days are bounds for `--from`, not for who was seen.
+        "all" => day != NEVER,
+        _ => first <= day && day <= last,
+    })
+}
+
+impl Counts {
+    fn add(&mut self, more: Counts) {
+        fn add_all<K: Ord>(to: &mut BTreeMap<K, ByClient>, more: BTreeMap<K, ByClient>) {
+            more.into_iter()
+                .for_each(|(key, more)| add(to.entry(key).or_default(), more));
+        }
+        add_all(&mut self.accesses, more.accesses);
+        add_all(&mut self.sessions, more.sessions);
+        add_all(&mut self.actors, more.actors);
+    }
+}
+
 impl Today {
     fn new(day: i32, whole: (i32, i32)) -> Today {
         Today {
@@ -141,13 +196,8 @@ impl Today {
 
     /// An actor whose last day with a client was another comes with it today.
     fn meet(&mut self, days: &mut [i32; 2], client: usize) {
-        for (grain, (first, last)) in self.periods.into_iter().enumerate() {
-            let is_inside = |day: i32| match GRAINS[grain] {
-                // The log's own days are bounds for `--from`, not for who was seen.
-                "all" => day != NEVER,
-                _ => first <= day && day <= last,
-            };
-            if !days.iter().any(|&day| is_inside(day)) {
+        for (grain, period) in self.periods.into_iter().enumerate() {
+            if !is_met(days, grain, period) {
                 self.actors[grain][client] += 1;
             }
         }

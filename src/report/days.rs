@@ -19,6 +19,7 @@ pub struct Used {
     pub actors: i64,
 }
 
+#[derive(Clone)]
 pub struct Days {
     dates: LocalDates,
     active_days: Vec<u32>,
@@ -28,6 +29,7 @@ pub struct Days {
     used: BTreeMap<i32, Used>,
 }
 
+#[derive(Clone)]
 struct Today {
     day: i32,
     used: Used,
@@ -82,6 +84,16 @@ impl Days {
             self.today.day = day;
             self.today.seen.clear();
         }
+    }
+
+    /// What was counted of all, `later` of accesses on later days.
+    pub fn then(mut self, mut later: Days) -> Days {
+        self.turn_to(NEVER);
+        later.turn_to(NEVER);
+        self.used.extend(later.used);
+        let all = self.active_days.iter_mut().zip(later.active_days);
+        all.for_each(|(days, more)| *days += more);
+        self
     }
 
     /// What happened by day, and on how many days each actor was seen.

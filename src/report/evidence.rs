@@ -23,6 +23,7 @@ pub struct Evidence {
     pub sessions_cut: i64,
 }
 
+#[derive(Clone)]
 pub struct Witness {
     interval_us: i64,
     windows: Vec<Window>,
@@ -69,6 +70,25 @@ impl Witness {
             )
         };
         self.starts.iter().map(near).collect()
+    }
+
+    /// Whether none of the intervals before starts has an instant on both sides of the cut: before it, and from it on.
+    pub fn may_be_cut(&self, cut: i64) -> bool {
+        let next = self.starts.partition_point(|start| *start <= cut);
+        self.starts[next..]
+            .first()
+            .is_none_or(|start| cut <= start.saturating_sub(self.interval_us))
+    }
+
+    /// What all tell, `later` of what came after a [cut](Witness::may_be_cut).
+    pub fn then(mut self, mut later: Witness) -> Witness {
+        self.close_up_to(i64::MAX);
+        later.close_up_to(i64::MAX);
+        let counts = self.actors_before.iter_mut().zip(later.actors_before);
+        counts
+            .chain(self.ends.counts.iter_mut().zip(later.ends.counts))
+            .for_each(|(count, more)| *count += more);
+        self
     }
 
     /// Takes the next accesses, in order of time.
@@ -124,6 +144,7 @@ impl Witness {
 }
 
 /// Ends of sessions, counted between bounds.
+#[derive(Clone)]
 struct Ends {
     /// Different instants, in order.
     bounds: Vec<i64>,
@@ -184,9 +205,14 @@ mod tests {
         at_a_time: usize,
     ) -> Vec<Evidence> {
         let mut running = Running::new(0, 3, gap_us, Tz::UTC);
-        let mut witness = Witness::new(windows.to_vec(), interval_us).of_actors(3);
+        let new = Witness::new(windows.to_vec(), interval_us).of_actors(3);
+        let (mut before, mut witness) = (new.clone(), new.clone());
         let mut ended = Vec::new();
         for rows in rows.chunks(at_a_time) {
+            // Wherever it may be cut, it is.
+            if witness.may_be_cut(rows[0].0) {
+                before = before.then(std::mem::replace(&mut witness, new.clone()));
+            }
             let (created_on, actor): (Vec<i64>, Vec<u32>) = rows.iter().copied().unzip();
             let by = vec![By::Web; rows.len()];
             let (created_on, actor, by) = (&created_on, &actor, &by);
@@ -195,7 +221,7 @@ mod tests {
         }
         running.finish(&mut ended);
         witness.sessions_ended(ended.iter().map(|session| session.last_seen_on));
-        witness.evidence()
+        before.then(witness).evidence()
     }
 
     #[test]

@@ -9,16 +9,16 @@ use super::gaps::{self, Switched};
 use super::kernel::Running;
 use super::limits::Limits;
 use super::options::{Evidence, Intervals, Options};
-use super::pass::{Counters, Pass};
+use super::pass::{self, Audience, Counters};
 use super::people::People;
 use super::sessions::{self, Part};
-use super::store::{Scratch, Store};
+use super::store::{Scratch, Store, Stored};
 use super::table::Table;
 use super::{Report, activity, clients, control, coverage, gap_table, silence, users};
 use crate::error::Result;
 use crate::lake::newest::Newest;
 use crate::lake::side::Side;
-use crate::lake::{AccessLog, Control, Lake, Sieve, Timeline};
+use crate::lake::{AccessLog, Control, Lake, Timeline};
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 
@@ -72,7 +72,8 @@ pub struct Found<'a> {
     rows: BTreeMap<Report, Vec<RecordBatch>>,
     /// Environments whose sessions are in the store.
     parts: Vec<Part>,
-    store: Store,
+    /// One for each core.
+    stores: Vec<Store>,
 }
 
 impl<'a> Found<'a> {
@@ -83,7 +84,7 @@ impl<'a> Found<'a> {
             options,
             rows: BTreeMap::new(),
             parts: Vec::new(),
-            store: Store::new(scratch),
+            stores: Store::several(scratch, rayon::current_num_threads()),
         }
     }
 
@@ -96,6 +97,11 @@ impl<'a> Found<'a> {
             true => self.take_log(facts, known),
             false => self.take_users(&facts, None, Counters::default()),
         }
+    }
+
+    /// How many there are so far.
+    fn sessions(&self) -> usize {
+        self.stores.iter().map(Store::len).sum()
     }
 
     fn asks(&self, report: Report) -> bool {
@@ -122,7 +128,7 @@ impl<'a> Found<'a> {
             true => gap_table::chosen(&facts, &gaps, options),
             false => Vec::new(),
         };
-        let before = self.store.len();
+        let before = self.sessions();
         let windows = chosen.iter().map(|gap| gap.window).collect();
         let witness = Witness::new(windows, facts.intervals.audit_interval_us);
         let log = self.log(timeline, &witness, facts.intervals)?;
@@ -149,7 +155,7 @@ impl<'a> Found<'a> {
         if self.asks(Report::Sessions) {
             self.parts.push(Part {
                 limits: Limits::new(&facts, &gaps),
-                sessions: self.store.len() - before,
+                sessions: self.sessions() - before,
                 facts,
             });
         }
@@ -193,17 +199,16 @@ impl<'a> Found<'a> {
             watch: None,
         };
         let running = || Running::new(facts.first_actor, actors, gap_us, tz);
-        let mut pass = Pass {
+        let audience = Audience {
             running: cuts_sessions.then(running),
             witness: witness.of_actors(actors),
             counters,
-            store: self.reports.contains(&Report::Sessions).then_some(&mut self.store),
-            options: self.options,
-            ended: Vec::new(),
-            sieve: Sieve::default(),
         };
-        log.read(|sightings| pass.take(sightings))?;
-        pass.finish()
+        let stores = match self.asks(Report::Sessions) {
+            true => self.stores.as_mut_slice(),
+            false => &mut [],
+        };
+        pass::over(log, audience, self.options, stores)
     }
 
     /// Makes rows of what was counted.
@@ -233,7 +238,7 @@ impl<'a> Found<'a> {
 
     /// The tables of the reports asked for, in that order.
     pub fn tables(mut self) -> Result<Vec<Table>> {
-        let sessions = sessions::table(self.options.evidence, self.parts, self.store.finish())?;
+        let sessions = sessions::table(self.options.evidence, self.parts, Stored::of(self.stores)?)?;
         let mut table = |report: &Report| {
             let rows = self.rows.remove(report).unwrap_or_default();
             match report {

@@ -4,6 +4,7 @@
 //! A sighting is an access or, with `--evidence all`, a change. A change extends a session but makes none: jobs write in
 //! the name of people who are not there, so where nobody came, changes alone are no session.
 
+use super::bits::Bits;
 use super::clock::LocalDates;
 use crate::lake::{By, Sightings};
 use chrono_tz::Tz;
@@ -60,13 +61,29 @@ impl Session {
     fn has_access(&self) -> bool {
         self.web > 0 || self.web_services > 0
     }
+
+    /// Takes over what was seen in a later session that goes on with this one.
+    fn join(&mut self, later: &Session) {
+        self.web += later.web;
+        self.web_services += later.web_services;
+        self.changes += later.changes;
+        self.starts_with_change &= later.starts_with_change || later.started_on > self.started_on;
+        self.ends_with_change =
+            later.ends_with_change && (self.ends_with_change || later.last_seen_on > self.last_seen_on);
+        self.last_seen_on = later.last_seen_on;
+    }
 }
 
 /// The session each actor is in, or was in last.
+#[derive(Clone)]
 pub struct Running {
+    first_actor: u32,
     gap_us: i64,
     dates: LocalDates,
     sessions: Vec<Session>,
+    /// Where earlier sightings are taken elsewhere: the actors whose first session, which may go on with one of those,
+    /// has ended, and these sessions.
+    begun: Option<(Bits, Vec<Session>)>,
 }
 
 impl Running {
@@ -74,10 +91,18 @@ impl Running {
     pub fn new(first_actor: u32, actor_count: usize, gap_us: i64, tz: Tz) -> Running {
         let actors = first_actor..first_actor + actor_count as u32;
         Running {
+            first_actor,
             gap_us,
             dates: LocalDates::new(tz),
             sessions: actors.map(Session::none).collect(),
+            begun: None,
         }
+    }
+
+    /// Of sightings that come after others, which are taken elsewhere: see [`Running::then`].
+    pub fn following(self) -> Running {
+        let begun = Some((Bits::new(self.sessions.len()), Vec::new()));
+        Running { begun, ..self }
     }
 
     /// Takes the next sightings; sessions that have ended go to `ended`, those of an actor in order of time.
@@ -93,7 +118,12 @@ impl Running {
                 continue;
             };
             if on.saturating_sub(session.last_seen_on) > self.gap_us {
-                if session.has_access() {
+                if let Some((actors, first)) = &mut self.begun
+                    && session.last_seen_on != NEVER
+                    && actors.insert(actor)
+                {
+                    first.push(*session);
+                } else if session.has_access() {
                     ended.push(*session);
                 }
                 *session = Session {
@@ -104,6 +134,33 @@ impl Running {
             }
             session.see(on, by);
         }
+    }
+
+    /// What was seen, and then what was seen [following](Running::following) it. Sessions that have ended by that go to
+    /// `ended`: of an actor, they come after those that ended before and before those of the later sightings.
+    pub fn then(mut self, later: Running, ended: &mut Vec<Session>) -> Running {
+        let mut first: Vec<Option<Session>> = vec![None; later.sessions.len()];
+        for session in later.begun.map(|(_, first)| first).unwrap_or_default() {
+            first[(session.actor - self.first_actor) as usize] = Some(session);
+        }
+        let mut end = |running: &mut Session, next: Session| {
+            let ended_one = std::mem::replace(running, next);
+            ended.extend(ended_one.has_access().then_some(ended_one));
+        };
+        for ((running, last), first) in self.sessions.iter_mut().zip(later.sessions).zip(first) {
+            let next = first.unwrap_or(last);
+            if next.started_on == NEVER {
+                continue;
+            }
+            match next.started_on.saturating_sub(running.last_seen_on) > self.gap_us {
+                true => end(running, next),
+                false => running.join(&next),
+            }
+            if first.is_some() {
+                end(running, last);
+            }
+        }
+        self
     }
 
     /// Ends the sessions that still run.
@@ -249,6 +306,35 @@ mod tests {
     }
 
     proptest! {
+        /// Also where one instant lies on both sides of a cut, and where an actor is not seen between two.
+        #[test]
+        fn sessions_of_legs_one_after_the_other_are_those_of_all(
+            mut rows in prop::collection::vec((0i64..200, 0u32..3, 0usize..3), 0..80),
+            gap_us in 0i64..60,
+            cuts in prop::collection::vec(0usize..80, 0..4),
+        ) {
+            rows.sort_by_key(|row| row.0);
+            let on: Vec<i64> = rows.iter().map(|row| row.0).collect();
+            let actor: Vec<u32> = rows.iter().map(|row| row.1).collect();
+            let by: Vec<By> = rows.iter().map(|row| [By::Web, By::WebServices, By::Change][row.2]).collect();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(rows.len())).collect();
+            cuts.extend([0, rows.len()]);
+            cuts.sort_unstable();
+            let (mut all, mut found) = (Running::new(0, 3, gap_us, Tz::UTC), Vec::new());
+            for (leg, cut) in cuts.windows(2).enumerate() {
+                let rows = cut[0]..cut[1];
+                let sightings = Sightings { created_on: &on[rows.clone()], actor: &actor[rows.clone()], by: &by[rows] };
+                let new = Running::new(0, 3, gap_us, Tz::UTC);
+                let (mut running, mut ended) = (if leg == 0 { new } else { new.following() }, Vec::new());
+                running.take(sightings, &mut ended);
+                all = if leg == 0 { running } else { all.then(running, &mut found) };
+                found.extend(ended);
+            }
+            all.finish(&mut found);
+            found.sort_by_key(|session| session.actor);
+            prop_assert_eq!(found, sessions(&on, &actor, &by, gap_us, 80));
+        }
+
         #[test]
         fn sessions_equal_the_rule_word_by_word(
             mut rows in prop::collection::vec((0i64..200, 0u32..3), 0..80), gap_us in 0i64..30,

@@ -89,56 +89,22 @@ impl Held {
         self.pieces += 1;
     }
 
-    /// How many times a few actors there are.
-    pub fn fews(&self) -> usize {
-        self.next.len()
-    }
-
     /// How many sessions there are of a few actors.
-    pub fn count(&self, few: usize) -> usize {
-        let last = self.pieces_of[few].last();
-        last.map_or(0, |last| {
-            (self.pieces_of[few].len() - 1) * PIECE + self.next[few] - last * PIECE
-        })
-    }
-
-    /// The same of those of them that are below an end.
-    pub fn count_below(&self, few: usize, actors_end: u32) -> usize {
-        let actors = actors_end.saturating_sub(few as u32 * FEW_ACTORS);
-        match actors >= FEW_ACTORS {
-            true => self.count(few),
-            false => self
-                .of_few(few)
-                .filter(|packed| packed.place() < actors as usize)
-                .count(),
-        }
+    fn count(&self, few: usize) -> usize {
+        let pieces = self.pieces_of.get(few).map_or(&[][..], Vec::as_slice);
+        let last = pieces.last();
+        last.map_or(0, |last| (pieces.len() - 1) * PIECE + self.next[few] - last * PIECE)
     }
 
     /// The sessions of a few actors, as they came.
     fn of_few(&self, few: usize) -> impl Iterator<Item = &Packed> {
         let mut left = self.count(few);
-        let pieces = self.pieces_of[few].iter().map(move |piece| {
+        let pieces = self.pieces_of.get(few).into_iter().flatten().map(move |piece| {
             let (start, count) = (piece * PIECE, left.min(PIECE));
             left -= count;
             &self.blocks[start / BLOCK][start % BLOCK..][..count]
         });
         pieces.flatten()
-    }
-
-    /// Puts those of a few actors in place of what was there, by actor; those of one stay in their order.
-    pub fn put_in_order(&self, few: usize, ordered: &mut Vec<Session>) {
-        let mut places = [0; FEW_ACTORS as usize];
-        self.of_few(few).for_each(|packed| places[packed.place()] += 1);
-        let mut before = 0;
-        for place in &mut places {
-            before += std::mem::replace(place, before);
-        }
-        ordered.resize(before, Session::none(0));
-        for packed in self.of_few(few) {
-            let next = &mut places[packed.place()];
-            ordered[*next] = self.unpack(few, *packed);
-            *next += 1;
-        }
     }
 
     /// Forgets all sessions; their room stays.
@@ -167,6 +133,49 @@ impl Held {
             changes: field(rest, 58, CHANGES_BITS),
             starts_with_change: field(start, 62, 1) == 1,
             ends_with_change: field(start, 63, 1) == 1,
+        }
+    }
+}
+
+/// How many times a few actors there are.
+pub fn fews(all: &[Held]) -> usize {
+    all.iter().map(|held| held.next.len()).max().unwrap_or(0)
+}
+
+/// How many sessions there are of a few actors.
+pub fn count(all: &[Held], few: usize) -> usize {
+    all.iter().map(|held| held.count(few)).sum()
+}
+
+/// The same of those of them that are below an end.
+pub fn count_below(all: &[Held], few: usize, actors_end: u32) -> usize {
+    let actors = actors_end.saturating_sub(few as u32 * FEW_ACTORS);
+    if actors >= FEW_ACTORS {
+        return count(all, few);
+    }
+    let places = all
+        .iter()
+        .flat_map(|held| held.of_few(few))
+        .map(|packed| packed.place());
+    places.filter(|place| *place < actors as usize).count()
+}
+
+/// Puts those of a few actors in place of what was there, by actor; those of one stay in their order.
+pub fn put_in_order(all: &[Held], few: usize, ordered: &mut Vec<Session>) {
+    let mut places = [0; FEW_ACTORS as usize];
+    for held in all {
+        held.of_few(few).for_each(|packed| places[packed.place()] += 1);
+    }
+    let mut before = 0;
+    for place in &mut places {
+        before += std::mem::replace(place, before);
+    }
+    ordered.resize(before, Session::none(0));
+    for held in all {
+        for packed in held.of_few(few) {
+            let next = &mut places[packed.place()];
+            ordered[*next] = held.unpack(few, *packed);
+            *next += 1;
         }
     }
 }
@@ -218,25 +227,29 @@ mod tests {
                 near(&[i32::MIN, -1, 0, 1, 2, 20_453, 20_454, 20_455]),
                 (near(&COUNTS), near(&COUNTS), near(&COUNTS), any::<bool>(), any::<bool>()),
             ), 0..600),
+            cut in 0usize..600,
         ) {
             let session = |&(actor, started_on, length, started_date, (web, web_services, changes, starts, ends)): &(u32, i64, i64, i32, _)| Session {
                 actor, started_date, started_on, last_seen_on: started_on.wrapping_add(length), web, web_services, changes,
                 starts_with_change: starts, ends_with_change: ends,
             };
             let mut sessions: Vec<Session> = rows.iter().map(session).collect();
-            let mut held = Held::default();
+            let mut all = [Held::default(), Held::default()];
             for _ in 0..2 {
-                held.clear();
-                sessions.iter().for_each(|session| held.add(session));
+                let (first, second) = sessions.split_at(cut.min(sessions.len()));
+                for (held, sessions) in all.iter_mut().zip([first, second]) {
+                    held.clear();
+                    sessions.iter().for_each(|session| held.add(session));
+                }
             }
             sessions.sort_by_key(|session| session.actor);
             let (mut found, mut room) = (Vec::new(), vec![Session::none(7); 3]);
-            for few in 0..held.fews() {
-                held.put_in_order(few, &mut room);
-                prop_assert_eq!(held.count(few), room.len());
+            for few in 0..fews(&all) {
+                put_in_order(&all, few, &mut room);
+                prop_assert_eq!(count(&all, few), room.len());
                 for end in [0, 63, 64, 65, 100, 127, 128, 150, u32::MAX] {
                     let below = room.iter().filter(|session| session.actor < end).count();
-                    prop_assert_eq!(held.count_below(few, end), below);
+                    prop_assert_eq!(count_below(&all, few, end), below);
                 }
                 found.extend_from_slice(&room);
             }

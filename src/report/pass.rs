@@ -1,7 +1,15 @@
 //! The one pass over an environment's sightings: each row is seen once, by everyone who counts something. Sessions are
 //! cut over all of them; whatever else is counted is counted of accesses.
+//!
+//! ```text
+//! log ──cut where days begin──▶ legs ──a pass each, side by side──▶ one pass then the next ──▶ what was counted
+//! ```
+//!
+//! Example: of two legs, somebody's last session in the first and first session in the second are one if no longer pause
+//! than the session gap lies between; who was seen in both counts once in their month.
 
 use super::activity::Rhythm;
+use super::clock::next_midnight;
 use super::daily::Daily;
 use super::days::Days;
 use super::evidence::Witness;
@@ -13,25 +21,38 @@ use super::sessions::is_chosen;
 use super::silence::Seen;
 use super::store::Store;
 use crate::error::Result;
-use crate::lake::{Accesses, Sieve, Sightings};
+use crate::lake::{AccessLog, Accesses, Leg, Sieve, Sightings};
+use chrono_tz::Tz;
+use rayon::prelude::*;
+use std::iter;
 
 /// Rows that are seen by one after the other while they are near.
 const PIECE_ROWS: usize = 1 << 14;
 
-pub struct Pass<'s> {
+/// Where none of so many midnights will do, the log is not cut.
+const MOST_MIDNIGHTS: usize = 50;
+
+/// Who sees the log.
+#[derive(Clone)]
+pub struct Audience {
     /// Where somebody needs sessions.
     pub running: Option<Running>,
     pub witness: Witness,
     pub counters: Counters,
+}
+
+/// A pass over a leg of the log, or over legs that follow each other.
+struct Pass<'s> {
+    audience: Audience,
     /// Where a report asks for sessions.
-    pub store: Option<&'s mut Store>,
-    pub options: &'s Options,
-    pub ended: Vec<Session>,
-    pub sieve: Sieve,
+    store: Option<&'s mut Store>,
+    options: &'s Options,
+    ended: Vec<Session>,
+    sieve: Sieve,
 }
 
 /// Who counts, as far as a report asks for it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Counters {
     pub daily: Option<Daily>,
     pub days: Option<Days>,
@@ -64,6 +85,21 @@ impl Counters {
         }
     }
 
+    /// What all have counted, `later` on later days.
+    fn then(self, later: Counters) -> Counters {
+        fn both<T>(one: Option<T>, later: Option<T>, then: impl Fn(T, T) -> T) -> Option<T> {
+            one.zip(later).map(|(one, later)| then(one, later))
+        }
+        Counters {
+            daily: both(self.daily, later.daily, Daily::then),
+            days: both(self.days, later.days, Days::then),
+            rhythm: both(self.rhythm, later.rhythm, Rhythm::then),
+            people: both(self.people, later.people, People::then),
+            seen: both(self.seen, later.seen, Seen::then),
+            watch: both(self.watch, later.watch, Watch::then),
+        }
+    }
+
     fn sessions_ended(&mut self, ended: &[Session]) {
         if let Some(daily) = &mut self.daily {
             ended.iter().for_each(|session| daily.session_ended(session));
@@ -77,37 +113,99 @@ impl Counters {
     }
 }
 
-impl Pass<'_> {
+/// Where the log may be cut into legs, at or after an instant: where a day begins, for days then are whole.
+fn cut(on: i64, witness: &Witness, tz: Tz) -> Option<i64> {
+    let midnights = iter::successors(next_midnight(on, tz), |on| next_midnight(*on, tz));
+    midnights.take(MOST_MIDNIGHTS).find(|on| witness.may_be_cut(*on))
+}
+
+/// Lets the audience see the whole log, a leg on each core, and ends the sessions that still run. Chosen sessions go to
+/// the stores, if there are any: one for each core.
+pub fn over(
+    log: &AccessLog,
+    audience: Audience,
+    options: &Options,
+    stores: &mut [Store],
+) -> Result<(Counters, Witness)> {
+    let legs = log.legs(rayon::current_num_threads(), |on| {
+        cut(on, &audience.witness, options.tz)
+    })?;
+    let stores = stores.iter_mut().map(Some).chain(iter::repeat_with(|| None));
+    let pass = |(place, (leg, store))| {
+        let mut audience = audience.clone();
+        audience.running = audience
+            .running
+            .map(|running| if place > 0 { running.following() } else { running });
+        let pass = Pass {
+            audience,
+            store,
+            options,
+            ended: Vec::new(),
+            sieve: Sieve::default(),
+        };
+        (leg, pass)
+    };
+    let passes: Vec<(Leg<'_>, Pass<'_>)> = legs.into_iter().zip(stores).enumerate().map(pass).collect();
+    let taken = passes.into_par_iter().with_max_len(1).map(|(leg, mut pass)| {
+        leg.read(|sightings| pass.take(sightings))?;
+        Ok(pass)
+    });
+    let taken = taken.collect::<Result<Vec<Pass<'_>>>>()?.into_iter();
+    let all = taken.map(Ok).reduce(|all: Result<Pass<'_>>, next| all?.then(next?));
+    match all {
+        Some(all) => all?.finish(),
+        None => Ok((audience.counters, audience.witness)),
+    }
+}
+
+impl<'s> Pass<'s> {
     /// Takes the next sightings, piece by piece while they are near.
-    pub fn take(&mut self, mut sightings: Sightings<'_>) -> Result<()> {
+    fn take(&mut self, mut sightings: Sightings<'_>) -> Result<()> {
         while !sightings.is_empty() {
             let (piece, rest) = sightings.split_at(sightings.len().min(PIECE_ROWS));
-            if let Some(running) = &mut self.running {
+            if let Some(running) = &mut self.audience.running {
                 running.take(piece, &mut self.ended);
             }
             let accesses = self.sieve.accesses(piece);
-            self.counters.take(accesses);
-            self.witness.saw(accesses);
+            self.audience.counters.take(accesses);
+            self.audience.witness.saw(accesses);
             self.tell_ended()?;
             sightings = rest;
         }
         Ok(())
     }
 
+    /// The same over both legs, `later` over one that comes after this.
+    fn then(mut self, later: Pass<'s>) -> Result<Pass<'s>> {
+        let running = self.audience.running.take().zip(later.audience.running);
+        let running = running.map(|(running, later)| running.then(later, &mut self.ended));
+        self.tell_ended()?;
+        Ok(Pass {
+            audience: Audience {
+                running,
+                witness: self.audience.witness.then(later.audience.witness),
+                counters: self.audience.counters.then(later.audience.counters),
+            },
+            // An actor's next sessions are later than those that are in it.
+            store: later.store,
+            ..self
+        })
+    }
+
     /// Ends the sessions that still run.
-    pub fn finish(mut self) -> Result<(Counters, Witness)> {
-        if let Some(running) = &self.running {
+    fn finish(mut self) -> Result<(Counters, Witness)> {
+        if let Some(running) = &self.audience.running {
             running.finish(&mut self.ended);
         }
         self.tell_ended()?;
-        Ok((self.counters, self.witness))
+        Ok((self.audience.counters, self.audience.witness))
     }
 
     /// Tells everyone of the sessions that have ended.
     fn tell_ended(&mut self) -> Result<()> {
-        self.witness
-            .sessions_ended(self.ended.iter().map(|session| session.last_seen_on));
-        self.counters.sessions_ended(&self.ended);
+        let last_seen_on = self.ended.iter().map(|session| session.last_seen_on);
+        self.audience.witness.sessions_ended(last_seen_on);
+        self.audience.counters.sessions_ended(&self.ended);
         if let Some(store) = &mut self.store {
             let chosen = self.ended.iter().filter(|session| is_chosen(session, self.options));
             chosen.into_iter().try_for_each(|session| store.add(*session))?;

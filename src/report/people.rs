@@ -26,6 +26,7 @@ impl Seen {
     }
 }
 
+#[derive(Clone)]
 pub struct People {
     first_actor: u32,
     /// After so long a pause an access begins a session; [`i64::MAX`] where others tell of sessions.
@@ -89,6 +90,26 @@ impl People {
         self.seen[(actor - self.first_actor) as usize].sessions += 1;
     }
 
+    /// What was counted of all, `later` of accesses that came after these.
+    pub fn then(mut self, later: People) -> People {
+        let others = later.seen.into_iter().zip(later.first_on);
+        for ((seen, first_on), (next, next_on)) in self.seen.iter_mut().zip(&mut self.first_on).zip(others) {
+            if next_on == NEVER {
+                continue;
+            }
+            let begins_after = |last_on: i64| u32::from(next_on.saturating_sub(last_on) > self.session_gap_us);
+            seen.sessions += next.sessions + begins_after(seen.last_on[0].max(seen.last_on[1])) - begins_after(NEVER);
+            for client in 0..2 {
+                seen.last_on[client] = seen.last_on[client].max(next.last_on[client]);
+                seen.accesses[client] += next.accesses[client];
+            }
+            if *first_on == NEVER {
+                *first_on = next_on;
+            }
+        }
+        self
+    }
+
     /// By the place of the actor.
     pub fn finish(self) -> Vec<Seen> {
         let ever = |on: i64| (on != NEVER).then_some(on);
@@ -115,6 +136,7 @@ mod tests {
         fn sessions_counted_here_are_those_that_are_cut(
             mut rows in prop::collection::vec((0i64..200, prop::sample::select(vec![0u32, 1, NOBODY]), any::<bool>()), 0..80),
             gap_us in 0i64..30,
+            cut in 0usize..80,
         ) {
             rows.sort_unstable();
             let created_on: Vec<i64> = rows.iter().map(|row| row.0).collect();
@@ -127,11 +149,22 @@ mod tests {
             running.finish(&mut ended);
             let mut told = People::new(7, 2);
             let mut counting = People::new(7, 2).counting_sessions(gap_us);
+            let all = Accesses { created_on, actor, by };
             for people in [&mut told, &mut counting] {
-                people.take(Accesses { created_on, actor, by });
+                people.take(all);
             }
             ended.iter().for_each(|session| told.session_ended(session.actor));
-            prop_assert_eq!(counting.finish(), told.finish());
+            let counted = counting.finish();
+            prop_assert_eq!(&counted, &told.finish());
+            let (before, after) = all.split_at(cut.min(all.len()));
+            for gap_us in [gap_us, i64::MAX] {
+                let of = |accesses| {
+                    let mut people = People::new(7, 2).counting_sessions(gap_us);
+                    people.take(accesses);
+                    people
+                };
+                prop_assert_eq!(of(before).then(of(after)).finish(), of(all).finish());
+            }
         }
     }
 }

@@ -1,21 +1,21 @@
 //! Sessions on their way from the order in which they end to the order of the report: by actor, then start.
 //!
-//! They are held in memory; when that is full, they are written in order, as a *run*, behind those that already are
-//! in one file without a name. An actor's sessions end in order of time, so nothing is compared but actors: sessions of a
+//! Each core has a store for its leg of the log, and their sessions follow each other. They are held in memory; when
+//! that is full, they are written in order, as a *run*, behind those that already are in one file without a name. An actor's sessions end in order of time, so nothing is compared but actors: sessions of a
 //! few actors are held together and counted into their places, and those of an earlier run stand before later ones.
 //!
 //! Example: with room for three, sessions that end in the order a1 b1 a2 | b2 a3 make the runs [a1 a2 b1] [a3 b2], and
 //! a1 a2 a3 b1 b2 come out.
 
 use super::kernel::Session;
-use super::packed::{HELD_BYTES, Held};
+use super::packed::{self, HELD_BYTES, Held};
 use crate::disk;
 use crate::error::{AtPath, Result};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a session in the file.
 const RECORD: usize = 40;
@@ -43,34 +43,50 @@ impl Scratch {
 
 /// Takes sessions, those of one actor in order of time.
 pub struct Store {
-    scratch: Scratch,
+    file: Arc<RunFile>,
     held: Held,
     count: usize,
-    file: Option<File>,
+    /// As many are held.
+    room: usize,
     runs: Vec<Range<u64>>,
 }
 
+/// Where runs are, once there are any: a file, and how many sessions it has.
+struct RunFile {
+    dir: PathBuf,
+    file: Mutex<Option<(File, u64)>>,
+}
+
+impl RunFile {
+    fn lock(&self) -> MutexGuard<'_, Option<(File, u64)>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Store {
-    pub fn new(scratch: &Scratch) -> Store {
-        Store {
-            scratch: scratch.clone(),
+    /// So many, which share the memory: of an actor, what goes into one is earlier than what goes into the next.
+    pub fn several(scratch: &Scratch, count: usize) -> Vec<Store> {
+        let file = Arc::new(RunFile {
+            dir: scratch.dir.clone(),
+            file: Mutex::default(),
+        });
+        let store = |_| Store {
+            file: file.clone(),
             held: Held::default(),
             count: 0,
-            file: None,
+            room: (scratch.memory_bytes / HELD_BYTES / count).max(1),
             runs: Vec::new(),
-        }
+        };
+        (0..count).map(store).collect()
     }
 
     pub fn len(&self) -> usize {
-        self.written() as usize + self.count
-    }
-
-    fn written(&self) -> u64 {
-        self.runs.last().map_or(0, |run| run.end)
+        let written = self.runs.iter().map(|run| (run.end - run.start) as usize);
+        written.sum::<usize>() + self.count
     }
 
     pub fn add(&mut self, session: Session) -> Result<()> {
-        if self.count == self.room() {
+        if self.count == self.room {
             self.write_run()?;
         }
         self.held.add(&session);
@@ -78,53 +94,59 @@ impl Store {
         Ok(())
     }
 
-    fn room(&self) -> usize {
-        (self.scratch.memory_bytes / HELD_BYTES).max(1)
-    }
-
     fn write_run(&mut self) -> Result<()> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => disk::unnamed(&self.scratch.dir)?,
+        let mut place = self.file.lock();
+        let (file, end) = match &mut *place {
+            Some(known) => known,
+            none => none.insert((disk::unnamed(&self.file.dir)?, 0)),
         };
-        let start = self.written();
-        let mut sink = BufWriter::with_capacity(1 << 20, &file);
-        let mut ordered = Vec::new();
-        let written = (0..self.held.fews()).try_for_each(|few| {
-            self.held.put_in_order(few, &mut ordered);
+        let mut sink = BufWriter::with_capacity(1 << 20, &*file);
+        let (held, mut ordered) = (std::slice::from_ref(&self.held), Vec::new());
+        let written = (0..packed::fews(held)).try_for_each(|few| {
+            packed::put_in_order(held, few, &mut ordered);
             ordered
                 .iter()
                 .try_for_each(|session| sink.write_all(&to_bytes(session)))
         });
         self.held.clear();
         let flushed = written.and_then(|()| sink.flush());
-        flushed.at_path(&self.scratch.dir, "sessions cannot be written to a temporary file")?;
+        flushed.at_path(&self.file.dir, "sessions cannot be written to a temporary file")?;
         drop(sink);
-        self.runs.push(start..start + self.count as u64);
+        self.runs.push(*end..*end + self.count as u64);
+        *end += self.count as u64;
         self.count = 0;
-        self.file = Some(file);
         Ok(())
-    }
-
-    pub fn finish(self) -> Stored {
-        Stored {
-            dir: self.scratch.dir,
-            held: self.held,
-            file: self.file.map(Mutex::new),
-            runs: self.runs,
-        }
     }
 }
 
 /// All sessions, to be read in order, as often as needed.
 pub struct Stored {
-    dir: PathBuf,
-    held: Held,
-    file: Option<Mutex<File>>,
+    file: Arc<RunFile>,
+    held: Vec<Held>,
     runs: Vec<Range<u64>>,
 }
 
 impl Stored {
+    /// Those of [several](Store::several) stores.
+    pub fn of(mut stores: Vec<Store>) -> Result<Stored> {
+        // What one holds is earlier than the runs of the next.
+        let runs_after =
+            |stores: &[Store], place: usize| stores[place + 1..].iter().any(|store| !store.runs.is_empty());
+        for place in 0..stores.len() {
+            if runs_after(&stores, place) && stores[place].count > 0 {
+                stores[place].write_run()?;
+            }
+        }
+        Ok(Stored {
+            file: stores[0].file.clone(),
+            runs: stores
+                .iter_mut()
+                .flat_map(|store| std::mem::take(&mut store.runs))
+                .collect(),
+            held: stores.into_iter().map(|store| store.held).collect(),
+        })
+    }
+
     /// From the first actor's first session on.
     pub fn in_order(&self) -> InOrder<'_> {
         let written = self.runs.iter().map(|run| Cursor {
@@ -143,15 +165,14 @@ impl Stored {
     }
 
     fn read(&self, sessions: Range<u64>) -> Result<Vec<Session>> {
-        let read = |file: &Mutex<File>| -> io::Result<Vec<u8>> {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = |(file, _): &mut (File, u64)| -> io::Result<Vec<u8>> {
             file.seek(SeekFrom::Start(sessions.start * RECORD as u64))?;
             let mut bytes = vec![0; (sessions.end - sessions.start) as usize * RECORD];
             file.read_exact(&mut bytes)?;
             Ok(bytes)
         };
-        let bytes = self.file.as_ref().map_or(Ok(Vec::new()), read);
-        let bytes = bytes.at_path(&self.dir, "sessions cannot be read back from a temporary file")?;
+        let bytes = self.file.lock().as_mut().map_or(Ok(Vec::new()), read);
+        let bytes = bytes.at_path(&self.file.dir, "sessions cannot be read back from a temporary file")?;
         Ok(bytes.as_chunks::<RECORD>().0.iter().map(from_bytes).collect())
     }
 }
@@ -194,7 +215,7 @@ pub struct InOrder<'s> {
 pub enum Lot<'s> {
     /// Some of those of a few actors, which who asks for them puts in order: on any thread.
     Held {
-        held: &'s Held,
+        held: &'s [Held],
         few: usize,
         sessions: Range<usize>,
     },
@@ -213,7 +234,7 @@ impl Lot<'_> {
     pub fn sessions<'r>(&'r self, room: &'r mut Vec<Session>) -> &'r [Session] {
         match self {
             Lot::Held { held, few, sessions } => {
-                held.put_in_order(*few, room);
+                packed::put_in_order(held, *few, room);
                 &room[sessions.clone()]
             }
             Lot::Merged(sessions) => sessions,
@@ -234,15 +255,15 @@ impl<'s> InOrder<'s> {
     }
 
     fn next_held(&mut self, count: usize, actors_end: u32) -> Option<Lot<'s>> {
-        let held = &self.stored.held;
-        while self.few < held.fews() {
-            let (few, end) = (self.few, held.count_below(self.few, actors_end));
+        let held = self.stored.held.as_slice();
+        while self.few < packed::fews(held) {
+            let (few, end) = (self.few, packed::count_below(held, self.few, actors_end));
             if self.given < end {
                 let sessions = self.given..end.min(self.given + count);
                 self.given = sessions.end;
                 return Some(Lot::Held { held, few, sessions });
             }
-            if end < held.count(few) {
+            if end < packed::count(held, few) {
                 return None;
             }
             (self.few, self.given) = (few + 1, 0);
@@ -284,8 +305,9 @@ impl<'s> InOrder<'s> {
 
     /// Puts the next held ones in order when the last are gone. An actor's are together.
     fn fill(&mut self) {
-        while self.rest().is_empty() && self.few < self.stored.held.fews() {
-            self.stored.held.put_in_order(self.few, &mut self.merged);
+        let held = self.stored.held.as_slice();
+        while self.rest().is_empty() && self.few < packed::fews(held) {
+            packed::put_in_order(held, self.few, &mut self.merged);
             (self.merged_given, self.few) = (0, self.few + 1);
         }
     }
@@ -351,15 +373,22 @@ mod tests {
     }
 
     fn stored(sessions: &[Session], held: usize, dir: &Path) -> Stored {
-        let mut store = Store::new(&Scratch {
+        stored_in_several(sessions, &[], held, dir)
+    }
+
+    /// A store that takes the sessions up to each of the cuts, and one for the rest.
+    fn stored_in_several(sessions: &[Session], cuts: &[usize], held: usize, dir: &Path) -> Stored {
+        let scratch = Scratch {
             dir: dir.to_owned(),
-            memory_bytes: held * HELD_BYTES,
-        });
-        for &session in sessions {
-            store.add(session).expect("a disk");
+            memory_bytes: held * HELD_BYTES * (cuts.len() + 1),
+        };
+        let mut stores = Store::several(&scratch, cuts.len() + 1);
+        for (place, &session) in sessions.iter().enumerate() {
+            let cuts_before = cuts.iter().filter(|cut| **cut <= place).count();
+            stores[cuts_before].add(session).expect("a disk");
         }
-        assert_eq!(store.len(), sessions.len());
-        store.finish()
+        assert_eq!(stores.iter().map(Store::len).sum::<usize>(), sessions.len());
+        Stored::of(stores).expect("a disk")
     }
 
     fn all(stored: &Stored, count: usize, actors_ends: &[u32]) -> Vec<Session> {
@@ -401,7 +430,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary folder");
         let dir = home.path().join("none");
         let stored = stored(&[session(1, 1), session(0, 1)], 2, &dir);
-        assert!(stored.file.is_none() && !dir.exists());
+        assert!(stored.file.lock().is_none() && !dir.exists());
         assert_eq!(all(&stored, 1, &[9]), [session(0, 1), session(1, 1)]);
     }
 
@@ -420,13 +449,14 @@ mod tests {
         #[test]
         fn any_room_gives_the_same_sessions_in_the_same_order(
             actors in prop::collection::vec(0u32..6, 0..80), held in 1usize..90, count in 1usize..20, end in 0u32..7,
+            cuts in prop::collection::vec(0usize..80, 0..3),
         ) {
             let home = tempfile::tempdir().expect("a temporary folder");
             let sessions: Vec<Session> =
                 actors.iter().enumerate().map(|(on, &actor)| session(actor, on as i64)).collect();
             let mut expected = sessions.clone();
             expected.sort_by_key(|session| session.actor);
-            prop_assert_eq!(all(&stored(&sessions, held, home.path()), count, &[end, 9]), expected);
+            prop_assert_eq!(all(&stored_in_several(&sessions, &cuts, held, home.path()), count, &[end, 9]), expected);
         }
     }
 }

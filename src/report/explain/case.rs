@@ -9,7 +9,7 @@ use super::super::gaps::{self, Gap, Scope, Switched};
 use super::super::kernel::{Running, Session, Window};
 use super::super::limits::Limits;
 use super::super::options::{Evidence, Options};
-use super::super::pass::{Counters, Pass};
+use super::super::pass::{self, Audience, Counters};
 use super::super::people::People;
 use super::super::sessions;
 use super::super::users::{self, Verdict};
@@ -18,7 +18,7 @@ use super::say::Clock;
 use super::watch::Watch;
 use crate::error::Result;
 use crate::lake::side::Side;
-use crate::lake::{Lake, NOBODY, Sieve};
+use crate::lake::{Lake, NOBODY};
 use crate::record::ACTION_LOG_DELETION;
 
 /// How many gaps are given at most.
@@ -78,17 +78,12 @@ impl<'a> Case<'a> {
             watch: place.ok().map(|place| watch(place as u32)),
             ..Counters::default()
         };
-        let mut pass = Pass {
+        let audience = Audience {
             running: Some(Running::new(0, actors, facts.intervals.session_gap_us, options.tz)),
             witness: Witness::new(windows, facts.intervals.audit_interval_us).of_actors(actors),
             counters,
-            store: None,
-            options,
-            ended: Vec::new(),
-            sieve: Sieve::default(),
         };
-        log.read(|sightings| pass.take(sightings))?;
-        let (mut counters, witness) = pass.finish()?;
+        let (mut counters, witness) = pass::over(&log, audience, options, &mut [])?;
         facts.actors = log.into_actors();
         let watch = counters.watch.take().unwrap_or_else(|| watch(NOBODY));
         let inside = gap_table::inside(lake, environment, &chosen)?;

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 /// How many of the last sessions are kept.
 const LAST: usize = 5;
 
+#[derive(Clone)]
 pub struct Watch {
     /// The actor's place in the log's list of actors.
     place: u32,
@@ -42,6 +43,19 @@ impl Watch {
         let rows = accesses.created_on.iter().zip(accesses.actor);
         let recent = rows.filter(|(on, actor)| **actor == self.place && **on >= self.recent_from);
         self.recent_accesses += recent.count() as i64;
+    }
+
+    /// What was seen of all, `later` of accesses that came after these and of sessions that ended then.
+    pub fn then(mut self, later: Watch) -> Watch {
+        self.recent_accesses += later.recent_accesses;
+        if later.near.is_some() {
+            self.near = later.near;
+            self.near_number = self.sessions + later.near_number;
+        }
+        self.sessions += later.sessions;
+        self.last.extend(later.last);
+        self.last.drain(..self.last.len().saturating_sub(LAST));
+        self
     }
 
     /// Those of an actor end in order of time.

@@ -27,6 +27,7 @@ pub struct Silence {
     pub is_first: bool,
 }
 
+#[derive(Clone)]
 pub struct Seen {
     dates: LocalDates,
     log: Window,
@@ -54,8 +55,7 @@ impl Seen {
 
     pub fn take(&mut self, accesses: Accesses<'_>) {
         for &on in accesses.created_on {
-            self.end_window(on);
-            self.ends = Some((self.ends.map_or(on, |ends| ends.0), on));
+            self.see(on, on);
             let bin = self.dates.local_us(on).div_euclid(BIN_US);
             match self.bins.last_mut() {
                 Some((last, count)) if *last == bin => *count += 1,
@@ -64,20 +64,34 @@ impl Seen {
         }
     }
 
-    fn end_window(&mut self, end: i64) {
-        let start = self.ends.map_or(self.log.start, |ends| ends.1);
-        if end - start >= BIN_US {
-            self.windows.push(Window { start, end });
+    /// What was seen of all, `later` of accesses that came after these.
+    pub fn then(mut self, later: Seen) -> Seen {
+        if let Some((first, last)) = later.ends {
+            self.see(first, last);
+            self.windows.extend(later.windows);
+            self.bins.extend(later.bins);
         }
+        self
+    }
+
+    /// The next accesses are those from the first to the last.
+    fn see(&mut self, first: i64, last: i64) {
+        let (start, before) = self.ends.unwrap_or((first, first));
+        self.windows.extend(window(before, first));
+        self.ends = Some((start, last));
     }
 
     /// The counts, and what is left of the windows without `cuts`, in order of time: effective gaps, and deletions of
     /// the log as windows of no length.
     pub fn finish(mut self, cuts: &[Window]) -> (Counts, Vec<Silence>) {
-        self.end_window(self.log.end);
-        let windows = std::mem::take(&mut self.windows);
-        let parts = windows.into_iter().flat_map(|window| without(window, cuts));
         let (first, last) = self.ends.unwrap_or((i64::MAX, i64::MIN));
+        let log = self.log;
+        let (before, after) = match self.ends {
+            Some((first, last)) => (window(log.start, first), window(last, log.end)),
+            None => (window(log.start, log.end), None),
+        };
+        let windows = before.into_iter().chain(self.windows).chain(after);
+        let parts = windows.flat_map(|window| without(window, cuts));
         let dates = &mut self.dates;
         let mut local = |window| local(dates, window);
         let silences = parts
@@ -91,6 +105,11 @@ impl Seen {
             .collect();
         (Counts::new(self.bins, local(self.log)), silences)
     }
+}
+
+/// A window that is worth looking at.
+fn window(start: i64, end: i64) -> Option<Window> {
+    (end - start >= BIN_US).then_some(Window { start, end })
 }
 
 /// A window on the local clock. One in which clocks are put back may have no length there.
@@ -190,14 +209,18 @@ mod tests {
 
     const MINUTE: i64 = 60_000_000;
 
+    /// One after the other, each in a leg of its own.
     fn seen(on: &[i64], log: (i64, i64), tz: Tz) -> Seen {
-        let mut seen = Seen::new(log, tz);
-        seen.take(Accesses {
-            created_on: on,
-            actor: &vec![0; on.len()],
-            by: &vec![By::Web; on.len()],
-        });
-        seen
+        let one = |on: &i64| {
+            let mut seen = Seen::new(log, tz);
+            seen.take(Accesses {
+                created_on: &[*on],
+                actor: &[0],
+                by: &[By::Web],
+            });
+            seen
+        };
+        on.iter().map(one).fold(Seen::new(log, tz), Seen::then)
     }
 
     fn silences(on: &[i64], log: (i64, i64), cuts: &[(i64, i64)]) -> Vec<(i64, i64, bool, bool)> {
