@@ -110,11 +110,13 @@ fn bench_reports(c: &mut Criterion) {
             let timeline = lake.timeline(ENVIRONMENT, &[Kind::Access], i64::MAX);
             let log = timeline.and_then(Timeline::log).expect("a log");
             let mut seen = 0;
-            log.read(|accesses| {
-                seen += accesses.len();
-                Ok(())
-            })
-            .expect("read");
+            for leg in log.legs(1, Some).expect("legs") {
+                let read = leg.read(|accesses| {
+                    seen += accesses.len();
+                    Ok(())
+                });
+                read.expect("read");
+            }
             seen
         });
     });

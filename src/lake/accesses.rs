@@ -45,6 +45,8 @@ pub struct AccessLog {
     rows: u64,
     /// Ids in byte order.
     actors: Vec<String>,
+    least_rows: u64,
+    wave_rows: u64,
 }
 
 /// A stretch of time of the log, which one core reads while others read theirs.
@@ -77,6 +79,8 @@ impl Timeline {
             parts: parts.map(|(group, keys)| Part { group, keys }).collect(),
             rows: rows as u64,
             actors,
+            least_rows: LEAST_ROWS as u64,
+            wave_rows: WAVE_ROWS.min((rayon::current_num_threads() * PIECE_ROWS) as u64),
         })
     }
 }
@@ -105,13 +109,14 @@ impl AccessLog {
     /// At most so many legs, at least one, of about as many rows each, in order of time. Each but the first begins where
     /// `cut` allows it: it is asked for an instant at or after another, and may know none.
     pub fn legs(&self, most: usize, cut: impl Fn(i64) -> Option<i64>) -> Result<Vec<Leg<'_>>> {
-        let most = (most as u64).min(self.rows / LEAST_ROWS as u64).max(1);
+        let most = (most as u64).min(self.rows / self.least_rows).max(1);
         let mut cuts: Vec<i64> = Vec::new();
         let mut before = 0;
         for part in &self.parts {
             if before >= (cuts.len() as u64 + 1) * self.rows / most
                 && let Some(at) = cut(part.group.first)
                 && cuts.last().is_none_or(|last| *last < at)
+                && at <= self.as_of
             {
                 cuts.push(at);
             }
@@ -119,7 +124,7 @@ impl AccessLog {
         }
         let starts = [i64::MIN].into_iter().chain(cuts.iter().copied());
         let ends = cuts.iter().map(|cut| cut - 1).chain([self.as_of]);
-        let threads_each = rayon::current_num_threads().div_ceil(cuts.len() + 1);
+        let wave_rows = self.wave_rows.div_ceil(cuts.len() as u64 + 1);
         starts
             .zip(ends)
             .map(|(from, to)| {
@@ -128,7 +133,7 @@ impl AccessLog {
                     actors: &self.actors,
                     from,
                     to,
-                    wave_rows: WAVE_ROWS.min((threads_each * PIECE_ROWS) as u64),
+                    wave_rows,
                 })
             })
             .collect()

@@ -64,6 +64,7 @@ impl Limits {
         self.judge(session).end.map(|end| ENDS[end as usize])
     }
 
+    #[inline(always)]
     pub fn judge(&self, session: &Session) -> Judged {
         let (start, end, audit_gap_s) = match self.is_far_from_gaps(session) {
             true => (None, None, 0),

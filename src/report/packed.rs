@@ -39,8 +39,9 @@ const fn mask(bits: u32) -> u64 {
     (1 << bits) - 1
 }
 
+/// A session, for who knows of which few actors it is and who holds it.
 #[derive(Clone, Copy)]
-struct Packed(u64, u64);
+pub struct Packed(u64, u64);
 
 /// Sessions as they came, those of a few actors together.
 #[derive(Default)]
@@ -114,27 +115,6 @@ impl Held {
         self.pieces_of.clear();
         self.listed.clear();
     }
-
-    fn unpack(&self, few: usize, packed: Packed) -> Session {
-        let Packed(start, rest) = packed;
-        let (on, length) = (start & mask(ON_BITS), rest & mask(LENGTH_BITS));
-        if length == LISTED {
-            return self.listed[on as usize];
-        }
-        let field = |word: u64, from: u32, bits: u32| (word >> from & mask(bits)) as u32;
-        let (on, length) = (on as i64, length as i64);
-        Session {
-            actor: few as u32 * FEW_ACTORS + packed.place() as u32,
-            started_date: on.div_euclid(DAY_US) as i32 + field(start, 60, 2) as i32 - 1,
-            started_on: on,
-            last_seen_on: on + length,
-            web: field(rest, 42, COUNT_BITS),
-            web_services: field(rest, 50, COUNT_BITS),
-            changes: field(rest, 58, CHANGES_BITS),
-            starts_with_change: field(start, 62, 1) == 1,
-            ends_with_change: field(start, 63, 1) == 1,
-        }
-    }
 }
 
 /// How many times a few actors there are.
@@ -161,7 +141,7 @@ pub fn count_below(all: &[Held], few: usize, actors_end: u32) -> usize {
 }
 
 /// Puts those of a few actors in place of what was there, by actor; those of one stay in their order.
-pub fn put_in_order(all: &[Held], few: usize, ordered: &mut Vec<Session>) {
+pub fn put_in_order(all: &[Held], few: usize, ordered: &mut Vec<Packed>) {
     let mut places = [0; FEW_ACTORS as usize];
     for held in all {
         held.of_few(few).for_each(|packed| places[packed.place()] += 1);
@@ -170,20 +150,59 @@ pub fn put_in_order(all: &[Held], few: usize, ordered: &mut Vec<Session>) {
     for place in &mut places {
         before += std::mem::replace(place, before);
     }
-    ordered.resize(before, Session::none(0));
+    ordered.resize(before, Packed(0, 0));
+    let mut listed_before = 0;
     for held in all {
         for packed in held.of_few(few) {
             let next = &mut places[packed.place()];
-            ordered[*next] = held.unpack(few, *packed);
+            // Now the place in all lists.
+            let offset = if packed.is_listed() { listed_before } else { 0 };
+            ordered[*next] = Packed(packed.0 + offset, packed.1);
             *next += 1;
         }
+        listed_before += held.listed.len() as u64;
     }
+}
+
+/// A session of those that were put in order.
+// Inlined, so that its fields are numbers at once and are not read back from a session that has just been written.
+#[inline(always)]
+pub fn unpack(all: &[Held], few: usize, packed: Packed) -> Session {
+    let Packed(start, rest) = packed;
+    let (on, length) = (start & mask(ON_BITS), rest & mask(LENGTH_BITS));
+    if packed.is_listed() {
+        return listed(all, on as usize);
+    }
+    let field = |word: u64, from: u32, bits: u32| (word >> from & mask(bits)) as u32;
+    let (on, length) = (on as i64, length as i64);
+    Session {
+        actor: few as u32 * FEW_ACTORS + packed.place() as u32,
+        started_date: on.div_euclid(DAY_US) as i32 + field(start, 60, 2) as i32 - 1,
+        started_on: on,
+        last_seen_on: on + length,
+        web: field(rest, 42, COUNT_BITS),
+        web_services: field(rest, 50, COUNT_BITS),
+        changes: field(rest, 58, CHANGES_BITS),
+        starts_with_change: field(start, 62, 1) == 1,
+        ends_with_change: field(start, 63, 1) == 1,
+    }
+}
+
+/// The session at a place of all lists.
+#[cold]
+fn listed(all: &[Held], place: usize) -> Session {
+    let mut lists = all.iter().flat_map(|held| &held.listed);
+    lists.nth(place).copied().unwrap_or(Session::none(0))
 }
 
 impl Packed {
     /// That of the actor.
     fn place(self) -> usize {
         (self.0 >> ON_BITS) as usize % FEW_ACTORS as usize
+    }
+
+    fn is_listed(self) -> bool {
+        self.1 & mask(LENGTH_BITS) == LISTED
     }
 }
 
@@ -243,15 +262,16 @@ mod tests {
                 }
             }
             sessions.sort_by_key(|session| session.actor);
-            let (mut found, mut room) = (Vec::new(), vec![Session::none(7); 3]);
+            let (mut found, mut packed) = (Vec::new(), vec![Packed(7, 7); 3]);
             for few in 0..fews(&all) {
-                put_in_order(&all, few, &mut room);
+                put_in_order(&all, few, &mut packed);
+                let room: Vec<Session> = packed.iter().map(|packed| unpack(&all, few, *packed)).collect();
                 prop_assert_eq!(count(&all, few), room.len());
                 for end in [0, 63, 64, 65, 100, 127, 128, 150, u32::MAX] {
                     let below = room.iter().filter(|session| session.actor < end).count();
                     prop_assert_eq!(count_below(&all, few, end), below);
                 }
-                found.extend_from_slice(&room);
+                found.extend(room);
             }
             prop_assert_eq!(found, sessions);
         }

@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::kernel::Session;
 use super::limits::{ENDS, Limits, STARTS};
 use super::options::{Evidence, Options};
-use super::store::{InOrder, Lot, Stored};
+use super::store::{InOrder, Lot, Ordered, Stored};
 use super::table::{Batches, Rows, Table};
 use super::values::{NO_TEXT, Run, Stretch, Stretches, Values, push_run};
 use crate::columns;
@@ -103,7 +103,7 @@ fn how_it_ends() -> [Field; 4] {
 }
 
 /// Sessions turned into columns at a time: so few that they stay in a core's cache from column to column.
-const CHUNK_SESSIONS: usize = 1 << 14;
+const CHUNK_SESSIONS: usize = 1 << 11;
 
 /// Sessions turned into arrays before the first of them are taken: work for many threads, some 50 MB.
 const WAVE_SESSIONS: usize = 1 << 18;
@@ -262,8 +262,11 @@ impl Stretch for Vec<Piece<'_>> {
     fn values(&self, take: &mut dyn FnMut(usize, Values<'_>)) {
         let (mut room, mut ordered) = (Room::default(), Vec::new());
         for piece in self {
-            for sessions in piece.sessions.sessions(&mut ordered).chunks(CHUNK_SESSIONS) {
+            let mut rest = piece.sessions.in_order(&mut ordered);
+            while rest.len() > 0 {
+                let (sessions, others) = rest.split_at(CHUNK_SESSIONS);
                 piece.values(sessions, &mut room, take);
+                rest = others;
             }
         }
     }
@@ -318,59 +321,81 @@ pub fn rows(schema: &SchemaRef, facts: &Facts, sessions: &[Session], limits: &Li
     piece.batch()
 }
 
-/// Room for values, used again and again.
+/// Values of some sessions, column by column; their room is used again and again.
 #[derive(Default)]
 struct Room {
-    runs: Vec<Run>,
-    numbers: Vec<i64>,
-    dates: Vec<i32>,
+    actors: Vec<Run>,
+    started_on: Vec<i64>,
+    last_seen_on: Vec<i64>,
+    started_date: Vec<i32>,
+    shortest_s: Vec<i64>,
+    /// Of those that have one.
+    longest_s: Vec<i64>,
+    has_longest: Vec<u8>,
+    accesses: Vec<i64>,
+    web: Vec<i64>,
+    web_services: Vec<i64>,
+    changes: Vec<i64>,
+    clients: Vec<Run>,
     starts: Vec<Run>,
     ends: Vec<Run>,
-    longest: Vec<i64>,
-    has_longest: Vec<u8>,
-    gaps: Vec<i64>,
+    gaps_s: Vec<i64>,
 }
 
 impl Room {
-    /// What only the limits know of sessions.
-    fn judge(&mut self, sessions: &[Session], limits: &Limits) {
-        self.starts.clear();
-        self.ends.clear();
-        self.longest.clear();
-        self.has_longest.clear();
-        self.gaps.clear();
-        for session in sessions {
-            let judged = limits.judge(session);
+    fn clear(&mut self, count: usize) {
+        let runs = [&mut self.actors, &mut self.clients, &mut self.starts, &mut self.ends];
+        runs.into_iter().for_each(Vec::clear);
+        let longs = [
+            &mut self.started_on,
+            &mut self.last_seen_on,
+            &mut self.shortest_s,
+            &mut self.longest_s,
+            &mut self.accesses,
+            &mut self.web,
+            &mut self.web_services,
+            &mut self.changes,
+            &mut self.gaps_s,
+        ];
+        longs.into_iter().for_each(|column| column.resize(count, 0));
+        self.started_date.resize(count, 0);
+        self.has_longest.resize(count, 0);
+    }
+
+    /// Puts what is said of each session in place of what was there.
+    fn fill(&mut self, sessions: Ordered<'_>, first_actor: u32, limits: &Limits) {
+        self.clear(sessions.len());
+        let mut longest = 0;
+        for row in 0..sessions.len() {
+            let session = sessions.at(row);
+            push_run(&mut self.actors, session.actor - first_actor);
+            self.started_on[row] = session.started_on;
+            self.last_seen_on[row] = session.last_seen_on;
+            self.started_date[row] = session.started_date;
+            self.shortest_s[row] = (session.last_seen_on - session.started_on) / MICROS_PER_SECOND;
+            self.accesses[row] = i64::from(session.web) + i64::from(session.web_services);
+            self.web[row] = session.web.into();
+            self.web_services[row] = session.web_services.into();
+            self.changes[row] = session.changes.into();
+            push_run(&mut self.clients, client(&session));
+            let judged = limits.judge(&session);
             push_run(&mut self.starts, judged.start.unwrap_or(NO_TEXT));
             push_run(&mut self.ends, judged.end.unwrap_or(NO_TEXT));
-            self.has_longest.push(u8::from(judged.end.is_none()));
-            if judged.end.is_none() {
-                self.longest.push(limits.longest_s(session));
-            }
-            self.gaps.push(judged.audit_gap_s);
+            self.gaps_s[row] = judged.audit_gap_s;
+            // The next one takes its place where it does not count.
+            self.longest_s[longest] = limits.longest_s(&session);
+            self.has_longest[row] = judged.end.is_none().into();
+            longest += usize::from(judged.end.is_none());
         }
+        self.longest_s.truncate(longest);
     }
-}
-
-/// Puts what is said of each session in place of what was there.
-fn fill<'r, T>(room: &'r mut Vec<T>, sessions: &[Session], of: impl Fn(&Session) -> T) -> &'r [T] {
-    room.clear();
-    room.extend(sessions.iter().map(of));
-    room
-}
-
-/// The same of texts.
-fn fill_runs<'r>(room: &'r mut Vec<Run>, sessions: &[Session], of: impl Fn(&Session) -> u32) -> &'r [Run] {
-    room.clear();
-    sessions.iter().for_each(|session| push_run(room, of(session)));
-    room
 }
 
 impl Piece<'_> {
     fn batch(&self) -> Result<RecordBatch> {
         let mut columns: Vec<ArrayRef> = Vec::new();
         let mut ordered = Vec::new();
-        let sessions = self.sessions.sessions(&mut ordered);
+        let sessions = self.sessions.in_order(&mut ordered);
         self.values(sessions, &mut Room::default(), &mut |_, values| {
             columns.push(values.to_array())
         });
@@ -378,73 +403,39 @@ impl Piece<'_> {
     }
 
     /// The columns of some of the sessions, as [`schema`] names them.
-    fn values(&self, sessions: &[Session], room: &mut Room, take: &mut dyn FnMut(usize, Values<'_>)) {
+    fn values(&self, sessions: Ordered<'_>, room: &mut Room, take: &mut dyn FnMut(usize, Values<'_>)) {
         let texts = self.texts;
-        let place = |session: &Session| session.actor - self.facts.first_actor;
-        room.judge(sessions, self.limits);
-        let mut column = 0;
-        let mut give = |values: Values<'_>| {
-            take(column, values);
-            column += 1;
-        };
-        let Room {
-            runs, numbers, dates, ..
-        } = room;
+        room.fill(sessions, self.facts.first_actor, self.limits);
         let all = [(0, sessions.len() as u32)];
-        give(Values::Texts {
-            runs: &all,
-            texts: &texts.environment,
-        });
-        let actors = fill_runs(runs, sessions, place);
-        give(Values::Texts {
-            runs: actors,
-            texts: &texts.actors,
-        });
-        for (actor, _) in runs
-            .iter_mut()
-            .filter(|(actor, _)| texts.names.is_null(*actor as usize))
-        {
-            *actor = NO_TEXT;
-        }
-        give(Values::Texts {
-            runs,
-            texts: &texts.names,
-        });
-        give(Values::Instants(fill(numbers, sessions, |session| session.started_on)));
-        give(Values::Instants(fill(numbers, sessions, |session| {
-            session.last_seen_on
-        })));
-        give(Values::Dates(fill(dates, sessions, |session| session.started_date)));
-        give(Values::Longs(fill(numbers, sessions, |session| {
-            (session.last_seen_on - session.started_on) / MICROS_PER_SECOND
-        })));
-        give(Values::SomeLongs {
-            values: &room.longest,
+        let is_nameless = |actor: u32| texts.names.is_null(actor as usize);
+        let name = |&(actor, rows): &Run| (if is_nameless(actor) { NO_TEXT } else { actor }, rows);
+        let names: Vec<Run> = room.actors.iter().map(name).collect();
+        let text = |runs, texts| Values::Texts { runs, texts };
+        let longest_s = Values::SomeLongs {
+            values: &room.longest_s,
             has_value: &room.has_longest,
-        });
-        give(Values::Longs(fill(numbers, sessions, |session| {
-            i64::from(session.web) + i64::from(session.web_services)
-        })));
-        give(Values::Longs(fill(numbers, sessions, |session| session.web.into())));
-        give(Values::Longs(fill(numbers, sessions, |session| {
-            session.web_services.into()
-        })));
-        if self.schema.column_with_name("changes").is_some() {
-            give(Values::Longs(fill(numbers, sessions, |session| session.changes.into())));
-        }
-        give(Values::Texts {
-            runs: fill_runs(runs, sessions, client),
-            texts: &texts.clients,
-        });
-        give(Values::Texts {
-            runs: &room.starts,
-            texts: &texts.starts,
-        });
-        give(Values::Texts {
-            runs: &room.ends,
-            texts: &texts.ends,
-        });
-        give(Values::Longs(&room.gaps));
+        };
+        let has_changes = self.schema.column_with_name("changes").is_some();
+        let columns = [
+            Some(text(&all, &texts.environment)),
+            Some(text(&room.actors, &texts.actors)),
+            Some(text(&names, &texts.names)),
+            Some(Values::Instants(&room.started_on)),
+            Some(Values::Instants(&room.last_seen_on)),
+            Some(Values::Dates(&room.started_date)),
+            Some(Values::Longs(&room.shortest_s)),
+            Some(longest_s),
+            Some(Values::Longs(&room.accesses)),
+            Some(Values::Longs(&room.web)),
+            Some(Values::Longs(&room.web_services)),
+            has_changes.then_some(Values::Longs(&room.changes)),
+            Some(text(&room.clients, &texts.clients)),
+            Some(text(&room.starts, &texts.starts)),
+            Some(text(&room.ends, &texts.ends)),
+            Some(Values::Longs(&room.gaps_s)),
+        ];
+        let columns = columns.into_iter().flatten().enumerate();
+        columns.for_each(|(column, values)| take(column, values));
     }
 }
 

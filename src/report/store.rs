@@ -8,7 +8,7 @@
 //! a1 a2 a3 b1 b2 come out.
 
 use super::kernel::Session;
-use super::packed::{self, HELD_BYTES, Held};
+use super::packed::{self, HELD_BYTES, Held, Packed};
 use crate::disk;
 use crate::error::{AtPath, Result};
 use std::fs::File;
@@ -104,9 +104,10 @@ impl Store {
         let (held, mut ordered) = (std::slice::from_ref(&self.held), Vec::new());
         let written = (0..packed::fews(held)).try_for_each(|few| {
             packed::put_in_order(held, few, &mut ordered);
-            ordered
-                .iter()
-                .try_for_each(|session| sink.write_all(&to_bytes(session)))
+            let sessions = ordered.iter().map(|session| packed::unpack(held, few, *session));
+            sessions
+                .into_iter()
+                .try_for_each(|session| sink.write_all(&to_bytes(&session)))
         });
         self.held.clear();
         let flushed = written.and_then(|()| sink.flush());
@@ -161,6 +162,7 @@ impl Stored {
             given: 0,
             merged: Vec::new(),
             merged_given: 0,
+            ordered: Vec::new(),
         }
     }
 
@@ -209,6 +211,7 @@ pub struct InOrder<'s> {
     /// Held ones that are merged with written ones, and those of them that are gone.
     merged: Vec<Session>,
     merged_given: usize,
+    ordered: Vec<Packed>,
 }
 
 /// Sessions of one environment, in order.
@@ -231,13 +234,52 @@ impl Lot<'_> {
     }
 
     /// They themselves; `room` is theirs where they have none.
-    pub fn sessions<'r>(&'r self, room: &'r mut Vec<Session>) -> &'r [Session] {
+    pub fn in_order<'r>(&'r self, room: &'r mut Vec<Packed>) -> Ordered<'r> {
         match self {
             Lot::Held { held, few, sessions } => {
                 packed::put_in_order(held, *few, room);
-                &room[sessions.clone()]
+                Ordered::Held(held, *few, &room[sessions.clone()])
             }
-            Lot::Merged(sessions) => sessions,
+            Lot::Merged(sessions) => Ordered::Merged(sessions),
+        }
+    }
+}
+
+/// Sessions in order.
+#[derive(Clone, Copy)]
+pub enum Ordered<'r> {
+    Held(&'r [Held], usize, &'r [Packed]),
+    Merged(&'r [Session]),
+}
+
+impl<'r> Ordered<'r> {
+    pub fn len(self) -> usize {
+        match self {
+            Ordered::Held(_, _, sessions) => sessions.len(),
+            Ordered::Merged(sessions) => sessions.len(),
+        }
+    }
+
+    /// The first of them, at most so many, and the others.
+    pub fn split_at(self, count: usize) -> (Ordered<'r>, Ordered<'r>) {
+        let count = count.min(self.len());
+        match self {
+            Ordered::Held(held, few, sessions) => {
+                let (first, rest) = sessions.split_at(count);
+                (Ordered::Held(held, few, first), Ordered::Held(held, few, rest))
+            }
+            Ordered::Merged(sessions) => {
+                let (first, rest) = sessions.split_at(count);
+                (Ordered::Merged(first), Ordered::Merged(rest))
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub fn at(self, place: usize) -> Session {
+        match self {
+            Ordered::Held(held, few, sessions) => packed::unpack(held, few, sessions[place]),
+            Ordered::Merged(sessions) => sessions[place],
         }
     }
 }
@@ -307,7 +349,13 @@ impl<'s> InOrder<'s> {
     fn fill(&mut self) {
         let held = self.stored.held.as_slice();
         while self.rest().is_empty() && self.few < packed::fews(held) {
-            packed::put_in_order(held, self.few, &mut self.merged);
+            packed::put_in_order(held, self.few, &mut self.ordered);
+            let sessions = self
+                .ordered
+                .iter()
+                .map(|packed| packed::unpack(held, self.few, *packed));
+            self.merged.clear();
+            self.merged.extend(sessions);
             (self.merged_given, self.few) = (0, self.few + 1);
         }
     }
@@ -398,9 +446,9 @@ mod tests {
             while let Some(next) = in_order.next(count, end).expect("a disk") {
                 let mut room = Vec::new();
                 assert!((1..=count).contains(&next.len()));
-                let next = next.sessions(&mut room);
-                assert!(next.iter().all(|session| session.actor < end));
-                found.extend(next);
+                let next = next.in_order(&mut room);
+                found.extend((0..next.len()).map(|place| next.at(place)));
+                assert!(found.iter().all(|session| session.actor < end));
             }
         }
         found

@@ -67,9 +67,20 @@ fn log_of(lake: &Lake, environment: &str) -> AccessLog {
     timeline.and_then(Timeline::log).expect("a lake")
 }
 
+/// The log in one leg.
+fn whole(log: &AccessLog) -> Leg<'_> {
+    let mut legs = log.legs(1, Some).expect("a disk");
+    assert_eq!(legs.len(), 1);
+    legs.remove(0)
+}
+
 fn read(log: &AccessLog) -> Vec<(i64, By, Option<String>)> {
+    read_leg(log, &whole(log))
+}
+
+fn read_leg(log: &AccessLog, leg: &Leg<'_>) -> Vec<(i64, By, Option<String>)> {
     let mut found = Vec::new();
-    log.read(|piece| {
+    leg.read(|piece| {
         assert!(!piece.is_empty());
         let rows = piece.created_on.iter().zip(piece.by).zip(piece.actor);
         found.extend(rows.map(|((&on, &by), &actor)| (on, by, log.actors.get(actor as usize).cloned())));
@@ -91,7 +102,7 @@ fn actors_are_numbers_in_byte_order_whatever_row_group_names_them_and_nobody_is_
     let log = log_of(&lake, "e");
     assert_eq!(log.actors(), ["actor 1", "actor 2"]);
     let mut numbers = Vec::new();
-    let taken = log.read(|piece| {
+    let taken = whole(&log).read(|piece| {
         numbers.extend_from_slice(piece.actor);
         Ok(())
     });
@@ -146,7 +157,7 @@ fn the_reader_s_failure_ends_the_stream() {
     let mut log = log_of(&lake, "e");
     log.wave_rows = 1;
     let mut calls = 0;
-    let failed = log.read(|_| {
+    let failed = whole(&log).read(|_| {
         calls += 1;
         Err(crate::error::Error::failed("no more"))
     });
@@ -192,6 +203,32 @@ proptest! {
         found.sort();
         expected.sort();
         prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn legs_follow_each_other_and_begin_where_the_log_may_be_cut(
+        files in files(), wave_rows in 1u64..60, as_of in -1i64..45, most in 1usize..6, step in 1i64..20,
+    ) {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let timeline = lake(&home, &files).timeline("e", &[Kind::Access], as_of).expect("a lake");
+        let mut log = timeline.log().expect("a disk");
+        (log.wave_rows, log.least_rows) = (wave_rows, 1);
+        let legs = log.legs(most, |on| Some((on.div_euclid(step) + 1) * step)).expect("a disk");
+        prop_assert!((1..=most).contains(&legs.len()));
+        prop_assert!(legs[1..].iter().all(|leg| leg.from % step == 0));
+        prop_assert!(legs.windows(2).all(|legs| legs[0].to + 1 == legs[1].from && legs[0].from <= legs[0].to));
+        let mut found = Vec::new();
+        for leg in &legs {
+            let rows = read_leg(&log, leg);
+            prop_assert!(rows.iter().all(|row| leg.from <= row.0 && row.0 <= leg.to) && rows.is_sorted_by_key(|row| row.0));
+            found.extend(rows);
+        }
+        let mut whole = read(&log);
+        prop_assert!(found.is_sorted_by_key(|row| row.0));
+        found.sort();
+        whole.sort();
+        prop_assert_eq!(found, whole);
+        prop_assert_eq!(log.legs(most, |_| None).expect("a disk").len(), 1);
     }
 
     #[test]
