@@ -127,7 +127,9 @@ impl Witness {
     }
 
     pub fn sessions_ended(&mut self, last_seen_on: impl Iterator<Item = i64>) {
-        last_seen_on.for_each(|on| self.ends.count(on));
+        if !self.starts.is_empty() {
+            last_seen_on.for_each(|on| self.ends.count(on));
+        }
     }
 
     /// The evidence for each window, in their order, when all has passed.

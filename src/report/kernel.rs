@@ -28,6 +28,9 @@ pub struct Session {
 /// No sighting has this instant.
 const NEVER: i64 = i64::MIN;
 
+/// Sightings that are taken at a time: so few that the sessions they meet stay in a core's nearest cache.
+const BATCH_ROWS: usize = 1 << 7;
+
 impl Session {
     /// Before anything is seen of an actor.
     pub(super) fn none(actor: u32) -> Session {
@@ -81,6 +84,8 @@ pub struct Running {
     gap_us: i64,
     dates: LocalDates,
     sessions: Vec<Session>,
+    /// For each row of a batch, whether it may begin a session.
+    may_begin: Vec<bool>,
     /// Where earlier sightings are taken elsewhere: the actors whose first session, which may go on with one of those,
     /// has ended, and these sessions.
     begun: Option<(Bits, Vec<Session>)>,
@@ -95,6 +100,7 @@ impl Running {
             gap_us,
             dates: LocalDates::new(tz),
             sessions: actors.map(Session::none).collect(),
+            may_begin: Vec::new(),
             begun: None,
         }
     }
@@ -110,14 +116,36 @@ impl Running {
     /// A sighting belongs to the actor's running session when it comes **at most** the session gap after the previous
     /// one. With a gap of 6 h, accesses at 08:00, 14:00 and 20:01 make two sessions: 08:00–14:00 and 20:01–20:01. With a
     /// change at 17:00 they make one.
-    pub fn take(&mut self, sightings: Sightings<'_>, ended: &mut Vec<Session>) {
-        let rows = sightings.created_on.iter().zip(sightings.actor).zip(sightings.by);
-        for ((&on, &actor), &by) in rows {
+    pub fn take(&mut self, mut sightings: Sightings<'_>, ended: &mut Vec<Session>) {
+        while !sightings.is_empty() {
+            let (batch, later) = sightings.split_at(sightings.len().min(BATCH_ROWS));
+            self.take_batch(batch, ended);
+            sightings = later;
+        }
+    }
+
+    fn take_batch(&mut self, batch: Sightings<'_>, ended: &mut Vec<Session>) {
+        let rows = batch.created_on.iter().zip(batch.actor);
+        // Looked up for all rows beforehand, so that no row waits for the session of the one before. A session is at
+        // most newer than it is here.
+        let may_begin = rows.map(|(&on, &actor)| {
+            let session = self.sessions.get(actor as usize);
+            session.is_some_and(|session| on.saturating_sub(session.last_seen_on) > self.gap_us)
+        });
+        self.may_begin.clear();
+        self.may_begin.extend(may_begin);
+        let rows = batch
+            .created_on
+            .iter()
+            .zip(batch.actor)
+            .zip(batch.by)
+            .zip(&self.may_begin);
+        for (((&on, &actor), &by), &may_begin) in rows {
             // Nobody has no place.
             let Some(session) = self.sessions.get_mut(actor as usize) else {
                 continue;
             };
-            if on.saturating_sub(session.last_seen_on) > self.gap_us {
+            if may_begin && on.saturating_sub(session.last_seen_on) > self.gap_us {
                 if let Some((actors, first)) = &mut self.begun
                     && session.last_seen_on != NEVER
                     && actors.insert(actor)

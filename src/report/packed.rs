@@ -29,6 +29,7 @@ const DAY_US: i64 = 86_400 * MICROS_PER_SECOND;
 
 const ON_BITS: u32 = 54;
 const LENGTH_BITS: u32 = 42;
+const DATE_BITS: u32 = 2;
 const COUNT_BITS: u32 = 8;
 const CHANGES_BITS: u32 = 6;
 
@@ -177,7 +178,7 @@ pub fn unpack(all: &[Held], few: usize, packed: Packed) -> Session {
     let (on, length) = (on as i64, length as i64);
     Session {
         actor: few as u32 * FEW_ACTORS + packed.place() as u32,
-        started_date: on.div_euclid(DAY_US) as i32 + field(start, 60, 2) as i32 - 1,
+        started_date: on.div_euclid(DAY_US) as i32 + field(start, 60, DATE_BITS) as i32 - 1,
         started_on: on,
         last_seen_on: on + length,
         web: field(rest, 42, COUNT_BITS),
@@ -208,21 +209,25 @@ impl Packed {
 
 /// The session in 16 bytes, if it fits.
 fn pack(session: &Session) -> Option<Packed> {
-    let fits = |value: u64, bits: u32| (value <= mask(bits)).then_some(value);
-    let on = fits(session.started_on as u64, ON_BITS)?;
+    let on = session.started_on as u64;
     let length = session.last_seen_on.wrapping_sub(session.started_on) as u64;
-    let length = fits(length, LENGTH_BITS).filter(|length| *length != LISTED)?;
     let date = i64::from(session.started_date) - session.started_on.div_euclid(DAY_US) + 1;
+    let (web, web_services) = (u64::from(session.web), u64::from(session.web_services));
+    let changes = u64::from(session.changes);
+    let beyond = (on >> ON_BITS)
+        | (length >> LENGTH_BITS)
+        | (length.wrapping_add(1) >> LENGTH_BITS)
+        | (date as u64 >> DATE_BITS)
+        | (web >> COUNT_BITS)
+        | (web_services >> COUNT_BITS)
+        | (changes >> CHANGES_BITS);
     let start = on
         | u64::from(session.actor % FEW_ACTORS) << 54
-        | fits(date as u64, 2)? << 60
+        | (date as u64) << 60
         | u64::from(session.starts_with_change) << 62
         | u64::from(session.ends_with_change) << 63;
-    let rest = length
-        | fits(session.web.into(), COUNT_BITS)? << 42
-        | fits(session.web_services.into(), COUNT_BITS)? << 50
-        | fits(session.changes.into(), CHANGES_BITS)? << 58;
-    Some(Packed(start, rest))
+    let rest = length | web << 42 | web_services << 50 | changes << 58;
+    (beyond == 0).then_some(Packed(start, rest))
 }
 
 #[cfg(test)]

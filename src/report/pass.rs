@@ -208,7 +208,7 @@ impl<'s> Pass<'s> {
         self.audience.counters.sessions_ended(&self.ended);
         if let Some(store) = &mut self.store {
             let chosen = self.ended.iter().filter(|session| is_chosen(session, self.options));
-            chosen.into_iter().try_for_each(|session| store.add(*session))?;
+            chosen.into_iter().try_for_each(|session| store.add(session))?;
         }
         self.ended.clear();
         Ok(())

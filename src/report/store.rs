@@ -85,11 +85,11 @@ impl Store {
         written.sum::<usize>() + self.count
     }
 
-    pub fn add(&mut self, session: Session) -> Result<()> {
+    pub fn add(&mut self, session: &Session) -> Result<()> {
         if self.count == self.room {
             self.write_run()?;
         }
-        self.held.add(&session);
+        self.held.add(session);
         self.count += 1;
         Ok(())
     }
@@ -431,7 +431,7 @@ mod tests {
             memory_bytes: held * HELD_BYTES * (cuts.len() + 1),
         };
         let mut stores = Store::several(&scratch, cuts.len() + 1);
-        for (place, &session) in sessions.iter().enumerate() {
+        for (place, session) in sessions.iter().enumerate() {
             let cuts_before = cuts.iter().filter(|cut| **cut <= place).count();
             stores[cuts_before].add(session).expect("a disk");
         }

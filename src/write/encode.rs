@@ -191,20 +191,22 @@ impl Numbers {
             // Most numbers are small.
             self.near_from = if (0..NEAR as i64).contains(&least) { 0 } else { least };
         }
-        let (near, far, different) = (&mut self.near, &mut self.far, &mut self.different);
-        let near_from = self.near_from;
-        self.codes.extend(values.iter().map(|value| {
+        let (near, near_from) = (self.near.as_mut_slice(), self.near_from);
+        let (far, different) = (&mut self.far, &mut self.different);
+        let from = self.codes.len();
+        self.codes.resize(from + values.len(), NO_CODE);
+        for (code, value) in self.codes[from..].iter_mut().zip(values) {
             let value = (*value).into();
-            let code = match near.get_mut(value.wrapping_sub(near_from) as u64 as usize) {
+            let known = match near.get_mut(value.wrapping_sub(near_from) as u64 as usize) {
                 Some(code) => code,
                 None => far.entry(value).or_insert(NO_CODE),
             };
-            if *code == NO_CODE {
-                *code = different.len() as u32;
+            if *known == NO_CODE {
+                *known = different.len() as u32;
                 different.push(value);
             }
-            *code
-        }));
+            *code = *known;
+        }
     }
 
     fn put_plain<T: Copy + Into<i64>>(&mut self, values: &[T]) {
