@@ -14,7 +14,8 @@ const HOUR_US: i64 = 60 * MINUTE_US;
 #[derive(Debug, Clone)]
 pub struct LocalDates {
     tz: Tz,
-    quarter: i64,
+    /// Where the quarter hour begins.
+    start: i64,
     hour: i64,
     day: i32,
     /// What the local clock is ahead of UTC, if it is that throughout the quarter hour.
@@ -27,7 +28,7 @@ impl LocalDates {
     pub fn new(tz: Tz) -> Self {
         LocalDates {
             tz,
-            quarter: i64::MIN,
+            start: i64::MIN,
             hour: 0,
             day: 0,
             ahead_us: None,
@@ -68,24 +69,28 @@ impl LocalDates {
         if !self.is_one_hour {
             return 1;
         }
-        let end = (self.quarter + 1).saturating_mul(QUARTER_US);
+        let end = self.start.saturating_add(QUARTER_US);
         ordered.iter().position(|&on| on >= end).unwrap_or(ordered.len())
     }
 
     fn turn_to(&mut self, on: i64) {
-        let quarter = on.div_euclid(QUARTER_US);
-        if quarter != self.quarter {
-            self.quarter = quarter;
-            let start = quarter.saturating_mul(QUARTER_US);
-            let (first, last) = (
-                local_us(start, self.tz),
-                local_us(start.saturating_add(QUARTER_US - 1), self.tz),
-            );
-            self.hour = hour_of(first);
-            self.day = day_of(self.hour);
-            self.ahead_us = (last - first == QUARTER_US - 1).then_some(first - start);
-            self.is_one_hour = self.hour == hour_of(last);
+        let since = on.wrapping_sub(self.start);
+        if !(0..QUARTER_US).contains(&since) {
+            self.turn_to_quarter(on.div_euclid(QUARTER_US).saturating_mul(QUARTER_US));
         }
+    }
+
+    #[cold]
+    fn turn_to_quarter(&mut self, start: i64) {
+        let (first, last) = (
+            local_us(start, self.tz),
+            local_us(start.saturating_add(QUARTER_US - 1), self.tz),
+        );
+        self.start = start;
+        self.hour = hour_of(first);
+        self.day = day_of(self.hour);
+        self.ahead_us = (last - first == QUARTER_US - 1).then_some(first - start);
+        self.is_one_hour = self.hour == hour_of(last);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What cuts sessions off: the ends of the log, and stretches in which accesses were not logged.
 //!
-//! Most sessions are far from any gap. A look at the day on which one may have begun tells so, and then no gap is
+//! Most sessions are far from any gap. A look at the day on which one may have begun tells so, and then nothing is
 //! searched for.
 
 use super::facts::Facts;
@@ -31,8 +31,8 @@ pub struct Limits {
     gaps: Vec<Window>,
     /// Ends of the gaps that have ended, in order; only the last gap may be without.
     gap_ends: Vec<i64>,
-    /// For each day from the log's start on, the first gap that has not ended before.
-    next_gaps: Vec<usize>,
+    /// For each day from the log's start on, the start of the first gap that has not ended before.
+    next_starts: Vec<i64>,
 }
 
 const DAY_US: i64 = 86_400 * MICROS_PER_SECOND;
@@ -42,9 +42,10 @@ impl Limits {
         let effective = || gaps.iter().filter(|gap| gap.scope == Scope::Effective);
         let windows: Vec<Window> = effective().map(|gap| gap.window).collect();
         let days = (facts.log_start..=facts.log_end).step_by(DAY_US as usize);
-        let next_gap = |day: i64| windows.partition_point(|gap| gap.end < day);
+        let next_gap = |day: i64| windows.get(windows.partition_point(|gap| gap.end < day));
+        let next_start = |day: i64| next_gap(day).map_or(i64::MAX, |gap| gap.start);
         Limits {
-            next_gaps: days.map(next_gap).collect(),
+            next_starts: days.map(next_start).collect(),
             log_start: facts.log_start,
             log_end: facts.log_end,
             audit_interval_us: facts.intervals.audit_interval_us,
@@ -64,29 +65,27 @@ impl Limits {
         self.judge(session).end.map(|end| ENDS[end as usize])
     }
 
-    #[inline(always)]
     pub fn judge(&self, session: &Session) -> Judged {
-        let (start, end, audit_gap_s) = match self.is_far_from_gaps(session) {
-            true => (None, None, 0),
-            false => (
-                self.gap_at_start(session).map(|_| 0),
-                self.gap_at_end(session).map(|_| 0),
-                kernel::overlap_us(&self.gaps, session.started_on, session.last_seen_on) / MICROS_PER_SECOND,
-            ),
-        };
+        let start = self.gap_at_start(session).map(|_| 0);
+        let end = self.gap_at_end(session).map(|_| 0);
         Judged {
             start: start.or_else(|| (self.log_start > self.unseen_until(session)).then_some(1)),
             end: end.or_else(|| (self.log_end < self.unseen_from(session)).then_some(1)),
-            audit_gap_s,
+            audit_gap_s: kernel::overlap_us(&self.gaps, session.started_on, session.last_seen_on) / MICROS_PER_SECOND,
         }
     }
 
-    /// Whether surely no gap touches what is known of the session or is not seen of it: most are far from any.
-    fn is_far_from_gaps(&self, session: &Session) -> bool {
-        let day = (self.unseen_until(session) - self.log_start) / DAY_US;
-        let day = (day.max(0) as usize).min(self.next_gaps.len().saturating_sub(1));
-        let next = self.next_gaps.get(day).and_then(|next| self.gaps.get(*next));
-        next.is_none_or(|gap| gap.start > self.unseen_from(session))
+    /// Whether surely nothing cuts a session off and no gap lies in it: most are far from any gap and from the log's ends.
+    pub fn is_quiet(&self, started_on: i64, last_seen_on: i64) -> bool {
+        let unseen_until = started_on.saturating_sub(self.session_gap_us);
+        let unseen_from = last_seen_on.saturating_add(self.audit_interval_us);
+        let is_within = self.log_start <= unseen_until && unseen_from <= self.log_end;
+        let day = (unseen_until - self.log_start) / DAY_US;
+        is_within
+            && self
+                .next_starts
+                .get(day as usize)
+                .is_some_and(|start| unseen_from < *start)
     }
 
     /// The gap that ends in (start − session gap, start], or that holds the change which is the start.
@@ -131,9 +130,9 @@ impl Limits {
         self.gaps[..before].last().filter(|gap| on < gap.end).copied()
     }
 
-    /// Seconds to when an access would be logged again.
-    pub fn longest_s(&self, session: &Session) -> i64 {
-        (self.unseen_from(session) - session.started_on) / MICROS_PER_SECOND
+    /// Seconds from the start to when an access would be logged again.
+    pub fn longest_s(&self, started_on: i64, last_seen_on: i64) -> i64 {
+        (last_seen_on.saturating_add(self.audit_interval_us) - started_on) / MICROS_PER_SECOND
     }
 }
 
@@ -150,13 +149,14 @@ mod tests {
             session_gap_us: 60,
             gaps: vec![Window { start: 100, end: 200 }],
             gap_ends: vec![200],
-            next_gaps: vec![0],
+            next_starts: vec![100],
         }
     }
 
     impl Limits {
         fn duration_max_s(&self, session: &Session) -> Option<i64> {
-            self.judge(session).end.is_none().then(|| self.longest_s(session))
+            let is_known = self.judge(session).end.is_none();
+            is_known.then(|| self.longest_s(session.started_on, session.last_seen_on))
         }
     }
 

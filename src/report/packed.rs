@@ -9,8 +9,7 @@
 //! The date is told by its distance from that in UTC, a day at most. What does not fit is held as it is, in a list; the
 //! greatest length says so, and where an instant would stand is the place in the list.
 //!
-//! Words: a *few* actors are those whose sessions lie together, in *pieces* in the order in which they came; a *place* is
-//! that of a session among all pieces, which lie in blocks that never move.
+//! Words: a *few* actors are those whose sessions lie together, in *pieces* in the order in which they came.
 
 use super::kernel::Session;
 use crate::instant::MICROS_PER_SECOND;
@@ -21,9 +20,9 @@ pub const HELD_BYTES: usize = size_of::<Packed>();
 /// Actors whose sessions are held together: so few that these are put in order where they are near.
 const FEW_ACTORS: u32 = 64;
 
-/// Sessions in a piece, and in a block.
-const PIECE: usize = 128;
-const BLOCK: usize = 1 << 16;
+/// Sessions in a piece: as many as there are before it, within these bounds. What has been written once never moves.
+const LEAST_PIECE: usize = 64;
+const MOST_PIECE: usize = 1024;
 
 const DAY_US: i64 = 86_400 * MICROS_PER_SECOND;
 
@@ -47,80 +46,76 @@ pub struct Packed(u64, u64);
 /// Sessions as they came, those of a few actors together.
 #[derive(Default)]
 pub struct Held {
-    blocks: Vec<Vec<Packed>>,
-    /// Pieces in use.
-    pieces: usize,
-    /// For each few actors where their next session goes: into a new piece at the end of one.
-    next: Vec<usize>,
-    /// And their pieces.
-    pieces_of: Vec<Vec<usize>>,
+    fews: Vec<Few>,
     /// Sessions that do not fit.
     listed: Vec<Session>,
 }
 
+/// Those of a few actors.
+#[derive(Default)]
+struct Few {
+    full: Vec<Vec<Packed>>,
+    full_count: usize,
+    /// The piece under way.
+    last: Vec<Packed>,
+}
+
 impl Held {
     pub fn add(&mut self, session: &Session) {
-        let few = (session.actor / FEW_ACTORS) as usize;
-        if few >= self.next.len() {
-            self.next.resize(few + 1, 0);
-            self.pieces_of.resize(few + 1, Vec::new());
+        let place = (session.actor / FEW_ACTORS) as usize;
+        if place >= self.fews.len() {
+            self.fews.resize_with(place + 1, Few::default);
         }
-        let packed = pack(session).unwrap_or_else(|| {
-            self.listed.push(*session);
-            let place = u64::from(session.actor % FEW_ACTORS);
-            Packed((self.listed.len() as u64 - 1) | (place << ON_BITS), LISTED)
-        });
-        if self.next[few].is_multiple_of(PIECE) {
-            self.add_piece(few);
+        let packed = match pack(session) {
+            Some(packed) => packed,
+            None => self.list(session),
+        };
+        let few = &mut self.fews[place];
+        if few.last.len() == few.last.capacity() {
+            few.begin_piece();
         }
-        let place = self.next[few];
-        self.blocks[place / BLOCK][place % BLOCK] = packed;
-        self.next[few] += 1;
+        few.last.push(packed);
     }
 
-    fn add_piece(&mut self, few: usize) {
-        let start = self.pieces * PIECE;
-        if start == self.blocks.len() * BLOCK {
-            self.blocks.push(Vec::with_capacity(BLOCK));
-        }
-        let block = &mut self.blocks[start / BLOCK];
-        // Piece by piece, so that what is cleared is soon written.
-        block.resize(block.len().max(start % BLOCK + PIECE), Packed(0, 0));
-        self.pieces_of[few].push(self.pieces);
-        self.next[few] = start;
-        self.pieces += 1;
+    #[cold]
+    fn list(&mut self, session: &Session) -> Packed {
+        self.listed.push(*session);
+        let place = u64::from(session.actor % FEW_ACTORS);
+        Packed((self.listed.len() as u64 - 1) | (place << ON_BITS), LISTED)
     }
 
     /// How many sessions there are of a few actors.
     fn count(&self, few: usize) -> usize {
-        let pieces = self.pieces_of.get(few).map_or(&[][..], Vec::as_slice);
-        let last = pieces.last();
-        last.map_or(0, |last| (pieces.len() - 1) * PIECE + self.next[few] - last * PIECE)
+        let count = |few: &Few| few.full_count + few.last.len();
+        self.fews.get(few).map_or(0, count)
     }
 
     /// The sessions of a few actors, as they came.
     fn of_few(&self, few: usize) -> impl Iterator<Item = &Packed> {
-        let mut left = self.count(few);
-        let pieces = self.pieces_of.get(few).into_iter().flatten().map(move |piece| {
-            let (start, count) = (piece * PIECE, left.min(PIECE));
-            left -= count;
-            &self.blocks[start / BLOCK][start % BLOCK..][..count]
-        });
-        pieces.flatten()
+        let few = self.fews.get(few).into_iter();
+        few.flat_map(|few| few.full.iter().flatten().chain(&few.last))
     }
 
-    /// Forgets all sessions; their room stays.
+    /// Forgets all sessions.
     pub fn clear(&mut self) {
-        self.pieces = 0;
-        self.next.clear();
-        self.pieces_of.clear();
+        self.fews.clear();
         self.listed.clear();
+    }
+}
+
+impl Few {
+    #[cold]
+    fn begin_piece(&mut self) {
+        self.full_count += self.last.len();
+        let room = self.full_count.clamp(LEAST_PIECE, MOST_PIECE);
+        let full = std::mem::replace(&mut self.last, Vec::with_capacity(room));
+        self.full.push(full);
     }
 }
 
 /// How many times a few actors there are.
 pub fn fews(all: &[Held]) -> usize {
-    all.iter().map(|held| held.next.len()).max().unwrap_or(0)
+    all.iter().map(|held| held.fews.len()).max().unwrap_or(0)
 }
 
 /// How many sessions there are of a few actors.
@@ -166,34 +161,85 @@ pub fn put_in_order(all: &[Held], few: usize, ordered: &mut Vec<Packed>) {
 }
 
 /// A session of those that were put in order.
-// Inlined, so that its fields are numbers at once and are not read back from a session that has just been written.
-#[inline(always)]
 pub fn unpack(all: &[Held], few: usize, packed: Packed) -> Session {
-    let Packed(start, rest) = packed;
-    let (on, length) = (start & mask(ON_BITS), rest & mask(LENGTH_BITS));
     if packed.is_listed() {
-        return listed(all, on as usize);
+        return listed(all, packed);
     }
-    let field = |word: u64, from: u32, bits: u32| (word >> from & mask(bits)) as u32;
-    let (on, length) = (on as i64, length as i64);
     Session {
         actor: few as u32 * FEW_ACTORS + packed.place() as u32,
-        started_date: on.div_euclid(DAY_US) as i32 + field(start, 60, DATE_BITS) as i32 - 1,
-        started_on: on,
-        last_seen_on: on + length,
-        web: field(rest, 42, COUNT_BITS),
-        web_services: field(rest, 50, COUNT_BITS),
-        changes: field(rest, 58, CHANGES_BITS),
-        starts_with_change: field(start, 62, 1) == 1,
-        ends_with_change: field(start, 63, 1) == 1,
+        started_date: packed.started_date(),
+        started_on: packed.started_on(),
+        last_seen_on: packed.started_on() + packed.length(),
+        web: packed.web(),
+        web_services: packed.web_services(),
+        changes: packed.changes(),
+        starts_with_change: packed.0 >> 62 & 1 == 1,
+        ends_with_change: packed.0 >> 63 == 1,
     }
 }
 
-/// The session at a place of all lists.
+/// The session that stands in one of the lists.
 #[cold]
-fn listed(all: &[Held], place: usize) -> Session {
+fn listed(all: &[Held], packed: Packed) -> Session {
     let mut lists = all.iter().flat_map(|held| &held.listed);
+    let place = packed.started_on() as usize;
     lists.nth(place).copied().unwrap_or(Session::none(0))
+}
+
+/// Sessions, column by column.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    pub actor: Vec<u32>,
+    pub started_on: Vec<i64>,
+    pub last_seen_on: Vec<i64>,
+    pub started_date: Vec<i32>,
+    pub web: Vec<i64>,
+    pub web_services: Vec<i64>,
+    pub changes: Vec<i64>,
+}
+
+impl Columns {
+    /// Puts sessions in place of what was there.
+    pub fn fill(&mut self, sessions: &[Session]) {
+        put(&mut self.actor, sessions, |session| session.actor);
+        put(&mut self.started_on, sessions, |session| session.started_on);
+        put(&mut self.last_seen_on, sessions, |session| session.last_seen_on);
+        put(&mut self.started_date, sessions, |session| session.started_date);
+        put(&mut self.web, sessions, |session| session.web.into());
+        put(&mut self.web_services, sessions, |session| session.web_services.into());
+        put(&mut self.changes, sessions, |session| session.changes.into());
+    }
+
+    /// The same of some that were put in order.
+    pub fn fill_of_held(&mut self, all: &[Held], few: usize, sessions: &[Packed]) {
+        let first = few as u32 * FEW_ACTORS;
+        put(&mut self.actor, sessions, |session| first + session.place() as u32);
+        put(&mut self.started_on, sessions, |session| session.started_on());
+        put(&mut self.last_seen_on, sessions, |session| {
+            session.started_on() + session.length()
+        });
+        put(&mut self.started_date, sessions, |session| session.started_date());
+        put(&mut self.web, sessions, |session| session.web().into());
+        put(&mut self.web_services, sessions, |session| {
+            session.web_services().into()
+        });
+        put(&mut self.changes, sessions, |session| session.changes().into());
+        for row in (0..sessions.len()).filter(|row| sessions[*row].is_listed()) {
+            let session = listed(all, sessions[row]);
+            self.started_on[row] = session.started_on;
+            self.last_seen_on[row] = session.last_seen_on;
+            self.started_date[row] = session.started_date;
+            self.web[row] = session.web.into();
+            self.web_services[row] = session.web_services.into();
+            self.changes[row] = session.changes.into();
+        }
+    }
+}
+
+/// Puts what is said of each session in place of what was there.
+fn put<S, T>(column: &mut Vec<T>, sessions: &[S], of: impl Fn(&S) -> T) {
+    column.clear();
+    column.extend(sessions.iter().map(of));
 }
 
 impl Packed {
@@ -204,6 +250,31 @@ impl Packed {
 
     fn is_listed(self) -> bool {
         self.1 & mask(LENGTH_BITS) == LISTED
+    }
+
+    fn started_on(self) -> i64 {
+        (self.0 & mask(ON_BITS)) as i64
+    }
+
+    fn length(self) -> i64 {
+        (self.1 & mask(LENGTH_BITS)) as i64
+    }
+
+    fn started_date(self) -> i32 {
+        let beside = self.0 >> 60 & mask(DATE_BITS);
+        self.started_on().div_euclid(DAY_US) as i32 + beside as i32 - 1
+    }
+
+    fn web(self) -> u32 {
+        (self.1 >> 42 & mask(COUNT_BITS)) as u32
+    }
+
+    fn web_services(self) -> u32 {
+        (self.1 >> 50 & mask(COUNT_BITS)) as u32
+    }
+
+    fn changes(self) -> u32 {
+        (self.1 >> 58) as u32
     }
 }
 
@@ -276,6 +347,10 @@ mod tests {
                     let below = room.iter().filter(|session| session.actor < end).count();
                     prop_assert_eq!(count_below(&all, few, end), below);
                 }
+                let (mut columns, mut plain) = (Columns::default(), Columns::default());
+                columns.fill_of_held(&all, few, &packed);
+                plain.fill(&room);
+                prop_assert_eq!(columns, plain);
                 found.extend(room);
             }
             prop_assert_eq!(found, sessions);

@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::kernel::Session;
 use super::limits::{ENDS, Limits, STARTS};
 use super::options::{Evidence, Options};
+use super::packed::Columns;
 use super::store::{InOrder, Lot, Ordered, Stored};
 use super::table::{Batches, Rows, Table};
 use super::values::{NO_TEXT, Run, Stretch, Stretches, Values, push_run};
@@ -324,18 +325,13 @@ pub fn rows(schema: &SchemaRef, facts: &Facts, sessions: &[Session], limits: &Li
 /// Values of some sessions, column by column; their room is used again and again.
 #[derive(Default)]
 struct Room {
+    columns: Columns,
     actors: Vec<Run>,
-    started_on: Vec<i64>,
-    last_seen_on: Vec<i64>,
-    started_date: Vec<i32>,
     shortest_s: Vec<i64>,
     /// Of those that have one.
     longest_s: Vec<i64>,
     has_longest: Vec<u8>,
     accesses: Vec<i64>,
-    web: Vec<i64>,
-    web_services: Vec<i64>,
-    changes: Vec<i64>,
     clients: Vec<Run>,
     starts: Vec<Run>,
     ends: Vec<Run>,
@@ -343,51 +339,65 @@ struct Room {
 }
 
 impl Room {
-    fn clear(&mut self, count: usize) {
-        let runs = [&mut self.actors, &mut self.clients, &mut self.starts, &mut self.ends];
-        runs.into_iter().for_each(Vec::clear);
-        let longs = [
-            &mut self.started_on,
-            &mut self.last_seen_on,
-            &mut self.shortest_s,
-            &mut self.longest_s,
-            &mut self.accesses,
-            &mut self.web,
-            &mut self.web_services,
-            &mut self.changes,
-            &mut self.gaps_s,
-        ];
-        longs.into_iter().for_each(|column| column.resize(count, 0));
-        self.started_date.resize(count, 0);
-        self.has_longest.resize(count, 0);
-    }
-
     /// Puts what is said of each session in place of what was there.
     fn fill(&mut self, sessions: Ordered<'_>, first_actor: u32, limits: &Limits) {
-        self.clear(sessions.len());
-        let mut longest = 0;
-        for row in 0..sessions.len() {
-            let session = sessions.at(row);
-            push_run(&mut self.actors, session.actor - first_actor);
-            self.started_on[row] = session.started_on;
-            self.last_seen_on[row] = session.last_seen_on;
-            self.started_date[row] = session.started_date;
-            self.shortest_s[row] = (session.last_seen_on - session.started_on) / MICROS_PER_SECOND;
-            self.accesses[row] = i64::from(session.web) + i64::from(session.web_services);
-            self.web[row] = session.web.into();
-            self.web_services[row] = session.web_services.into();
-            self.changes[row] = session.changes.into();
-            push_run(&mut self.clients, client(&session));
-            let judged = limits.judge(&session);
-            push_run(&mut self.starts, judged.start.unwrap_or(NO_TEXT));
-            push_run(&mut self.ends, judged.end.unwrap_or(NO_TEXT));
-            self.gaps_s[row] = judged.audit_gap_s;
-            // The next one takes its place where it does not count.
-            self.longest_s[longest] = limits.longest_s(&session);
-            self.has_longest[row] = judged.end.is_none().into();
-            longest += usize::from(judged.end.is_none());
+        sessions.fill(&mut self.columns);
+        let columns = &self.columns;
+        let spans = columns.started_on.iter().zip(&columns.last_seen_on);
+        let counts = columns.web.iter().zip(&columns.web_services);
+        self.shortest_s.clear();
+        self.shortest_s.extend(
+            spans
+                .clone()
+                .map(|(started, last_seen)| (last_seen - started) / MICROS_PER_SECOND),
+        );
+        self.longest_s.clear();
+        self.longest_s
+            .extend(spans.map(|(started, last_seen)| limits.longest_s(*started, *last_seen)));
+        self.accesses.clear();
+        self.accesses
+            .extend(counts.clone().map(|(web, web_services)| web + web_services));
+        self.actors.clear();
+        for actor in &columns.actor {
+            push_run(&mut self.actors, (actor - first_actor, 1));
         }
-        self.longest_s.truncate(longest);
+        self.clients.clear();
+        for (web, web_services) in counts {
+            push_run(&mut self.clients, (client(*web, *web_services), 1));
+        }
+        self.judge(sessions, limits);
+    }
+
+    /// What only the limits know of sessions.
+    fn judge(&mut self, sessions: Ordered<'_>, limits: &Limits) {
+        self.starts.clear();
+        self.ends.clear();
+        self.has_longest.clear();
+        self.has_longest.resize(sessions.len(), 1);
+        self.gaps_s.clear();
+        self.gaps_s.resize(sessions.len(), 0);
+        let mut judged_rows = 0;
+        for row in 0..sessions.len() {
+            if limits.is_quiet(self.columns.started_on[row], self.columns.last_seen_on[row]) {
+                continue;
+            }
+            let judged = limits.judge(&sessions.at(row));
+            let quiet_rows = (row - judged_rows) as u32;
+            for (runs, why) in [(&mut self.starts, judged.start), (&mut self.ends, judged.end)] {
+                push_run(runs, (NO_TEXT, quiet_rows));
+                push_run(runs, (why.unwrap_or(NO_TEXT), 1));
+            }
+            self.has_longest[row] = judged.end.is_none().into();
+            self.gaps_s[row] = judged.audit_gap_s;
+            judged_rows = row + 1;
+        }
+        let quiet_rows = (sessions.len() - judged_rows) as u32;
+        push_run(&mut self.starts, (NO_TEXT, quiet_rows));
+        push_run(&mut self.ends, (NO_TEXT, quiet_rows));
+        if self.has_longest.contains(&0) {
+            let mut has_longest = self.has_longest.iter();
+            self.longest_s.retain(|_| has_longest.next() == Some(&1));
+        }
     }
 }
 
@@ -416,32 +426,33 @@ impl Piece<'_> {
             has_value: &room.has_longest,
         };
         let has_changes = self.schema.column_with_name("changes").is_some();
-        let columns = [
+        let columns = &room.columns;
+        let values = [
             Some(text(&all, &texts.environment)),
             Some(text(&room.actors, &texts.actors)),
             Some(text(&names, &texts.names)),
-            Some(Values::Instants(&room.started_on)),
-            Some(Values::Instants(&room.last_seen_on)),
-            Some(Values::Dates(&room.started_date)),
+            Some(Values::Instants(&columns.started_on)),
+            Some(Values::Instants(&columns.last_seen_on)),
+            Some(Values::Dates(&columns.started_date)),
             Some(Values::Longs(&room.shortest_s)),
             Some(longest_s),
             Some(Values::Longs(&room.accesses)),
-            Some(Values::Longs(&room.web)),
-            Some(Values::Longs(&room.web_services)),
-            has_changes.then_some(Values::Longs(&room.changes)),
+            Some(Values::Longs(&columns.web)),
+            Some(Values::Longs(&columns.web_services)),
+            has_changes.then_some(Values::Longs(&columns.changes)),
             Some(text(&room.clients, &texts.clients)),
             Some(text(&room.starts, &texts.starts)),
             Some(text(&room.ends, &texts.ends)),
             Some(Values::Longs(&room.gaps_s)),
         ];
-        let columns = columns.into_iter().flatten().enumerate();
-        columns.for_each(|(column, values)| take(column, values));
+        let values = values.into_iter().flatten().enumerate();
+        values.for_each(|(column, values)| take(column, values));
     }
 }
 
 /// The place among [`CLIENTS`].
-fn client(session: &Session) -> u32 {
-    match (session.web, session.web_services) {
+fn client(web: i64, web_services: i64) -> u32 {
+    match (web, web_services) {
         (_, 0) => 0,
         (0, _) => 1,
         _ => 2,

@@ -8,7 +8,7 @@
 //! a1 a2 a3 b1 b2 come out.
 
 use super::kernel::Session;
-use super::packed::{self, HELD_BYTES, Held, Packed};
+use super::packed::{self, Columns, HELD_BYTES, Held, Packed};
 use crate::disk;
 use crate::error::{AtPath, Result};
 use std::fs::File;
@@ -275,11 +275,18 @@ impl<'r> Ordered<'r> {
         }
     }
 
-    #[inline(always)]
     pub fn at(self, place: usize) -> Session {
         match self {
             Ordered::Held(held, few, sessions) => packed::unpack(held, few, sessions[place]),
             Ordered::Merged(sessions) => sessions[place],
+        }
+    }
+
+    /// Puts them in place of what was there.
+    pub fn fill(self, columns: &mut Columns) {
+        match self {
+            Ordered::Held(held, few, sessions) => columns.fill_of_held(held, few, sessions),
+            Ordered::Merged(sessions) => columns.fill(sessions),
         }
     }
 }

@@ -49,11 +49,12 @@ pub trait Stretches<'a>: Send {
     fn next(&mut self, rows: usize) -> Result<Option<Box<dyn Stretch + 'a>>>;
 }
 
-/// Adds a row with this text.
-pub fn push_run(runs: &mut Vec<Run>, text: u32) {
+/// Adds rows with this text.
+pub fn push_run(runs: &mut Vec<Run>, (text, rows): Run) {
     match runs.last_mut() {
-        Some((last, rows)) if *last == text => *rows += 1,
-        _ => runs.push((text, 1)),
+        Some((last, before)) if *last == text => *before += rows,
+        _ if rows > 0 => runs.push((text, rows)),
+        _ => {}
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
     fn runs_grow_while_the_text_stays_and_become_texts() {
         let mut runs = Vec::new();
         for text in [0, 0, NO_TEXT, 1] {
-            push_run(&mut runs, text);
+            push_run(&mut runs, (text, 1));
         }
         assert_eq!(runs, [(0, 2), (NO_TEXT, 1), (1, 1)]);
         let texts = StringArray::from(vec!["a", "b"]);

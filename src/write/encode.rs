@@ -217,11 +217,8 @@ impl Numbers {
             self.range = Some((known.0.min(least), known.1.max(most)));
         }
         match self.width() {
-            4 => self
-                .body
-                .end()
-                .extend(numbers().flat_map(|number| (number as i32).to_le_bytes())),
-            _ => self.body.end().extend(numbers().flat_map(i64::to_le_bytes)),
+            4 => put_all(self.body.end(), numbers().map(|number| (number as i32).to_le_bytes())),
+            _ => put_all(self.body.end(), numbers().map(i64::to_le_bytes)),
         }
     }
 
@@ -312,6 +309,17 @@ impl Numbers {
         (self.is_coding, self.different_before) = (!is_of_instants(&self.column), 0);
         finished
     }
+}
+
+/// Appends numbers, as many bytes each.
+fn put_all<const BYTES: usize>(out: &mut Vec<u8>, numbers: impl ExactSizeIterator<Item = [u8; BYTES]>) {
+    let from = out.len();
+    out.resize(from + numbers.len() * BYTES, 0);
+    let places = out[from..].as_chunks_mut::<BYTES>().0;
+    places
+        .iter_mut()
+        .zip(numbers)
+        .for_each(|(place, number)| *place = number);
 }
 
 /// A column of texts that come as runs.

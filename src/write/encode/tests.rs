@@ -175,7 +175,7 @@ proptest! {
             let has_value: Vec<u8> = rows.iter().map(|value| value.is_some().into()).collect();
             let mut runs = Vec::new();
             rows.iter().for_each(|value| {
-                push_run(&mut runs, value.map_or(NO_TEXT, |value| (value + 20) as u32));
+                push_run(&mut runs, (value.map_or(NO_TEXT, |value| (value + 20) as u32), 1));
             });
             (numbers, has_value, runs)
         });
