@@ -33,8 +33,11 @@ use std::process::ExitCode;
 const COMMITTED_WITH_REJECTS: u8 = 4;
 
 fn main() -> ExitCode {
-    memory::share_arenas();
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if let Command::Ingest(_) | Command::Replay(_) | Command::Compact(_) = command {
+        memory::share_arenas();
+    }
+    let done = match command {
         Command::Ingest(args) => run_ingest(&args),
         Command::Report(args) => run_report(&args),
         Command::Explain(args) => run_explain(&args),

@@ -1,8 +1,10 @@
 //! zstd, with one compressor and one decompressor per thread: each column of each open file would have to set up tables of
 //! its own, and hold them until the file is done.
 
+use bytes::Bytes;
 use std::cell::RefCell;
 use std::io::Result;
+use std::ops::Range;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{CParameter, ParamSwitch, get_frame_content_size};
 
@@ -39,15 +41,23 @@ pub fn compress(bytes: &[u8], search: Search) -> Result<Vec<u8>> {
         };
         compressor.set_compression_level(level)?;
         compressor.set_parameter(CParameter::LiteralCompressionMode(literals))?;
-        compressor.compress(bytes)
+        // It has room for the worst case, and pages wait until their row group is full.
+        Ok(compressor.compress(bytes)?.as_slice().to_vec())
     })
 }
 
 /// A damaged frame may say any size; of one that says more than this, or nothing, is taken what comes.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// The bytes of a frame.
-pub fn decompress(frame: &[u8]) -> Result<Vec<u8>> {
+/// The bytes of a frame; without a copy if they are one block that is stored as it is.
+pub fn decompress(frame: &Bytes) -> Result<Bytes> {
+    match in_one_block(frame) {
+        Some(block) => Ok(frame.slice(block)),
+        None => decompress_blocks(frame).map(Bytes::from),
+    }
+}
+
+fn decompress_blocks(frame: &[u8]) -> Result<Vec<u8>> {
     let size = get_frame_content_size(frame).ok().flatten();
     let Some(size) = size.filter(|size| *size <= MOST_BYTES) else {
         return zstd::decode_all(frame);
@@ -64,11 +74,16 @@ pub fn decompress(frame: &[u8]) -> Result<Vec<u8>> {
 /// The most bytes of a block.
 const BLOCK_BYTES: usize = 1 << 17;
 
+const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+
+/// The size of all stands in eight bytes behind it, and is that of the window.
+const DESCRIPTOR: u8 = 0b1110_0000;
+
+/// An empty block, the last one.
+const END: [u8; 3] = [1, 0, 0];
+
 /// A frame of blocks that are stored as they are (RFC 8878, 3.1.1).
 fn stored(bytes: &[u8]) -> Vec<u8> {
-    const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
-    // The size of all stands in eight bytes behind it, and is that of the window.
-    const DESCRIPTOR: u8 = 0b1110_0000;
     let blocks = bytes.chunks(BLOCK_BYTES);
     let mut frame = Vec::with_capacity(bytes.len() + 16 + 3 * blocks.len());
     frame.extend_from_slice(&MAGIC);
@@ -78,9 +93,19 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
         frame.extend_from_slice(&((block.len() as u32) << 3).to_le_bytes()[..3]);
         frame.extend_from_slice(block);
     }
-    // An empty block is the last one.
-    frame.extend_from_slice(&[1, 0, 0]);
+    frame.extend_from_slice(&END);
     frame
+}
+
+/// Where the bytes stand in a frame that was [stored](stored) as one block.
+fn in_one_block(frame: &[u8]) -> Option<Range<usize>> {
+    let rest = frame.strip_prefix(&MAGIC)?.strip_prefix(&[DESCRIPTOR])?;
+    let (size, rest) = rest.split_first_chunk::<8>()?;
+    let (head, block) = rest.strip_suffix(&END)?.split_first_chunk::<3>()?;
+    let is_whole = u64::from_le_bytes(*size) == block.len() as u64 && block.len() <= BLOCK_BYTES;
+    let is_stored = *head == ((block.len() as u32) << 3).to_le_bytes()[..3];
+    let start = frame.len() - END.len() - block.len();
+    (is_whole && is_stored).then_some(start..start + block.len())
 }
 
 #[cfg(test)]
@@ -90,8 +115,16 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_or_says_too_much_is_an_error() {
+        let decompress = |frame: &[u8]| decompress(&Bytes::copy_from_slice(frame));
         assert!(decompress(b"").is_err());
         assert!(decompress(b"no frame").is_err());
+        for place in 0..stored(b"some").len() {
+            let mut frame = stored(b"some");
+            assert_eq!(decompress(&frame).unwrap(), b"some".as_slice());
+            frame[place] ^= 0x80;
+            let found = decompress(&frame);
+            assert!(found.is_err() || (16..20).contains(&place), "byte {place}");
+        }
         let mut frame = stored(b"some");
         frame[5..13].copy_from_slice(&u64::MAX.to_le_bytes());
         assert!(decompress(&frame).is_err());
@@ -105,10 +138,10 @@ mod tests {
         ) {
             let bytes: Vec<u8> = (0..length).map(|place| (place * place % 251) as u8 % digits).collect();
             for search in [Search::All(1), Search::All(-3), Search::Frequent, Search::Nothing] {
-                let frame = compress(&bytes, search).unwrap();
+                let frame = Bytes::from(compress(&bytes, search).unwrap());
                 prop_assert_eq!(&decompress(&frame).unwrap(), &bytes);
-                prop_assert_eq!(&zstd::decode_all(frame.as_slice()).unwrap(), &bytes);
-                prop_assert!(decompress(&frame[..frame.len() - 1]).is_err());
+                prop_assert_eq!(&zstd::decode_all(&*frame).unwrap(), &bytes);
+                prop_assert!(decompress(&frame.slice(..frame.len() - 1)).is_err());
             }
         }
     }

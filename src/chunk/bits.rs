@@ -52,6 +52,6 @@ impl BitChunk {
         self.end_page()?;
         let (least, most) = self.range.unzip();
         let statistics = |nulls| ValueStatistics::new(least, most, None, Some(nulls), false).into();
-        self.pages.finish((&[], 0), statistics, None)
+        self.pages.finish((&[], 0, USUAL), statistics, None)
     }
 }

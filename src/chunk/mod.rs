@@ -20,7 +20,7 @@ mod text;
 
 pub use bits::BitChunk;
 pub use number::{NumberChunk, put_codes, put_runs};
-pub use pages::{Body, Finished, Pages};
+pub use pages::{Body, Finished, Pages, percent_saved};
 pub use text::TextChunk;
 
 use crate::zstandard::Search;
@@ -46,7 +46,7 @@ pub const ZSTD_LEVEL: i32 = 1;
 pub const USUAL: Search = Search::All(ZSTD_LEVEL);
 
 /// The most rows of a page.
-const PAGE_ROWS: usize = 20_000;
+const PAGE_ROWS: usize = 1 << 14;
 
 /// A page is full when its values take so many bytes.
 const PAGE_BYTES: usize = 1 << 20;

@@ -172,7 +172,7 @@ impl NumberChunk {
         }
         let width = if is_long { 8 } else { 4 };
         let values = self.dictionary.as_slice();
-        let dictionary = (values, values.len() / width);
+        let dictionary = (values, values.len() / width, USUAL);
         self.pages
             .finish(dictionary, |nulls| statistics(range, is_long, nulls), Some(self.index))
     }

@@ -1,7 +1,7 @@
 //! What all columns have in common: nulls, full pages, where they lie, and the chunk's metadata.
 
 use super::hybrid;
-use super::{PAGE_BYTES, PAGE_ROWS, USUAL, ZSTD_LEVEL};
+use super::{PAGE_BYTES, PAGE_ROWS, ZSTD_LEVEL};
 use crate::zstandard::{self, Search};
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
@@ -24,7 +24,7 @@ pub struct Pages {
     levels: Vec<u8>,
     rows: usize,
     nulls: usize,
-    /// Data pages, each as it stands in the file.
+    /// Data pages as they stand in the file, heads and bodies.
     written: Vec<Bytes>,
     written_bytes: usize,
     places: Vec<WrittenPage>,
@@ -72,9 +72,20 @@ impl Body {
         }
     }
 
+    /// The first bytes of the values, at most so many.
+    pub fn first(&self, bytes: usize) -> &[u8] {
+        let values = &self.0[LEVELS_BYTES..];
+        &values[..values.len().min(bytes)]
+    }
+
     fn clear(&mut self) {
         self.0.truncate(LEVELS_BYTES);
     }
+}
+
+/// How many of a hundred bytes compression has saved.
+pub fn percent_saved(bytes: usize, compressed_bytes: usize) -> usize {
+    bytes.saturating_sub(compressed_bytes) * 100 / bytes.max(1)
 }
 
 /// A data page among those written.
@@ -127,25 +138,52 @@ impl ChunkReader for Joined {
 
 impl Read for Joined {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
+        while self.0.front().is_some_and(Bytes::is_empty) {
+            self.0.pop_front();
+        }
         let Some(page) = self.0.front_mut() else {
             return Ok(0);
         };
         let part = page.split_to(page.len().min(output.len()));
         output[..part.len()].copy_from_slice(&part);
-        if page.is_empty() {
-            self.0.pop_front();
-        }
         Ok(part.len())
     }
 }
 
-/// A page as it stands in a file, and how large it would be without compression.
-fn spelled(page: Page, uncompressed_bytes: usize) -> Result<(Bytes, usize)> {
-    let room = page.buffer().len() + HEADER_BYTES;
-    let mut sink = TrackedWrite::new(Vec::with_capacity(room));
+/// A page as it stands in a file, its header and what follows, and how large it would be without compression.
+fn spelled(page: Page, uncompressed_bytes: usize) -> Result<([Bytes; 2], usize)> {
+    let head = Head {
+        bytes: Vec::with_capacity(HEADER_BYTES),
+        body: page.buffer().clone(),
+        is_apart: false,
+    };
+    let mut sink = TrackedWrite::new(head);
     let page = CompressedPage::new(page, uncompressed_bytes);
     let written = SerializedPageWriter::new(&mut sink).write_page(page)?;
-    Ok((sink.into_inner()?.into(), written.uncompressed_size))
+    let Head { bytes, body, is_apart } = sink.into_inner()?;
+    let body = if is_apart { body } else { Bytes::new() };
+    Ok(([bytes.into(), body], written.uncompressed_size))
+}
+
+/// What stands before a page's body, if that is written by itself, as one that is large is: nobody needs a copy of it.
+struct Head {
+    bytes: Vec<u8>,
+    body: Bytes,
+    is_apart: bool,
+}
+
+impl io::Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::ptr::eq(bytes, &raw const *self.body) {
+            true => self.is_apart = true,
+            false => self.bytes.extend_from_slice(bytes),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// More than the header of a page without statistics takes.
@@ -243,6 +281,11 @@ impl Pages {
         self.total_rows - self.total_nulls
     }
 
+    /// Whether the page under way is the first.
+    pub fn is_first(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// How large the finished pages are.
     pub fn written_bytes(&self) -> usize {
         self.written_bytes
@@ -262,7 +305,7 @@ impl Pages {
         }
         let body = values.behind(&mut levels);
         let compressed = zstandard::compress(body, search)?;
-        let saved = body.len().saturating_sub(compressed.len()) * 100 / body.len().max(1);
+        let saved = percent_saved(body.len(), compressed.len());
         let page = Page::DataPage {
             buf: compressed.into(),
             num_values: self.rows as u32,
@@ -272,14 +315,15 @@ impl Pages {
             statistics: None,
         };
         let (page, uncompressed_bytes) = spelled(page, body.len())?;
+        let bytes = page.iter().map(Bytes::len).sum();
         self.places.push(WrittenPage {
             offset: self.written_bytes as u64,
-            bytes: page.len(),
+            bytes,
             rows: self.rows,
             encoding,
         });
-        self.written_bytes += page.len();
-        self.written.push(page);
+        self.written_bytes += bytes;
+        self.written.extend(page);
         self.uncompressed_bytes += uncompressed_bytes;
         self.total_rows += self.rows;
         self.total_nulls += self.nulls;
@@ -301,11 +345,11 @@ impl Pages {
         body[start..start + 4].copy_from_slice(&length.to_le_bytes());
     }
 
-    /// Ends the chunk, all pages of which have been ended; `dictionary` is PLAIN, with its number of values. It is
-    /// written where a page has codes, be it without values.
+    /// Ends the chunk, all pages of which have been ended; the dictionary is PLAIN, with its number of values and how it
+    /// is compressed. It is written where a page has codes, be it without values.
     pub fn finish(
         mut self,
-        (values, count): (&[u8], usize),
+        (values, count, search): (&[u8], usize, Search),
         statistics: impl FnOnce(u64) -> Statistics,
         column_index: Option<ColumnIndexBuilder>,
     ) -> Result<Finished> {
@@ -317,15 +361,16 @@ impl Pages {
         let mut data_offset = 0;
         if has_dictionary {
             let page = Page::DictionaryPage {
-                buf: zstandard::compress(values, USUAL)?.into(),
+                buf: zstandard::compress(values, search)?.into(),
                 num_values: count as u32,
                 encoding: Encoding::PLAIN,
                 is_sorted: false,
             };
-            let (page, uncompressed_bytes) = spelled(page, values.len())?;
+            let ([head, body], uncompressed_bytes) = spelled(page, values.len())?;
             self.uncompressed_bytes += uncompressed_bytes;
-            data_offset = page.len() as u64;
-            bytes.0.push_front(page);
+            data_offset = (head.len() + body.len()) as u64;
+            bytes.0.push_front(body);
+            bytes.0.push_front(head);
         }
         let mut offsets = OffsetIndexBuilder::new();
         for page in &self.places {

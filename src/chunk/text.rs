@@ -24,6 +24,7 @@ pub struct TextChunk {
     is_patient: bool,
     /// For PLAIN pages.
     search: Search,
+    dictionary_search: Search,
     /// Of the page under way.
     codes: Vec<u32>,
     /// How long the dictionary was where it begins.
@@ -44,6 +45,7 @@ impl TextChunk {
             is_coding: has_dictionary,
             is_patient: false,
             search: USUAL,
+            dictionary_search: USUAL,
             codes: Vec::new(),
             dictionary_before: 0,
             body: Body::default(),
@@ -56,6 +58,15 @@ impl TextChunk {
     pub fn patient(self) -> TextChunk {
         TextChunk {
             is_patient: true,
+            ..self
+        }
+    }
+
+    /// With a dictionary stored as it is, for one that every report reads: ids are most of what it then decompresses
+    /// before it begins.
+    pub fn with_dictionary_stored(self) -> TextChunk {
+        TextChunk {
+            dictionary_search: Search::Nothing,
             ..self
         }
     }
@@ -196,7 +207,7 @@ impl TextChunk {
             widen(&mut range, &self.dictionary.spell(number));
         }
         self.dictionary.texts().for_each(|text| widen(&mut range, text));
-        let dictionary = (self.dictionary.plain(), self.dictionary.len());
+        let dictionary = (self.dictionary.plain(), self.dictionary.len(), self.dictionary_search);
         self.pages.finish(dictionary, |nulls| statistics(range, nulls), None)
     }
 }

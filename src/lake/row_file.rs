@@ -252,7 +252,7 @@ impl Group {
             rows: 0,
             texts: texts(&TEXT_PLACES[..WIDE])?,
             wide: texts(&TEXT_PLACES[WIDE..])?,
-            actor_id: text(schema::ACTOR_ID)?,
+            actor_id: text(schema::ACTOR_ID)?.with_dictionary_stored(),
             actor_name: text(schema::ACTOR_ID + 1)?,
             created_on: number(schema::CREATED_ON)?.stored(),
             action: number(schema::ACTION)?,

@@ -8,9 +8,9 @@
 //! Words: a *code* is a value's place in the dictionary of its chunk, in order of first occurrence. Values that come one
 //! at a time, and texts that come as bytes, are for [`crate::chunk`].
 
-use crate::chunk::{Body, Finished, Pages, USUAL, put_codes, put_runs};
+use crate::chunk::{Body, Finished, Pages, USUAL, percent_saved, put_codes, put_runs};
 use crate::report::table::{Run, Values};
-use crate::zstandard::Search;
+use crate::zstandard::{self, Search};
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use parquet::basic::{Encoding, LogicalType, Type};
@@ -34,6 +34,9 @@ const MOST_DIFFERENT_PERCENT: usize = 75;
 
 /// Pages of numbers are compressed as long as that makes them smaller by so much.
 const LEAST_GAIN_PERCENT: usize = 30;
+
+/// So much of the first page, if it is larger, tells whether compressing it does.
+const SAMPLE_BYTES: usize = 1 << 13;
 
 const NO_CODE: u32 = u32::MAX;
 
@@ -241,6 +244,13 @@ impl Numbers {
             }
             false => Encoding::PLAIN,
         };
+        if self.pages.is_first() && self.body.len() > SAMPLE_BYTES {
+            let sample = self.body.first(SAMPLE_BYTES);
+            let compressed = zstandard::compress(sample, self.search)?;
+            if percent_saved(sample.len(), compressed.len()) < LEAST_GAIN_PERCENT {
+                self.search = Search::Nothing;
+            }
+        }
         let saved = self.pages.end_page(encoding, self.search, &mut self.body)?;
         if saved < LEAST_GAIN_PERCENT {
             self.search = Search::Nothing;
@@ -303,7 +313,7 @@ impl Numbers {
             ),
             _ => Statistics::int64(least, most, None, Some(nulls), false),
         };
-        let finished = pages.finish((&dictionary, self.different.len()), statistics, None);
+        let finished = pages.finish((&dictionary, self.different.len(), USUAL), statistics, None);
         self.forget(0);
         self.search = USUAL;
         (self.is_coding, self.different_before) = (!is_of_instants(&self.column), 0);
@@ -414,7 +424,7 @@ impl Texts {
         let edge = |text: Option<&Box<str>>| text.map(|text| ByteArray::from(text.as_ref()));
         let (least, most) = (edge(self.codes.keys().min()), edge(self.codes.keys().max()));
         let statistics = |nulls| Statistics::byte_array(least, most, None, Some(nulls), false);
-        let finished = pages.finish((&self.dictionary, self.codes.len()), statistics, None);
+        let finished = pages.finish((&self.dictionary, self.codes.len(), USUAL), statistics, None);
         self.codes.clear();
         self.dictionary.clear();
         self.met_of = None;

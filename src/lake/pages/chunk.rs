@@ -54,7 +54,7 @@ fn decompressed(mut page: Page) -> Result<Page> {
     if let Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } = &mut page
         && !buf.is_empty()
     {
-        *buf = zstandard::decompress(buf)?.into();
+        *buf = zstandard::decompress(buf)?;
     }
     Ok(page)
 }
