@@ -207,6 +207,7 @@ impl Today {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock::next_midnight;
     use super::*;
     use crate::instant;
     use crate::lake::{By, NOBODY};
@@ -220,8 +221,12 @@ mod tests {
     }
 
     fn counts(rows: &[(i64, u32, bool)], tz: Tz) -> Counts {
+        let log = rows.first().zip(rows.last()).map(|(first, last)| (first.0, last.0));
+        daily(rows, log.unwrap_or_default(), tz).finish()
+    }
+
+    fn daily(rows: &[(i64, u32, bool)], log: (i64, i64), tz: Tz) -> Daily {
         let on: Vec<i64> = rows.iter().map(|row| row.0).collect();
-        let log = (on.first().copied().unwrap_or(0), on.last().copied().unwrap_or(0));
         let mut daily = Daily::new(3, log, tz);
         daily.take(Accesses {
             created_on: &on,
@@ -231,7 +236,7 @@ mod tests {
                 .map(|row| if row.2 { By::Web } else { By::WebServices })
                 .collect::<Vec<_>>(),
         });
-        daily.finish()
+        daily
     }
 
     /// The rule, word by word: sets of actors, and sums, per period and client.
@@ -320,13 +325,26 @@ mod tests {
             mut rows in prop::collection::vec(
                 (-60i64 * 24..60 * 24, prop::sample::select(vec![0u32, 1, 2, NOBODY]), any::<bool>()), 0..120),
             near in any::<bool>(),
+            cuts in prop::collection::vec(0usize..120, 0..4),
         ) {
             rows.sort_unstable();
             let tz = chrono_tz::America::St_Johns;
             // Two years of changes between hours, or one change between minutes.
             let (change, step) = (at("2010-11-07T02:31:00Z"), if near { HOUR_US / 120 } else { 6 * HOUR_US });
             rows.iter_mut().for_each(|row| row.0 = change + row.0 * step);
-            prop_assert_eq!(counts(&rows, tz), plainly(&rows, tz));
+            let found = counts(&rows, tz);
+            prop_assert_eq!(&found, &plainly(&rows, tz));
+            let log = rows.first().zip(rows.last()).map(|(first, last)| (first.0, last.0)).unwrap_or_default();
+            let midnight = |row: &usize| rows.get(*row).and_then(|row| next_midnight(row.0, tz));
+            let mut cuts: Vec<i64> = cuts.iter().filter_map(midnight).collect();
+            cuts.sort_unstable();
+            let (mut all, mut rest) = (daily(&[], log, tz), rows.as_slice());
+            for cut in cuts.into_iter().chain([i64::MAX]) {
+                let (leg, later) = rest.split_at(rest.partition_point(|row| row.0 < cut));
+                all = all.then(daily(leg, log, tz));
+                rest = later;
+            }
+            prop_assert_eq!(all.finish(), found);
         }
     }
 }

@@ -105,6 +105,7 @@ impl Days {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock::next_midnight;
     use super::*;
     use crate::instant;
     use crate::lake::{By, NOBODY};
@@ -117,6 +118,7 @@ mod tests {
         fn days_equal_the_rule_word_by_word(
             mut rows in prop::collection::vec((-120i64..120, prop::sample::select(vec![0u32, 1, NOBODY])), 0..100),
             near in any::<bool>(),
+            cut in 0usize..100,
         ) {
             rows.sort_unstable();
             let tz = chrono_tz::America::St_Johns;
@@ -130,10 +132,17 @@ mod tests {
                 accesses: dated.iter().filter(|row| row.0 == day).count() as i64,
                 actors: seen.iter().filter(|row| row.0 == day).count() as i64,
             };
-            let mut days = Days::new(2, tz);
             let (on, actor): (Vec<i64>, Vec<u32>) = rows.iter().copied().unzip();
-            days.take(Accesses { created_on: &on, actor: &actor, by: &vec![By::Web; on.len()] });
-            let (found, active_days) = days.finish();
+            let all = Accesses { created_on: &on, actor: &actor, by: &vec![By::Web; on.len()] };
+            let of = |accesses| {
+                let mut days = Days::new(2, tz);
+                days.take(accesses);
+                days
+            };
+            let cut = on.get(cut).and_then(|on| next_midnight(*on, tz)).unwrap_or(i64::MAX);
+            let (before, after) = all.split_at(on.partition_point(|on| *on < cut));
+            let (found, active_days) = of(all).finish();
+            prop_assert_eq!(of(before).then(of(after)).finish(), (found.clone(), active_days.clone()));
             prop_assert_eq!(found, dated.iter().map(|row| (row.0, used(row.0))).collect());
             let expected = [0, 1].map(|actor| seen.iter().filter(|row| row.1 == actor).count() as u32);
             prop_assert_eq!(active_days, expected);

@@ -210,9 +210,11 @@ mod tests {
         let new = Witness::new(windows.to_vec(), interval_us).of_actors(3);
         let (mut before, mut witness) = (new.clone(), new.clone());
         let mut ended = Vec::new();
+        let mut last = i64::MIN;
         for rows in rows.chunks(at_a_time) {
-            // Wherever it may be cut, it is.
-            if witness.may_be_cut(rows[0].0) {
+            // Wherever it may be cut, it is; what comes at one instant stays together.
+            let before_this = std::mem::replace(&mut last, rows[rows.len() - 1].0);
+            if before_this < rows[0].0 && witness.may_be_cut(rows[0].0) {
                 before = before.then(std::mem::replace(&mut witness, new.clone()));
             }
             let (created_on, actor): (Vec<i64>, Vec<u32>) = rows.iter().copied().unzip();

@@ -37,6 +37,7 @@ pub mod kernel;
 mod limits;
 pub mod model;
 pub mod options;
+mod ordered;
 mod packed;
 mod pass;
 mod people;

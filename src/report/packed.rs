@@ -18,7 +18,7 @@ use crate::instant::MICROS_PER_SECOND;
 pub const HELD_BYTES: usize = size_of::<Packed>();
 
 /// Actors whose sessions are held together: so few that these are put in order where they are near.
-const FEW_ACTORS: u32 = 64;
+pub const FEW_ACTORS: u32 = 64;
 
 /// Sessions in a piece: as many as there are before it, within these bounds. What has been written once never moves.
 const LEAST_PIECE: usize = 64;
@@ -180,100 +180,44 @@ pub fn unpack(all: &[Held], few: usize, packed: Packed) -> Session {
 
 /// The session that stands in one of the lists.
 #[cold]
-fn listed(all: &[Held], packed: Packed) -> Session {
+pub fn listed(all: &[Held], packed: Packed) -> Session {
     let mut lists = all.iter().flat_map(|held| &held.listed);
     let place = packed.started_on() as usize;
     lists.nth(place).copied().unwrap_or(Session::none(0))
 }
 
-/// Sessions, column by column.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Columns {
-    pub actor: Vec<u32>,
-    pub started_on: Vec<i64>,
-    pub last_seen_on: Vec<i64>,
-    pub started_date: Vec<i32>,
-    pub web: Vec<i64>,
-    pub web_services: Vec<i64>,
-    pub changes: Vec<i64>,
-}
-
-impl Columns {
-    /// Puts sessions in place of what was there.
-    pub fn fill(&mut self, sessions: &[Session]) {
-        put(&mut self.actor, sessions, |session| session.actor);
-        put(&mut self.started_on, sessions, |session| session.started_on);
-        put(&mut self.last_seen_on, sessions, |session| session.last_seen_on);
-        put(&mut self.started_date, sessions, |session| session.started_date);
-        put(&mut self.web, sessions, |session| session.web.into());
-        put(&mut self.web_services, sessions, |session| session.web_services.into());
-        put(&mut self.changes, sessions, |session| session.changes.into());
-    }
-
-    /// The same of some that were put in order.
-    pub fn fill_of_held(&mut self, all: &[Held], few: usize, sessions: &[Packed]) {
-        let first = few as u32 * FEW_ACTORS;
-        put(&mut self.actor, sessions, |session| first + session.place() as u32);
-        put(&mut self.started_on, sessions, |session| session.started_on());
-        put(&mut self.last_seen_on, sessions, |session| {
-            session.started_on() + session.length()
-        });
-        put(&mut self.started_date, sessions, |session| session.started_date());
-        put(&mut self.web, sessions, |session| session.web().into());
-        put(&mut self.web_services, sessions, |session| {
-            session.web_services().into()
-        });
-        put(&mut self.changes, sessions, |session| session.changes().into());
-        for row in (0..sessions.len()).filter(|row| sessions[*row].is_listed()) {
-            let session = listed(all, sessions[row]);
-            self.started_on[row] = session.started_on;
-            self.last_seen_on[row] = session.last_seen_on;
-            self.started_date[row] = session.started_date;
-            self.web[row] = session.web.into();
-            self.web_services[row] = session.web_services.into();
-            self.changes[row] = session.changes.into();
-        }
-    }
-}
-
-/// Puts what is said of each session in place of what was there.
-fn put<S, T>(column: &mut Vec<T>, sessions: &[S], of: impl Fn(&S) -> T) {
-    column.clear();
-    column.extend(sessions.iter().map(of));
-}
-
 impl Packed {
     /// That of the actor.
-    fn place(self) -> usize {
+    pub fn place(self) -> usize {
         (self.0 >> ON_BITS) as usize % FEW_ACTORS as usize
     }
 
-    fn is_listed(self) -> bool {
+    pub fn is_listed(self) -> bool {
         self.1 & mask(LENGTH_BITS) == LISTED
     }
 
-    fn started_on(self) -> i64 {
+    pub fn started_on(self) -> i64 {
         (self.0 & mask(ON_BITS)) as i64
     }
 
-    fn length(self) -> i64 {
+    pub fn length(self) -> i64 {
         (self.1 & mask(LENGTH_BITS)) as i64
     }
 
-    fn started_date(self) -> i32 {
+    pub fn started_date(self) -> i32 {
         let beside = self.0 >> 60 & mask(DATE_BITS);
         self.started_on().div_euclid(DAY_US) as i32 + beside as i32 - 1
     }
 
-    fn web(self) -> u32 {
+    pub fn web(self) -> u32 {
         (self.1 >> 42 & mask(COUNT_BITS)) as u32
     }
 
-    fn web_services(self) -> u32 {
+    pub fn web_services(self) -> u32 {
         (self.1 >> 50 & mask(COUNT_BITS)) as u32
     }
 
-    fn changes(self) -> u32 {
+    pub fn changes(self) -> u32 {
         (self.1 >> 58) as u32
     }
 }
@@ -303,6 +247,7 @@ fn pack(session: &Session) -> Option<Packed> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ordered::Columns;
     use super::*;
     use proptest::prelude::*;
 

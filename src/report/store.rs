@@ -8,7 +8,8 @@
 //! a1 a2 a3 b1 b2 come out.
 
 use super::kernel::Session;
-use super::packed::{self, Columns, HELD_BYTES, Held, Packed};
+use super::ordered::Lot;
+use super::packed::{self, HELD_BYTES, Held, Packed};
 use crate::disk;
 use crate::error::{AtPath, Result};
 use std::fs::File;
@@ -212,83 +213,6 @@ pub struct InOrder<'s> {
     merged: Vec<Session>,
     merged_given: usize,
     ordered: Vec<Packed>,
-}
-
-/// Sessions of one environment, in order.
-pub enum Lot<'s> {
-    /// Some of those of a few actors, which who asks for them puts in order: on any thread.
-    Held {
-        held: &'s [Held],
-        few: usize,
-        sessions: Range<usize>,
-    },
-    Merged(Vec<Session>),
-}
-
-impl Lot<'_> {
-    pub fn len(&self) -> usize {
-        match self {
-            Lot::Held { sessions, .. } => sessions.len(),
-            Lot::Merged(sessions) => sessions.len(),
-        }
-    }
-
-    /// They themselves; `room` is theirs where they have none.
-    pub fn in_order<'r>(&'r self, room: &'r mut Vec<Packed>) -> Ordered<'r> {
-        match self {
-            Lot::Held { held, few, sessions } => {
-                packed::put_in_order(held, *few, room);
-                Ordered::Held(held, *few, &room[sessions.clone()])
-            }
-            Lot::Merged(sessions) => Ordered::Merged(sessions),
-        }
-    }
-}
-
-/// Sessions in order.
-#[derive(Clone, Copy)]
-pub enum Ordered<'r> {
-    Held(&'r [Held], usize, &'r [Packed]),
-    Merged(&'r [Session]),
-}
-
-impl<'r> Ordered<'r> {
-    pub fn len(self) -> usize {
-        match self {
-            Ordered::Held(_, _, sessions) => sessions.len(),
-            Ordered::Merged(sessions) => sessions.len(),
-        }
-    }
-
-    /// The first of them, at most so many, and the others.
-    pub fn split_at(self, count: usize) -> (Ordered<'r>, Ordered<'r>) {
-        let count = count.min(self.len());
-        match self {
-            Ordered::Held(held, few, sessions) => {
-                let (first, rest) = sessions.split_at(count);
-                (Ordered::Held(held, few, first), Ordered::Held(held, few, rest))
-            }
-            Ordered::Merged(sessions) => {
-                let (first, rest) = sessions.split_at(count);
-                (Ordered::Merged(first), Ordered::Merged(rest))
-            }
-        }
-    }
-
-    pub fn at(self, place: usize) -> Session {
-        match self {
-            Ordered::Held(held, few, sessions) => packed::unpack(held, few, sessions[place]),
-            Ordered::Merged(sessions) => sessions[place],
-        }
-    }
-
-    /// Puts them in place of what was there.
-    pub fn fill(self, columns: &mut Columns) {
-        match self {
-            Ordered::Held(held, few, sessions) => columns.fill_of_held(held, few, sessions),
-            Ordered::Merged(sessions) => columns.fill(sessions),
-        }
-    }
 }
 
 impl<'s> InOrder<'s> {

@@ -25,6 +25,7 @@ mod kills; // L4: the program itself, killed at hundreds of moments
 mod lake; // the lake's contract, read back: columns, order, partitions, encodings, manifest (L5, L6)
 mod layouts; // lakes of every layout that was ever written
 mod ledger; // the books beside the manifest: lost, cut, longer than they count
+mod legs; // L2: a log that several cores read at once
 mod lock; // one writer at a time, and who waits
 mod logs; // small logs of the tests' own making, in each form
 mod model; // the tables of a model for BI: keys that join, a calendar without a hole

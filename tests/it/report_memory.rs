@@ -33,7 +33,13 @@ fn lake(home: &Path, seed: u64) -> std::path::PathBuf {
 /// All report files in all formats, and how many sessions there are.
 fn reports(home: &Path, lake: &Path, options: &Options, scratch: &Scratch) -> (BTreeMap<String, Vec<u8>>, usize) {
     let lake = Lake::open(lake).expect("a lake");
-    let tables = report::compute(&lake, &Report::ALL, options, scratch).expect("reports");
+    // One thread, which has all the memory.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .expect("a thread");
+    let compute = || report::compute(&lake, &Report::ALL, options, scratch);
+    let tables = pool.install(compute).expect("reports");
     let out = home.join("reports");
     write::write_all(&out, &tables, &TABLES, &Format::ALL, &[]).expect("published");
     let files = support::files(&out).into_iter();
