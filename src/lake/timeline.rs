@@ -300,21 +300,21 @@ impl Group {
         let dictionary = Content::open(&self.path)
             .and_then(|content| pages::dictionary(&content, &self.actor).at_path(&self.path, UNREADABLE))?;
         if let Some(texts) = dictionary.as_ref().and_then(pages::texts) {
-            let texts: Vec<Id<'_>> = texts.into_iter().map(Id::of).collect();
+            let (mut numbers, mut unknown) = (Vec::with_capacity(texts.len()), Vec::new());
             // Most are known from other row groups, and who looks up need not wait.
             let known = ids.read().unwrap_or_else(PoisonError::into_inner);
-            let numbers: Vec<Option<u32>> = texts.iter().map(|id| known.get(id)).collect();
-            drop(known);
-            if let Some(numbers) = numbers.iter().copied().collect() {
-                return Ok(Some(numbers));
+            for (key, text) in texts.into_iter().enumerate() {
+                let id = Id::of(text);
+                let number = known.get(&id);
+                numbers.push(number.unwrap_or_default());
+                unknown.extend(number.is_none().then_some((key, id)));
             }
-            let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
-            let numbers = texts.iter().zip(numbers);
-            return Ok(Some(
-                numbers
-                    .map(|(id, number)| number.unwrap_or_else(|| ids.number(id)))
-                    .collect(),
-            ));
+            drop(known);
+            if !unknown.is_empty() {
+                let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
+                unknown.iter().for_each(|(key, id)| numbers[*key] = ids.number(id));
+            }
+            return Ok(Some(numbers));
         }
         let distinct = Footer::read(&self.path)?.distinct(self.group, "actor_id")?;
         let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
