@@ -1,8 +1,8 @@
 //! The sightings of an environment as one stream in order of time, in bounded memory: its accesses and, where they are
-//! asked for, its changes.
+//! asked for, its changes. Several cores read it at once, each a *leg*, a stretch of time, of it.
 //!
 //! ```text
-//! parts of row groups, by their first instant ──decode a wave ahead──▶ waiting ──merge──▶ pieces in order of time
+//! parts of row groups, by their first instant ──of a leg, decode a wave ahead──▶ waiting ──merge──▶ pieces in order of time
 //! ```
 //!
 //! Opening a log reads only footers and dictionary pages: where each row group lies in time, and who occurs at all, so
@@ -12,6 +12,8 @@
 //!
 //! Example: parts [08:00, 12:00], [11:00, 15:00] and, in the next wave, [14:00, 18:00]: rows up to 11:00 come
 //! from the first alone, those up to 12:00 from both in turn, then the second's up to 14:00; the rest of it waits.
+//!
+//! Where a part reaches beyond a leg, only the pages are decoded that lie in it, and of these rows those that do.
 //!
 //! Among rows of one instant no order is promised: sessions and counts are the same in any.
 
