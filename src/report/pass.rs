@@ -20,7 +20,7 @@ use super::people::People;
 use super::sessions::is_chosen;
 use super::silence::Seen;
 use super::store::Store;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lake::{AccessLog, Accesses, Leg, Sieve, Sightings};
 use chrono_tz::Tz;
 use rayon::prelude::*;
@@ -130,12 +130,13 @@ pub fn over(
     let legs = log.legs(rayon::current_num_threads(), |on| {
         cut(on, &audience.witness, options.tz)
     })?;
+    let audiences = vec![audience; legs.len()];
     let stores = stores.iter_mut().map(Some).chain(iter::repeat_with(|| None));
-    let pass = |(place, (leg, store))| {
-        let mut audience = audience.clone();
-        audience.running = audience
-            .running
-            .map(|running| if place > 0 { running.following() } else { running });
+    let passes = legs.into_iter().zip(audiences).zip(stores).enumerate();
+    let passes = passes.map(|(place, ((leg, mut audience), store))| {
+        if place > 0 {
+            audience.running = audience.running.map(Running::following);
+        }
         let pass = Pass {
             audience,
             store,
@@ -144,18 +145,15 @@ pub fn over(
             sieve: Sieve::default(),
         };
         (leg, pass)
-    };
-    let passes: Vec<(Leg<'_>, Pass<'_>)> = legs.into_iter().zip(stores).enumerate().map(pass).collect();
+    });
+    let passes: Vec<(Leg<'_>, Pass<'_>)> = passes.collect();
     let taken = passes.into_par_iter().with_max_len(1).map(|(leg, mut pass)| {
         leg.read(|sightings| pass.take(sightings))?;
         Ok(pass)
     });
-    let taken = taken.collect::<Result<Vec<Pass<'_>>>>()?.into_iter();
-    let all = taken.map(Ok).reduce(|all: Result<Pass<'_>>, next| all?.then(next?));
-    match all {
-        Some(all) => all?.finish(),
-        None => Ok((audience.counters, audience.witness)),
-    }
+    let taken: Vec<Pass<'_>> = taken.collect::<Result<_>>()?;
+    let all = taken.into_iter().map(Ok).reduce(|all, next| all?.then(next?));
+    all.unwrap_or_else(|| Err(Error::failed("a log has no leg")))?.finish()
 }
 
 impl<'s> Pass<'s> {
