@@ -34,7 +34,7 @@ const COMMITTED_WITH_REJECTS: u8 = 4;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    if let Command::Ingest(_) | Command::Replay(_) | Command::Compact(_) = command {
+    if !matches!(command, Command::Report(_)) {
         memory::share_arenas();
     }
     let done = match command {

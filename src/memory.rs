@@ -1,8 +1,8 @@
 //! How glibc's allocator shares memory among threads, in few arenas, and what it keeps of that which was freed.
 //!
-//! By default every thread gets an arena of its own, which suits reports. In an ingest, blocks are parsed on all cores and freed on another, so the arenas
-//! take turns at being large, and none gives back what it has. Measured on 2 cores, 6 M rows of CSV: a peak of 321 MB,
-//! and growing with the input, against 285 MB with one arena, at equal CPU time.
+//! By default every thread gets an arena of its own, which suits reports. In an ingest, blocks are parsed on all cores and
+//! freed on another, so the arenas take turns at being large, and none gives back what it has. Measured on 2 cores, 6 M
+//! rows of CSV: a peak of 321 MB, and growing with the input, against 285 MB with one arena, at equal CPU time.
 //!
 //! Blocks of a long run differ in size and age, and leave holes between them, which the allocator keeps: after some 70 M
 //! rows of an ingest, 504 of 929 MB of heap were holes. So they are given back from time to time.

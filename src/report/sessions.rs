@@ -103,6 +103,9 @@ fn how_it_ends() -> [Field; 4] {
     ]
 }
 
+/// Sessions of a batch. To give some of those of a few actors, all of these are put in order: it must not be too few.
+const BATCH_SESSIONS: usize = 1 << 14;
+
 /// Sessions turned into columns at a time: so few that they stay in a core's cache from column to column.
 const CHUNK_SESSIONS: usize = 1 << 11;
 
@@ -193,7 +196,7 @@ impl Rows for Sessions {
     fn batches(&self) -> Batches<'_> {
         let made = Made {
             pieces: self.pieces(),
-            wave_sessions: CHUNK_SESSIONS,
+            wave_sessions: BATCH_SESSIONS,
             ready: VecDeque::new(),
         };
         Box::new(made)
@@ -298,8 +301,8 @@ impl Iterator for Made<'_> {
 impl Made<'_> {
     fn make_wave(&mut self) -> Result<()> {
         let mut pieces = Vec::new();
-        while pieces.len() * CHUNK_SESSIONS < self.wave_sessions
-            && let Some(piece) = self.pieces.next_piece(CHUNK_SESSIONS)?
+        while pieces.len() * BATCH_SESSIONS < self.wave_sessions
+            && let Some(piece) = self.pieces.next_piece(BATCH_SESSIONS)?
         {
             pieces.push(piece);
         }
