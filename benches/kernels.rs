@@ -144,7 +144,7 @@ fn bench_sessions(c: &mut Criterion) {
     let (created_on, actor, by) = accesses();
     group(c, "sessions").bench_function("pass over accesses", |b| {
         b.iter(|| {
-            let mut running = Running::new(0, ACTORS as usize, 6 * HOUR_US, chrono_tz::Tz::UTC);
+            let mut running = Running::new(ACTORS as usize, 6 * HOUR_US, chrono_tz::Tz::UTC);
             let mut ended = Vec::new();
             let accesses = Sightings {
                 created_on: black_box(&created_on),

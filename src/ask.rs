@@ -34,7 +34,7 @@ pub fn query(args: &QueryArgs, scratch: &Scratch) -> Result<u8> {
             refuse_within(&args.lake.lake, &path)?;
             let asked = [("gatelog.query".to_owned(), sql)];
             write::write_file(&path, &table, format, &[settings, asked.to_vec()].concat())?;
-            let rows = console::counted(table.num_rows(), "row");
+            let rows = console::counted(table.num_rows()?, "row");
             console::note(&format!("{rows} written to {}", path.display()));
         }
     }

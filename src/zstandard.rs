@@ -79,22 +79,45 @@ const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 /// The size of all stands in eight bytes behind it, and is that of the window.
 const DESCRIPTOR: u8 = 0b1110_0000;
 
+/// The head of a frame, and with that of a block.
+const HEAD_BYTES: usize = 13;
+pub const AHEAD_BYTES: usize = HEAD_BYTES + 3;
+
 /// An empty block, the last one.
 const END: [u8; 3] = [1, 0, 0];
 
 /// A frame of blocks that are stored as they are (RFC 8878, 3.1.1).
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let blocks = bytes.chunks(BLOCK_BYTES);
-    let mut frame = Vec::with_capacity(bytes.len() + 16 + 3 * blocks.len());
-    frame.extend_from_slice(&MAGIC);
-    frame.push(DESCRIPTOR);
-    frame.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    let mut frame = Vec::with_capacity(bytes.len() + HEAD_BYTES + END.len() + 3 * blocks.len());
+    frame.extend_from_slice(&head(bytes.len()));
     for block in blocks {
-        frame.extend_from_slice(&((block.len() as u32) << 3).to_le_bytes()[..3]);
+        frame.extend_from_slice(&head_of_block(block.len()));
         frame.extend_from_slice(block);
     }
     frame.extend_from_slice(&END);
     frame
+}
+
+/// What stands before so many bytes, and behind them, where they are stored as one block; `None` if they are too many.
+pub fn around_one_block(length: usize) -> Option<([u8; AHEAD_BYTES], [u8; END.len()])> {
+    let mut ahead = [0; AHEAD_BYTES];
+    ahead[..HEAD_BYTES].copy_from_slice(&head(length));
+    ahead[HEAD_BYTES..].copy_from_slice(&head_of_block(length));
+    (1..=BLOCK_BYTES).contains(&length).then_some((ahead, END))
+}
+
+fn head(length: usize) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
+    head[..4].copy_from_slice(&MAGIC);
+    head[4] = DESCRIPTOR;
+    head[5..].copy_from_slice(&(length as u64).to_le_bytes());
+    head
+}
+
+fn head_of_block(length: usize) -> [u8; 3] {
+    let [first, second, third, _] = ((length as u32) << 3).to_le_bytes();
+    [first, second, third]
 }
 
 /// Where the bytes stand in a frame that was [stored](stored) as one block.
@@ -103,7 +126,7 @@ fn in_one_block(frame: &[u8]) -> Option<Range<usize>> {
     let (size, rest) = rest.split_first_chunk::<8>()?;
     let (head, block) = rest.strip_suffix(&END)?.split_first_chunk::<3>()?;
     let is_whole = u64::from_le_bytes(*size) == block.len() as u64 && block.len() <= BLOCK_BYTES;
-    let is_stored = *head == ((block.len() as u32) << 3).to_le_bytes()[..3];
+    let is_stored = *head == head_of_block(block.len());
     let start = frame.len() - END.len() - block.len();
     (is_whole && is_stored).then_some(start..start + block.len())
 }
@@ -137,6 +160,9 @@ mod tests {
             digits in 1u8..=255,
         ) {
             let bytes: Vec<u8> = (0..length).map(|place| (place * place % 251) as u8 % digits).collect();
+            if let Some((ahead, end)) = around_one_block(length) {
+                prop_assert_eq!([&ahead[..], &bytes, &end].concat(), stored(&bytes));
+            }
             for search in [Search::All(1), Search::All(-3), Search::Frequent, Search::Nothing] {
                 let frame = Bytes::from(compress(&bytes, search).unwrap());
                 prop_assert_eq!(&decompress(&frame).unwrap(), &bytes);

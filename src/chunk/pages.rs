@@ -42,15 +42,24 @@ pub struct Body(Vec<u8>);
 /// More than the levels of such a page take.
 const LEVELS_BYTES: usize = 16;
 
+/// The room before the values.
+const FRONT_BYTES: usize = zstandard::AHEAD_BYTES + LEVELS_BYTES;
+
 impl Default for Body {
     fn default() -> Body {
-        Body(vec![0; LEVELS_BYTES])
+        Body::with_room(0)
     }
 }
 
 impl Body {
+    fn with_room(bytes: usize) -> Body {
+        let mut body = Vec::with_capacity(FRONT_BYTES + bytes);
+        body.resize(FRONT_BYTES, 0);
+        Body(body)
+    }
+
     pub fn len(&self) -> usize {
-        self.0.len() - LEVELS_BYTES
+        self.0.len() - FRONT_BYTES
     }
 
     /// For more values, behind all others.
@@ -60,26 +69,38 @@ impl Body {
 
     /// The page: the levels, in the room of which it is put together if need be, and the values.
     fn behind<'b>(&'b mut self, levels: &'b mut Vec<u8>) -> &'b [u8] {
-        match LEVELS_BYTES.checked_sub(levels.len()) {
-            Some(start) => {
-                self.0[start..LEVELS_BYTES].copy_from_slice(levels);
-                &self.0[start..]
-            }
-            None => {
-                levels.extend_from_slice(&self.0[LEVELS_BYTES..]);
-                levels
-            }
+        if levels.len() > LEVELS_BYTES {
+            levels.extend_from_slice(&self.0[FRONT_BYTES..]);
+            return levels;
         }
+        let start = FRONT_BYTES - levels.len();
+        self.0[start..FRONT_BYTES].copy_from_slice(levels);
+        &self.0[start..]
+    }
+
+    /// The page stored as it is, in one block and without a copy, if it fits; the values are gone then.
+    fn store(&mut self, levels: &[u8]) -> Option<Bytes> {
+        if levels.len() > LEVELS_BYTES {
+            return None;
+        }
+        let (ahead, end) = zstandard::around_one_block(levels.len() + self.len())?;
+        let start = FRONT_BYTES - levels.len();
+        self.0[start..FRONT_BYTES].copy_from_slice(levels);
+        self.0[start - ahead.len()..start].copy_from_slice(&ahead);
+        self.0.extend_from_slice(&end);
+        let next = Body::with_room(self.len());
+        let stored = Bytes::from(std::mem::replace(self, next).0);
+        Some(stored.slice(start - ahead.len()..))
     }
 
     /// The first bytes of the values, at most so many.
     pub fn first(&self, bytes: usize) -> &[u8] {
-        let values = &self.0[LEVELS_BYTES..];
+        let values = &self.0[FRONT_BYTES..];
         &values[..values.len().min(bytes)]
     }
 
     fn clear(&mut self) {
-        self.0.truncate(LEVELS_BYTES);
+        self.0.truncate(FRONT_BYTES);
     }
 }
 
@@ -303,18 +324,25 @@ impl Pages {
         if self.is_optional {
             self.put_levels(&mut levels);
         }
-        let body = values.behind(&mut levels);
-        let compressed = zstandard::compress(body, search)?;
-        let saved = percent_saved(body.len(), compressed.len());
+        let length = levels.len() + values.len();
+        let stored = match search {
+            Search::Nothing => values.store(&levels),
+            _ => None,
+        };
+        let compressed = match stored {
+            Some(stored) => stored,
+            None => zstandard::compress(values.behind(&mut levels), search)?.into(),
+        };
+        let saved = percent_saved(length, compressed.len());
         let page = Page::DataPage {
-            buf: compressed.into(),
+            buf: compressed,
             num_values: self.rows as u32,
             encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let (page, uncompressed_bytes) = spelled(page, body.len())?;
+        let (page, uncompressed_bytes) = spelled(page, length)?;
         let bytes = page.iter().map(Bytes::len).sum();
         self.places.push(WrittenPage {
             offset: self.written_bytes as u64,

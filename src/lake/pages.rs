@@ -370,7 +370,7 @@ impl<'a> Runs<'a> {
 
     /// Appends what the values stand for. `None` if there are fewer than promised, or one stands for nothing.
     fn look_up<T: Copy>(mut self, dictionary: &[T], to: &mut Vec<T>) -> Option<()> {
-        to.reserve(self.left);
+        to.reserve(self.left + 7);
         while let Some(run) = self.next() {
             match run {
                 Run::Repeated { value, count } => {
@@ -391,6 +391,7 @@ const ROOM: usize = 40;
 fn unpack<T: Copy>(bytes: &[u8], width: usize, count: usize, dictionary: &[T], to: &mut Vec<T>) -> Option<()> {
     let first = *dictionary.first()?;
     let mask = (1u64 << width) - 1;
+    let before = to.len();
     for group in 0..count.div_ceil(8) {
         let packed = bytes.get(group * width..)?;
         let mut room = [0; ROOM];
@@ -414,11 +415,10 @@ fn unpack<T: Copy>(bytes: &[u8], width: usize, count: usize, dictionary: &[T], t
                 None => {}
             }
         }
-        match count - group * 8 {
-            left @ ..8 => to.extend_from_slice(&values[..left]),
-            _ => to.extend_from_slice(&values),
-        }
+        // A copy of so many that the compiler knows.
+        to.extend_from_slice(&values);
     }
+    to.truncate(before + count);
     Some(())
 }
 

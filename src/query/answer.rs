@@ -105,17 +105,21 @@ impl Answer {
 }
 
 impl Rows for Answer {
-    fn num_rows(&self) -> usize {
-        self.frame.height()
+    fn num_rows(&self) -> error::Result<usize> {
+        Ok(self.frame.height())
     }
 
     fn batches(&self) -> Batches<'_> {
-        Box::new((0..self.num_rows()).step_by(BATCH_ROWS).map(|start| self.batch(start)))
+        Box::new(
+            (0..self.frame.height())
+                .step_by(BATCH_ROWS)
+                .map(|start| self.batch(start)),
+        )
     }
 
     /// What was asked for is shown, if it is the same in all rows too.
-    fn only_environment(&self) -> Option<String> {
-        None
+    fn only_environment(&self) -> error::Result<Option<String>> {
+        Ok(None)
     }
 }
 

@@ -70,7 +70,15 @@ impl LocalDates {
             return 1;
         }
         let end = self.start.saturating_add(QUARTER_US);
-        ordered.iter().position(|&on| on >= end).unwrap_or(ordered.len())
+        let is_within = |on: &i64| *on < end;
+        // Steps that grow: runs of one are as usual as runs of hundreds.
+        let mut most = 1;
+        while ordered.get(most).is_some_and(is_within) {
+            most *= 2;
+        }
+        let least = most / 2;
+        let most = most.min(ordered.len());
+        least + ordered[least..most].partition_point(is_within)
     }
 
     fn turn_to(&mut self, on: i64) {

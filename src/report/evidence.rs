@@ -206,7 +206,7 @@ mod tests {
         (interval_us, gap_us): (i64, i64),
         at_a_time: usize,
     ) -> Vec<Evidence> {
-        let mut running = Running::new(0, 3, gap_us, Tz::UTC);
+        let mut running = Running::new(3, gap_us, Tz::UTC);
         let new = Witness::new(windows.to_vec(), interval_us).of_actors(3);
         let (mut before, mut witness) = (new.clone(), new.clone());
         let mut ended = Vec::new();

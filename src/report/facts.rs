@@ -15,9 +15,8 @@ pub struct Facts {
     /// First and last instant of the log. Unlike every other interval, it holds its end: the last row lies there.
     pub log_start: i64,
     pub log_end: i64,
-    /// Actor ids in byte order; the first has the number `first_actor`, the next the number after it.
+    /// Actor ids in byte order; actors are places among them.
     pub actors: Vec<String>,
-    pub first_actor: u32,
     pub intervals: Intervals,
     /// Those that reports speak of, as far as they are known.
     pub persons: Arc<Persons>,
@@ -34,7 +33,6 @@ impl Facts {
             log_start: window.map_or(0, |(first, _)| first),
             log_end: window.map_or(0, |(_, last)| options.as_of.unwrap_or(last)),
             actors: Vec::new(),
-            first_actor: 0,
             intervals: Intervals::of(side.organization(environment), options),
             persons: newest.of(environment),
         }
@@ -42,15 +40,5 @@ impl Facts {
 
     pub fn name_of(&self, id: &str) -> Option<&str> {
         self.persons.name_of(id)
-    }
-
-    /// The id of an actor by number.
-    pub fn actor(&self, number: u32) -> &str {
-        &self.actors[(number - self.first_actor) as usize]
-    }
-
-    /// The number after that of the last actor.
-    pub fn actors_end(&self) -> u32 {
-        self.first_actor + self.actors.len() as u32
     }
 }

@@ -70,7 +70,7 @@ pub struct Found<'a> {
     options: &'a Options,
     /// Rows, a batch per environment, of every report but sessions.
     rows: BTreeMap<Report, Vec<RecordBatch>>,
-    /// Environments whose sessions are in the store.
+    /// Environments whose sightings are in the stores, in this order.
     parts: Vec<Part>,
     /// One for each core.
     stores: Vec<Store>,
@@ -84,24 +84,16 @@ impl<'a> Found<'a> {
             options,
             rows: BTreeMap::new(),
             parts: Vec::new(),
-            stores: Store::several(scratch, rayon::current_num_threads()),
+            stores: Store::several(scratch, rayon::current_num_threads(), options.tz),
         }
     }
 
     pub fn take_environment(&mut self, environment: &str, known: &Known) -> Result<()> {
-        let facts = Facts {
-            first_actor: self.parts.last().map_or(0, |part| part.facts.actors_end()),
-            ..Facts::of(self.lake, environment, &known.newest, &known.side, self.options)
-        };
+        let facts = Facts::of(self.lake, environment, &known.newest, &known.side, self.options);
         match facts.has_log {
             true => self.take_log(facts, known),
             false => self.take_users(&facts, None, Counters::default()),
         }
-    }
-
-    /// How many there are so far.
-    fn sessions(&self) -> usize {
-        self.stores.iter().map(Store::len).sum()
     }
 
     fn asks(&self, report: Report) -> bool {
@@ -128,7 +120,6 @@ impl<'a> Found<'a> {
             true => gap_table::chosen(&facts, &gaps, options),
             false => Vec::new(),
         };
-        let before = self.sessions();
         let windows = chosen.iter().map(|gap| gap.window).collect();
         let witness = Witness::new(windows, facts.intervals.audit_interval_us);
         let log = self.log(timeline, &witness, facts.intervals)?;
@@ -155,7 +146,6 @@ impl<'a> Found<'a> {
         if self.asks(Report::Sessions) {
             self.parts.push(Part {
                 limits: Limits::new(&facts, &gaps),
-                sessions: self.sessions() - before,
                 facts,
             });
         }
@@ -180,12 +170,12 @@ impl<'a> Found<'a> {
     fn pass(&mut self, log: &AccessLog, facts: &Facts, witness: Witness) -> Result<(Counters, Witness)> {
         let (tz, actors) = (self.options.tz, log.actors().len());
         let daily = || Daily::new(actors, (facts.log_start, facts.log_end), tz);
-        let wants_sessions = [Report::Sessions, Report::Clients, Report::Gaps];
+        let wants_sessions = [Report::Clients, Report::Gaps];
         // Accesses alone tell how many sessions somebody had.
         let cuts_sessions = wants_sessions.iter().any(|report| self.asks(*report))
             || self.asks(Report::Users) && self.options.evidence == Evidence::All;
         let gap_us = facts.intervals.session_gap_us;
-        let people = || match People::new(facts.first_actor, actors) {
+        let people = || match People::new(actors) {
             people if cuts_sessions => people,
             people => people.counting_sessions(gap_us),
         };
@@ -198,7 +188,7 @@ impl<'a> Found<'a> {
             seen: (self.asks(Report::Silence)).then(|| silence::Seen::new((facts.log_start, facts.log_end), tz)),
             watch: None,
         };
-        let running = || Running::new(facts.first_actor, actors, gap_us, tz);
+        let running = || Running::new(actors, gap_us, tz);
         let audience = Audience {
             running: cuts_sessions.then(running),
             witness: witness.of_actors(actors),
@@ -208,7 +198,8 @@ impl<'a> Found<'a> {
             true => self.stores.as_mut_slice(),
             false => &mut [],
         };
-        pass::over(log, audience, self.options, stores)
+        stores.iter_mut().for_each(|store| store.begin_environment(actors));
+        pass::over(log, audience, tz, stores)
     }
 
     /// Makes rows of what was counted.
@@ -238,7 +229,7 @@ impl<'a> Found<'a> {
 
     /// The tables of the reports asked for, in that order.
     pub fn tables(mut self) -> Result<Vec<Table>> {
-        let sessions = sessions::table(self.options.evidence, self.parts, Stored::of(self.stores)?)?;
+        let sessions = sessions::table(self.options, self.parts, Stored::of(self.stores))?;
         let mut table = |report: &Report| {
             let rows = self.rows.remove(report).unwrap_or_default();
             match report {

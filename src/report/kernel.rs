@@ -47,6 +47,20 @@ impl Session {
         }
     }
 
+    /// Before the sighting with which it begins.
+    fn begun(actor: u32, on: i64, date: i32) -> Session {
+        Session {
+            started_on: on,
+            started_date: date,
+            ..Session::none(actor)
+        }
+    }
+
+    /// Whether a sighting of the same actor belongs to it: one that comes **at most** the session gap after the last.
+    fn lasts_to(&self, on: i64, gap_us: i64) -> bool {
+        on.saturating_sub(self.last_seen_on) <= gap_us
+    }
+
     fn see(&mut self, on: i64, by: By) {
         self.web += u32::from(by == By::Web);
         self.web_services += u32::from(by == By::WebServices);
@@ -77,10 +91,36 @@ impl Session {
     }
 }
 
+/// Somebody was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    pub actor: u32,
+    pub on: i64,
+    /// The local date.
+    pub date: i32,
+    pub by: By,
+}
+
+/// Cuts sightings into sessions: those of one actor after those of another, each in order of time.
+pub fn cut(sightings: impl Iterator<Item = Sighting>, gap_us: i64) -> impl Iterator<Item = Session> {
+    let mut sightings = sightings.peekable();
+    let next = move || {
+        let first = sightings.next()?;
+        let mut session = Session::begun(first.actor, first.on, first.date);
+        session.see(first.on, first.by);
+        let goes_on =
+            |session: &Session, next: &Sighting| next.actor == session.actor && session.lasts_to(next.on, gap_us);
+        while let Some(next) = sightings.next_if(|next| goes_on(&session, next)) {
+            session.see(next.on, next.by);
+        }
+        Some(session)
+    };
+    std::iter::from_fn(next).filter(Session::has_access)
+}
+
 /// The session each actor is in, or was in last.
 #[derive(Clone)]
 pub struct Running {
-    first_actor: u32,
     gap_us: i64,
     dates: LocalDates,
     sessions: Vec<Session>,
@@ -92,14 +132,11 @@ pub struct Running {
 }
 
 impl Running {
-    /// Sessions bear the actors' numbers plus `first_actor`, so that actors of several environments stay apart.
-    pub fn new(first_actor: u32, actor_count: usize, gap_us: i64, tz: Tz) -> Running {
-        let actors = first_actor..first_actor + actor_count as u32;
+    pub fn new(actor_count: usize, gap_us: i64, tz: Tz) -> Running {
         Running {
-            first_actor,
             gap_us,
             dates: LocalDates::new(tz),
-            sessions: actors.map(Session::none).collect(),
+            sessions: (0..actor_count as u32).map(Session::none).collect(),
             may_begin: Vec::new(),
             begun: None,
         }
@@ -130,7 +167,7 @@ impl Running {
         // most newer than it is here.
         let may_begin = rows.map(|(&on, &actor)| {
             let session = self.sessions.get(actor as usize);
-            session.is_some_and(|session| on.saturating_sub(session.last_seen_on) > self.gap_us)
+            session.is_some_and(|session| !session.lasts_to(on, self.gap_us))
         });
         self.may_begin.clear();
         self.may_begin.extend(may_begin);
@@ -145,7 +182,7 @@ impl Running {
             let Some(session) = self.sessions.get_mut(actor as usize) else {
                 continue;
             };
-            if may_begin && on.saturating_sub(session.last_seen_on) > self.gap_us {
+            if may_begin && !session.lasts_to(on, self.gap_us) {
                 if let Some((actors, first)) = &mut self.begun
                     && session.last_seen_on != NEVER
                     && actors.insert(actor)
@@ -154,11 +191,7 @@ impl Running {
                 } else if session.has_access() {
                     ended.push(*session);
                 }
-                *session = Session {
-                    started_on: on,
-                    started_date: self.dates.day(on),
-                    ..Session::none(session.actor)
-                };
+                *session = Session::begun(session.actor, on, self.dates.day(on));
             }
             session.see(on, by);
         }
@@ -169,7 +202,7 @@ impl Running {
     pub fn then(mut self, later: Running, ended: &mut Vec<Session>) -> Running {
         let mut first: Vec<Option<Session>> = vec![None; later.sessions.len()];
         for session in later.begun.map(|(_, first)| first).unwrap_or_default() {
-            first[(session.actor - self.first_actor) as usize] = Some(session);
+            first[session.actor as usize] = Some(session);
         }
         let mut end = |running: &mut Session, next: Session| {
             let ended_one = std::mem::replace(running, next);
@@ -222,7 +255,7 @@ mod tests {
 
     /// All sessions, by actor and start, of accesses that come in pieces of at most `rows`.
     fn sessions(on: &[i64], actor: &[u32], by: &[By], gap_us: i64, rows: usize) -> Vec<Session> {
-        let mut running = Running::new(0, 3, gap_us, Tz::UTC);
+        let mut running = Running::new(3, gap_us, Tz::UTC);
         let mut ended = Vec::new();
         for ((created_on, actor), by) in on.chunks(rows).zip(actor.chunks(rows)).zip(by.chunks(rows)) {
             running.take(Sightings { created_on, actor, by }, &mut ended);
@@ -348,11 +381,11 @@ mod tests {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(rows.len())).collect();
             cuts.extend([0, rows.len()]);
             cuts.sort_unstable();
-            let (mut all, mut found) = (Running::new(0, 3, gap_us, Tz::UTC), Vec::new());
+            let (mut all, mut found) = (Running::new(3, gap_us, Tz::UTC), Vec::new());
             for (leg, cut) in cuts.windows(2).enumerate() {
                 let rows = cut[0]..cut[1];
                 let sightings = Sightings { created_on: &on[rows.clone()], actor: &actor[rows.clone()], by: &by[rows] };
-                let new = Running::new(0, 3, gap_us, Tz::UTC);
+                let new = Running::new(3, gap_us, Tz::UTC);
                 let (mut running, mut ended) = (if leg == 0 { new } else { new.following() }, Vec::new());
                 running.take(sightings, &mut ended);
                 all = if leg == 0 { running } else { all.then(running, &mut found) };
@@ -360,6 +393,25 @@ mod tests {
             }
             all.finish(&mut found);
             found.sort_by_key(|session| session.actor);
+            prop_assert_eq!(found, sessions(&on, &actor, &by, gap_us, 80));
+        }
+
+        /// Of sightings by actor, they are those that end while sightings pass in order of time.
+        #[test]
+        fn sessions_cut_actor_by_actor_are_those_cut_as_time_passes(
+            mut rows in prop::collection::vec((0i64..200, 0u32..3, 0usize..3), 0..80), gap_us in 0i64..60,
+        ) {
+            rows.sort_by_key(|row| row.0);
+            let sighting = |&(on, actor, by): &(i64, u32, usize)| Sighting {
+                actor, on, date: 0, by: [By::Web, By::WebServices, By::Change][by],
+            };
+            let sightings: Vec<Sighting> = rows.iter().map(sighting).collect();
+            let on: Vec<i64> = sightings.iter().map(|sighting| sighting.on).collect();
+            let actor: Vec<u32> = sightings.iter().map(|sighting| sighting.actor).collect();
+            let by: Vec<By> = sightings.iter().map(|sighting| sighting.by).collect();
+            let mut by_actor = sightings;
+            by_actor.sort_by_key(|sighting| sighting.actor);
+            let found: Vec<Session> = cut(by_actor.into_iter(), gap_us).collect();
             prop_assert_eq!(found, sessions(&on, &actor, &by, gap_us, 80));
         }
 

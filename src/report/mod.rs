@@ -10,13 +10,13 @@
 //! accesses, once, in order of time ──▶ pass ──────────────┼─▶ counts per actor ─▶ users
 //!                                                        ├─▶ evidence ─▶ gaps
 //!                                                        ├─▶ windows, counts per five minutes ─▶ silence
-//!                                                        └─▶ ended sessions ─▶ store (memory, then a file) ─▶ sessions
+//!                                                        └─▶ store (memory, then a file) ─▶ by actor ─▶ cut ─▶ sessions
 //! ```
 //!
 //! What stands behind a row is told by [`explain`](mod@explain). Beside the reports stand the tables of a model for BI ([`model`]), which say what the reports' keys mean.
 //!
-//! Memory does not grow with the log: the pass keeps some bytes per actor and some per day, the store a fixed share of
-//! sessions, and the sessions table makes its rows as they are written.
+//! Memory does not grow with the log: the pass keeps some bytes per actor and some per day, the store a fixed number
+//! of sightings, and the sessions table makes its rows as they are written.
 
 mod activity;
 mod audited;
@@ -25,6 +25,7 @@ mod clients;
 pub mod clock;
 mod control;
 mod coverage;
+mod cut;
 mod daily;
 mod days;
 mod evidence;
@@ -37,7 +38,6 @@ pub mod kernel;
 mod limits;
 pub mod model;
 pub mod options;
-mod ordered;
 mod packed;
 mod pass;
 mod people;

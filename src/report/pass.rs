@@ -15,9 +15,7 @@ use super::days::Days;
 use super::evidence::Witness;
 use super::explain::watch::Watch;
 use super::kernel::{Running, Session};
-use super::options::Options;
 use super::people::People;
-use super::sessions::is_chosen;
 use super::silence::Seen;
 use super::store::Store;
 use crate::error::{Error, Result};
@@ -35,7 +33,7 @@ const MOST_MIDNIGHTS: usize = 50;
 /// Who sees the log.
 #[derive(Clone)]
 pub struct Audience {
-    /// Where somebody needs sessions.
+    /// Where somebody needs to be told of sessions.
     pub running: Option<Running>,
     pub witness: Witness,
     pub counters: Counters,
@@ -44,9 +42,8 @@ pub struct Audience {
 /// A pass over a leg of the log, or over legs that follow each other.
 struct Pass<'s> {
     audience: Audience,
-    /// Where a report asks for sessions.
+    /// Where a report asks for sessions, which are cut when it is written.
     store: Option<&'s mut Store>,
-    options: &'s Options,
     ended: Vec<Session>,
     sieve: Sieve,
 }
@@ -119,17 +116,10 @@ fn cut(on: i64, witness: &Witness, tz: Tz) -> Option<i64> {
     midnights.take(MOST_MIDNIGHTS).find(|on| witness.may_be_cut(*on))
 }
 
-/// Lets the audience see the whole log, a leg on each core, and ends the sessions that still run. Chosen sessions go to
-/// the stores, if there are any: one for each core.
-pub fn over(
-    log: &AccessLog,
-    audience: Audience,
-    options: &Options,
-    stores: &mut [Store],
-) -> Result<(Counters, Witness)> {
-    let legs = log.legs(rayon::current_num_threads(), |on| {
-        cut(on, &audience.witness, options.tz)
-    })?;
+/// Lets the audience see the whole log, a leg on each core, and ends the sessions that still run. All sightings go to the
+/// stores, if there are any: one for each core.
+pub fn over(log: &AccessLog, audience: Audience, tz: Tz, stores: &mut [Store]) -> Result<(Counters, Witness)> {
+    let legs = log.legs(rayon::current_num_threads(), |on| cut(on, &audience.witness, tz))?;
     let audiences = vec![audience; legs.len()];
     let stores = stores.iter_mut().map(Some).chain(iter::repeat_with(|| None));
     let passes = legs.into_iter().zip(audiences).zip(stores).enumerate();
@@ -140,7 +130,6 @@ pub fn over(
         let pass = Pass {
             audience,
             store,
-            options,
             ended: Vec::new(),
             sieve: Sieve::default(),
         };
@@ -152,8 +141,8 @@ pub fn over(
         Ok(pass)
     });
     let taken: Vec<Pass<'_>> = taken.collect::<Result<_>>()?;
-    let all = taken.into_iter().map(Ok).reduce(|all, next| all?.then(next?));
-    all.unwrap_or_else(|| Err(Error::failed("a log has no leg")))?.finish()
+    let all = taken.into_iter().reduce(Pass::then);
+    all.map(Pass::finish).ok_or_else(|| Error::failed("a log has no leg"))
 }
 
 impl<'s> Pass<'s> {
@@ -161,54 +150,50 @@ impl<'s> Pass<'s> {
     fn take(&mut self, mut sightings: Sightings<'_>) -> Result<()> {
         while !sightings.is_empty() {
             let (piece, rest) = sightings.split_at(sightings.len().min(PIECE_ROWS));
+            if let Some(store) = &mut self.store {
+                store.take(piece)?;
+            }
             if let Some(running) = &mut self.audience.running {
                 running.take(piece, &mut self.ended);
             }
             let accesses = self.sieve.accesses(piece);
             self.audience.counters.take(accesses);
             self.audience.witness.saw(accesses);
-            self.tell_ended()?;
+            self.tell_ended();
             sightings = rest;
         }
         Ok(())
     }
 
     /// The same over both legs, `later` over one that comes after this.
-    fn then(mut self, later: Pass<'s>) -> Result<Pass<'s>> {
+    fn then(mut self, later: Pass<'s>) -> Pass<'s> {
         let running = self.audience.running.take().zip(later.audience.running);
         let running = running.map(|(running, later)| running.then(later, &mut self.ended));
-        self.tell_ended()?;
-        Ok(Pass {
+        self.tell_ended();
+        Pass {
             audience: Audience {
                 running,
                 witness: self.audience.witness.then(later.audience.witness),
                 counters: self.audience.counters.then(later.audience.counters),
             },
-            // An actor's next sessions are later than those that are in it.
-            store: later.store,
             ..self
-        })
+        }
     }
 
     /// Ends the sessions that still run.
-    fn finish(mut self) -> Result<(Counters, Witness)> {
+    fn finish(mut self) -> (Counters, Witness) {
         if let Some(running) = &self.audience.running {
             running.finish(&mut self.ended);
         }
-        self.tell_ended()?;
-        Ok((self.audience.counters, self.audience.witness))
+        self.tell_ended();
+        (self.audience.counters, self.audience.witness)
     }
 
     /// Tells everyone of the sessions that have ended.
-    fn tell_ended(&mut self) -> Result<()> {
+    fn tell_ended(&mut self) {
         let last_seen_on = self.ended.iter().map(|session| session.last_seen_on);
         self.audience.witness.sessions_ended(last_seen_on);
         self.audience.counters.sessions_ended(&self.ended);
-        if let Some(store) = &mut self.store {
-            let chosen = self.ended.iter().filter(|session| is_chosen(session, self.options));
-            chosen.into_iter().try_for_each(|session| store.add(session))?;
-        }
         self.ended.clear();
-        Ok(())
     }
 }

@@ -28,7 +28,6 @@ impl Seen {
 
 #[derive(Clone)]
 pub struct People {
-    first_actor: u32,
     /// After so long a pause an access begins a session; [`i64::MAX`] where others tell of sessions.
     session_gap_us: i64,
     seen: Vec<Counted>,
@@ -49,15 +48,14 @@ struct Counted {
 const NEVER: i64 = i64::MIN;
 
 impl People {
-    /// Who is told of sessions, which bear the actors' numbers plus `first_actor`.
-    pub fn new(first_actor: u32, actor_count: usize) -> People {
+    /// Who is told of sessions.
+    pub fn new(actor_count: usize) -> People {
         let nothing = Counted {
             last_on: [NEVER; 2],
             accesses: [0; 2],
             sessions: 0,
         };
         People {
-            first_actor,
             session_gap_us: i64::MAX,
             seen: vec![nothing; actor_count],
             first_on: vec![NEVER; actor_count],
@@ -87,7 +85,7 @@ impl People {
     }
 
     pub fn session_ended(&mut self, actor: u32) {
-        self.seen[(actor - self.first_actor) as usize].sessions += 1;
+        self.seen[actor as usize].sessions += 1;
     }
 
     /// What was counted of all, `later` of accesses that came after these.
@@ -144,11 +142,11 @@ mod tests {
             let by: Vec<By> = rows.iter().map(|row| if row.2 { By::Web } else { By::WebServices }).collect();
             let (created_on, actor, by) = (&*created_on, &*actor, &*by);
             let mut ended = Vec::new();
-            let mut running = Running::new(7, 2, gap_us, Tz::UTC);
+            let mut running = Running::new(2, gap_us, Tz::UTC);
             running.take(Sightings { created_on, actor, by }, &mut ended);
             running.finish(&mut ended);
-            let mut told = People::new(7, 2);
-            let mut counting = People::new(7, 2).counting_sessions(gap_us);
+            let mut told = People::new(2);
+            let mut counting = People::new(2).counting_sessions(gap_us);
             let all = Accesses { created_on, actor, by };
             for people in [&mut told, &mut counting] {
                 people.take(all);
@@ -159,7 +157,7 @@ mod tests {
             let (before, after) = all.split_at(cut.min(all.len()));
             for gap_us in [gap_us, i64::MAX] {
                 let of = |accesses| {
-                    let mut people = People::new(7, 2).counting_sessions(gap_us);
+                    let mut people = People::new(2).counting_sessions(gap_us);
                     people.take(accesses);
                     people
                 };

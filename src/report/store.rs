@@ -1,35 +1,41 @@
-//! Sessions on their way from the order in which they end to the order of the report: by actor, then start.
+//! Sightings on their way from the order of time to that of the report: by environment and actor, then time.
 //!
-//! Each core has a store for its leg of the log, and their sessions follow each other. They are held in memory; when
-//! that is full, they are written in order, as a *run*, behind those that already are in one file without a name. An actor's sessions end in order of time, so nothing is compared but actors: sessions of a
-//! few actors are held together and counted into their places, and those of an earlier run stand before later ones.
+//! ```text
+//! pieces in order of time ──64 actors together──▶ held (memory, then a file) ──by actor, where they are read──▶ in order
+//! ```
 //!
-//! Example: with room for three, sessions that end in the order a1 b1 a2 | b2 a3 make the runs [a1 a2 b1] [a3 b2], and
-//! a1 a2 a3 b1 b2 come out.
+//! Each core has a store for its leg of the log, and their sightings follow each other. When the memory is full, all that
+//! is held goes to one file without a name; what a few actors have there is known, and read before what is still held.
+//!
+//! Words: a *few* actors are those whose sightings lie together, in *pieces* in the order in which they came.
+//!
+//! Example: with room for three, a1 b1 a2 | b2 a3 is written as a1 b1 a2 and held as b2 a3; a1 a2 a3 b1 b2 come out.
 
-use super::kernel::Session;
-use super::ordered::Lot;
-use super::packed::{self, HELD_BYTES, Held, Packed};
+use super::clock::LocalDates;
+use super::kernel::Sighting;
+use super::packed::{FEW_ACTORS, Far, HELD_BYTES, Head, Packed};
 use crate::disk;
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Error, Result};
+use crate::lake::{By, Sightings};
+use chrono_tz::Tz;
+use rayon::prelude::*;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of a session in the file.
-const RECORD: usize = 40;
+/// Sightings in a piece: as many as there are before it, within these bounds. What has been written once never moves.
+const LEAST_PIECE: usize = 64;
+const MOST_PIECE: usize = 2048;
 
-/// Sessions read from a run at a time.
-const READ_SESSIONS: u64 = 1 << 12;
-
-/// Where sessions go that have no room in memory.
+/// Where sightings go that have no room in memory.
 #[derive(Debug, Clone)]
 pub struct Scratch {
     /// A file without a name is made here when it is needed.
     pub dir: PathBuf,
-    /// How many bytes of sessions are held in memory.
+    /// How many bytes of sightings are held in memory.
     pub memory_bytes: usize,
 }
 
@@ -42,400 +48,425 @@ impl Scratch {
     }
 }
 
-/// Takes sessions, those of one actor in order of time.
+/// Takes sightings, those of an environment in order of time.
 pub struct Store {
-    file: Arc<RunFile>,
-    held: Held,
-    count: usize,
+    file: Arc<Spilled>,
+    dates: LocalDates,
+    environments: Vec<Environment>,
+    held: usize,
     /// As many are held.
     room: usize,
-    runs: Vec<Range<u64>>,
 }
 
-/// Where runs are, once there are any: a file, and how many sessions it has.
-struct RunFile {
+/// Where sightings are that had no room, once there are any: a file, and how many it has.
+struct Spilled {
     dir: PathBuf,
     file: Mutex<Option<(File, u64)>>,
 }
 
-impl RunFile {
+impl Spilled {
     fn lock(&self) -> MutexGuard<'_, Option<(File, u64)>> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// The sightings of an environment, those of a few actors together.
+struct Environment {
+    /// How many there are of each actor: of those written, and in the end of all.
+    counts: Vec<u32>,
+    /// The pieces under way.
+    last: Vec<Vec<Packed>>,
+    before: Vec<Before>,
+}
+
+/// What there is of a few actors before the piece under way.
+#[derive(Default)]
+struct Before {
+    written: Vec<Range<u64>>,
+    full: Vec<Vec<Packed>>,
+    full_count: usize,
+    /// Those that do not fit.
+    far: Vec<Far>,
+}
+
 impl Store {
-    /// So many, which share the memory: of an actor, what goes into one is earlier than what goes into the next.
-    pub fn several(scratch: &Scratch, count: usize) -> Vec<Store> {
-        let file = Arc::new(RunFile {
+    /// So many, which share the memory: what goes into one is earlier than what goes into the next. Dates are in `tz`.
+    pub fn several(scratch: &Scratch, count: usize, tz: Tz) -> Vec<Store> {
+        let file = Arc::new(Spilled {
             dir: scratch.dir.clone(),
             file: Mutex::default(),
         });
         let store = |_| Store {
             file: file.clone(),
-            held: Held::default(),
-            count: 0,
+            dates: LocalDates::new(tz),
+            environments: Vec::new(),
+            held: 0,
             room: (scratch.memory_bytes / HELD_BYTES / count).max(1),
-            runs: Vec::new(),
         };
         (0..count).map(store).collect()
     }
 
-    pub fn len(&self) -> usize {
-        let written = self.runs.iter().map(|run| (run.end - run.start) as usize);
-        written.sum::<usize>() + self.count
+    /// The sightings that follow are of the next environment, which has so many actors.
+    pub fn begin_environment(&mut self, actor_count: usize) {
+        let fews = actor_count.div_ceil(FEW_ACTORS as usize);
+        self.environments.push(Environment {
+            counts: vec![0; actor_count],
+            last: vec![Vec::new(); fews],
+            before: std::iter::repeat_with(Before::default).take(fews).collect(),
+        });
     }
 
-    pub fn add(&mut self, session: &Session) -> Result<()> {
-        if self.count == self.room {
-            self.write_run()?;
+    /// Takes the next sightings of the environment.
+    pub fn take(&mut self, mut sightings: Sightings<'_>) -> Result<()> {
+        while !sightings.is_empty() {
+            if self.held == self.room {
+                self.write_out()?;
+            }
+            let (now, later) = sightings.split_at(sightings.len().min(self.room - self.held));
+            self.hold(now)?;
+            self.held += now.len();
+            sightings = later;
         }
-        self.held.add(session);
-        self.count += 1;
         Ok(())
     }
 
-    fn write_run(&mut self) -> Result<()> {
+    fn hold(&mut self, mut sightings: Sightings<'_>) -> Result<()> {
+        let environment = self.environments.last_mut();
+        let environment = environment.ok_or_else(|| Error::failed("sightings of no environment"))?;
+        while let Some(&first) = sightings.created_on.first() {
+            let (of_one_date, later) = sightings.split_at(self.dates.run(sightings.created_on));
+            environment.hold(of_one_date, self.dates.day(first));
+            sightings = later;
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> Result<()> {
         let mut place = self.file.lock();
         let (file, end) = match &mut *place {
             Some(known) => known,
             none => none.insert((disk::unnamed(&self.file.dir)?, 0)),
         };
         let mut sink = BufWriter::with_capacity(1 << 20, &*file);
-        let (held, mut ordered) = (std::slice::from_ref(&self.held), Vec::new());
-        let written = (0..packed::fews(held)).try_for_each(|few| {
-            packed::put_in_order(held, few, &mut ordered);
-            let sessions = ordered.iter().map(|session| packed::unpack(held, few, *session));
-            sessions
-                .into_iter()
-                .try_for_each(|session| sink.write_all(&to_bytes(&session)))
-        });
-        self.held.clear();
+        let mut write = |environment: &mut Environment| -> io::Result<()> {
+            environment.count_held();
+            for (last, before) in environment.last.iter_mut().zip(&mut environment.before) {
+                let (full, last) = (std::mem::take(&mut before.full), std::mem::take(last));
+                let start = *end;
+                for sighting in full.iter().flatten().chain(&last) {
+                    sink.write_all(&sighting.to_bytes())?;
+                    *end += 1;
+                }
+                before.full_count = 0;
+                before.written.extend((start < *end).then_some(start..*end));
+            }
+            Ok(())
+        };
+        let written = self.environments.iter_mut().try_for_each(&mut write);
         let flushed = written.and_then(|()| sink.flush());
-        flushed.at_path(&self.file.dir, "sessions cannot be written to a temporary file")?;
-        drop(sink);
-        self.runs.push(*end..*end + self.count as u64);
-        *end += self.count as u64;
-        self.count = 0;
+        flushed.at_path(&self.file.dir, "sightings cannot be written to a temporary file")?;
+        self.held = 0;
         Ok(())
     }
 }
 
-/// All sessions, to be read in order, as often as needed.
-pub struct Stored {
-    file: Arc<RunFile>,
-    held: Vec<Held>,
-    runs: Vec<Range<u64>>,
+impl Environment {
+    fn count_held(&mut self) {
+        let fews = self.last.iter().zip(&self.before);
+        for (counts, (last, before)) in self.counts.chunks_mut(FEW_ACTORS as usize).zip(fews) {
+            let held = before.full.iter().flatten().chain(last);
+            held.for_each(|sighting| counts[sighting.place()] += 1);
+        }
+    }
+
+    /// Takes sightings of one local date, and of one in UTC.
+    fn hold(&mut self, sightings: Sightings<'_>, date: i32) {
+        let head = Head::of(sightings.created_on, date);
+        let rows = sightings.created_on.iter().zip(sightings.actor).zip(sightings.by);
+        for ((&on, &actor), &by) in rows {
+            let few = (actor / FEW_ACTORS) as usize;
+            // Nobody has no place.
+            let Some(last) = self.last.get_mut(few) else { continue };
+            if last.len() == last.capacity() {
+                self.before[few].take(last);
+            }
+            last.push(match head {
+                Some(head) => Packed::new(head, on, actor, by),
+                None => self.before[few].list((on, date), actor, by),
+            });
+        }
+    }
+}
+
+impl Before {
+    #[cold]
+    fn take(&mut self, last: &mut Vec<Packed>) {
+        self.full_count += last.len();
+        let room = self.full_count.clamp(LEAST_PIECE, MOST_PIECE);
+        let full = std::mem::replace(last, Vec::with_capacity(room));
+        self.full.push(full);
+    }
+
+    #[cold]
+    fn list(&mut self, far: Far, actor: u32, by: By) -> Packed {
+        self.far.push(far);
+        Packed::listed(self.far.len() - 1, actor, by)
+    }
+}
+
+/// All sightings, to be read as often as needed.
+pub struct Stored(Vec<Store>);
+
+/// Sightings that are put in order together: of an environment, some of a few actors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    pub environment: usize,
+    few: usize,
+    places: Range<usize>,
 }
 
 impl Stored {
     /// Those of [several](Store::several) stores.
-    pub fn of(mut stores: Vec<Store>) -> Result<Stored> {
-        // What one holds is earlier than the runs of the next.
-        let runs_after =
-            |stores: &[Store], place: usize| stores[place + 1..].iter().any(|store| !store.runs.is_empty());
-        for place in 0..stores.len() {
-            if runs_after(&stores, place) && stores[place].count > 0 {
-                stores[place].write_run()?;
+    pub fn of(mut stores: Vec<Store>) -> Stored {
+        let environments = |store: &mut Store| store.environments.iter_mut().for_each(Environment::count_held);
+        stores.par_iter_mut().with_max_len(1).for_each(environments);
+        Stored(stores)
+    }
+
+    /// All there is, in the order of environments and their actors: stretches of whole actors, of at most so many
+    /// sightings unless one actor has more. Who was never seen changes nothing.
+    pub fn stretches(&self, most: usize) -> Vec<Vec<Share>> {
+        let (mut stretches, mut room): (Vec<Vec<Share>>, usize) = (Vec::new(), 0);
+        let environments = self.0.first().map_or(0, |store| store.environments.len());
+        let actors = (0..environments).flat_map(|environment| {
+            let actors = 0..self.0[0].environments[environment].counts.len();
+            actors.map(move |actor| (environment, actor))
+        });
+        for (environment, actor) in actors {
+            let count = self.count(environment, actor);
+            if count == 0 {
+                continue;
+            }
+            if count > room {
+                stretches.push(Vec::new());
+                room = most.max(count);
+            }
+            room -= count;
+            let (few, place) = (actor / FEW_ACTORS as usize, actor % FEW_ACTORS as usize);
+            let last = stretches.len() - 1;
+            let shares = &mut stretches[last];
+            match shares.last_mut() {
+                Some(share) if (share.environment, share.few) == (environment, few) => share.places.end = place + 1,
+                _ => shares.push(Share {
+                    environment,
+                    few,
+                    places: place..place + 1,
+                }),
             }
         }
-        Ok(Stored {
-            file: stores[0].file.clone(),
-            runs: stores
-                .iter_mut()
-                .flat_map(|store| std::mem::take(&mut store.runs))
-                .collect(),
-            held: stores.into_iter().map(|store| store.held).collect(),
+        stretches
+    }
+
+    /// How many sightings there are of an actor.
+    fn count(&self, environment: usize, actor: usize) -> usize {
+        let of_stores = self.0.iter().map(|store| store.environments[environment].counts[actor]);
+        of_stores.map(|count| count as usize).sum()
+    }
+
+    /// The sightings of a share by actor, those of one in order of time.
+    pub fn in_order<'r>(&self, share: &Share, room: &'r mut Room) -> Result<InOrder<'r>> {
+        let mut pieces: Vec<(Cow<'_, [Packed]>, usize)> = Vec::new();
+        room.far.clear();
+        for store in &self.0 {
+            let environment = &store.environments[share.environment];
+            let (last, before) = (&environment.last[share.few], &environment.before[share.few]);
+            let listed = room.far.len();
+            for range in &before.written {
+                pieces.push((store.read(range)?.into(), listed));
+            }
+            let held = before.full.iter().chain([last]);
+            pieces.extend(held.map(|piece| (piece.as_slice().into(), listed)));
+            room.far.extend_from_slice(&before.far);
+        }
+        // Where the next sighting of each actor goes.
+        let mut nexts = [0; FEW_ACTORS as usize];
+        let mut count = 0;
+        for place in share.places.clone() {
+            nexts[place] = count;
+            count += self.count(share.environment, share.few * FEW_ACTORS as usize + place);
+        }
+        room.ordered.resize(count, Packed::default());
+        for (piece, listed) in &pieces {
+            let asked = piece.iter().filter(|sighting| share.places.contains(&sighting.place()));
+            for sighting in asked {
+                let next = &mut nexts[sighting.place()];
+                room.ordered[*next] = sighting.behind(*listed);
+                *next += 1;
+            }
+        }
+        Ok(InOrder {
+            first_actor: share.few as u32 * FEW_ACTORS,
+            sightings: &room.ordered,
+            far: &room.far,
         })
     }
+}
 
-    /// From the first actor's first session on.
-    pub fn in_order(&self) -> InOrder<'_> {
-        let written = self.runs.iter().map(|run| Cursor {
-            read: Vec::new(),
-            place: 0,
-            unread: run.clone(),
-        });
-        InOrder {
-            stored: self,
-            cursors: written.collect(),
-            few: 0,
-            given: 0,
-            merged: Vec::new(),
-            merged_given: 0,
-            ordered: Vec::new(),
-        }
+/// Sightings of a few actors, in order.
+pub struct InOrder<'r> {
+    /// That of the first place.
+    pub first_actor: u32,
+    pub sightings: &'r [Packed],
+    far: &'r [Far],
+}
+
+impl InOrder<'_> {
+    pub fn unpacked(&self) -> impl Iterator<Item = Sighting> {
+        let sightings = self.sightings.iter();
+        sightings.map(|sighting| sighting.unpack(self.first_actor, self.far))
     }
+}
 
-    fn read(&self, sessions: Range<u64>) -> Result<Vec<Session>> {
+/// Where sightings are put in order; used again and again.
+#[derive(Default)]
+pub struct Room {
+    ordered: Vec<Packed>,
+    far: Vec<Far>,
+}
+
+impl Store {
+    fn read(&self, range: &Range<u64>) -> Result<Vec<Packed>> {
         let read = |(file, _): &mut (File, u64)| -> io::Result<Vec<u8>> {
-            file.seek(SeekFrom::Start(sessions.start * RECORD as u64))?;
-            let mut bytes = vec![0; (sessions.end - sessions.start) as usize * RECORD];
+            file.seek(SeekFrom::Start(range.start * HELD_BYTES as u64))?;
+            let mut bytes = vec![0; (range.end - range.start) as usize * HELD_BYTES];
             file.read_exact(&mut bytes)?;
             Ok(bytes)
         };
         let bytes = self.file.lock().as_mut().map_or(Ok(Vec::new()), read);
-        let bytes = bytes.at_path(&self.file.dir, "sessions cannot be read back from a temporary file")?;
-        Ok(bytes.as_chunks::<RECORD>().0.iter().map(from_bytes).collect())
-    }
-}
-
-/// A written run, of which some sessions are read.
-struct Cursor {
-    read: Vec<Session>,
-    place: usize,
-    unread: Range<u64>,
-}
-
-impl Cursor {
-    fn fill(&mut self, stored: &Stored) -> Result<()> {
-        if self.place == self.read.len() && !self.unread.is_empty() {
-            let end = self.unread.end.min(self.unread.start + READ_SESSIONS);
-            self.read = stored.read(self.unread.start..end)?;
-            self.place = 0;
-            self.unread.start = end;
-        }
-        Ok(())
-    }
-
-    fn rest(&self) -> &[Session] {
-        &self.read[self.place..]
-    }
-}
-
-pub struct InOrder<'s> {
-    stored: &'s Stored,
-    cursors: Vec<Cursor>,
-    /// The few actors whose held sessions come next, and how many of these are gone.
-    few: usize,
-    given: usize,
-    /// Held ones that are merged with written ones, and those of them that are gone.
-    merged: Vec<Session>,
-    merged_given: usize,
-    ordered: Vec<Packed>,
-}
-
-impl<'s> InOrder<'s> {
-    /// The next sessions of actors below `actors_end`, at most `count`; `None` when there are no more.
-    pub fn next(&mut self, count: usize, actors_end: u32) -> Result<Option<Lot<'s>>> {
-        match self.cursors.is_empty() {
-            true => Ok(self.next_held(count, actors_end)),
-            false => {
-                let sessions = self.merge(count, actors_end)?;
-                Ok((!sessions.is_empty()).then_some(Lot::Merged(sessions)))
-            }
-        }
-    }
-
-    fn next_held(&mut self, count: usize, actors_end: u32) -> Option<Lot<'s>> {
-        let held = self.stored.held.as_slice();
-        while self.few < packed::fews(held) {
-            let (few, end) = (self.few, packed::count_below(held, self.few, actors_end));
-            if self.given < end {
-                let sessions = self.given..end.min(self.given + count);
-                self.given = sessions.end;
-                return Some(Lot::Held { held, few, sessions });
-            }
-            if end < packed::count(held, few) {
-                return None;
-            }
-            (self.few, self.given) = (few + 1, 0);
-        }
-        None
-    }
-
-    fn merge(&mut self, count: usize, actors_end: u32) -> Result<Vec<Session>> {
-        let mut found = Vec::with_capacity(count.min(1 << 14));
-        for cursor in &mut self.cursors {
-            cursor.fill(self.stored)?;
-        }
-        self.fill();
-        while found.len() < count {
-            let read = self.cursors.iter().filter_map(|cursor| cursor.rest().first());
-            let actors = read.chain(self.rest().first()).map(|session| session.actor);
-            let Some(actor) = actors.min().filter(|actor| *actor < actors_end) else {
-                break;
-            };
-            for cursor in &mut self.cursors {
-                loop {
-                    let taken = take_of(cursor.rest(), actor, count, &mut found);
-                    cursor.place += taken;
-                    cursor.fill(self.stored)?;
-                    if taken == 0 {
-                        break;
-                    }
-                }
-            }
-            self.merged_given += take_of(&self.merged[self.merged_given..], actor, count, &mut found);
-            self.fill();
-        }
-        Ok(found)
-    }
-
-    fn rest(&self) -> &[Session] {
-        &self.merged[self.merged_given..]
-    }
-
-    /// Puts the next held ones in order when the last are gone. An actor's are together.
-    fn fill(&mut self) {
-        let held = self.stored.held.as_slice();
-        while self.rest().is_empty() && self.few < packed::fews(held) {
-            packed::put_in_order(held, self.few, &mut self.ordered);
-            let sessions = self
-                .ordered
-                .iter()
-                .map(|packed| packed::unpack(held, self.few, *packed));
-            self.merged.clear();
-            self.merged.extend(sessions);
-            (self.merged_given, self.few) = (0, self.few + 1);
-        }
-    }
-}
-
-/// Copies the first sessions as far as they are of one actor and there is room.
-fn take_of(rest: &[Session], actor: u32, count: usize, found: &mut Vec<Session>) -> usize {
-    let room = count - found.len();
-    let of_actor = rest.iter().take(room).take_while(|session| session.actor == actor);
-    let before = found.len();
-    found.extend(of_actor);
-    found.len() - before
-}
-
-fn to_bytes(session: &Session) -> [u8; RECORD] {
-    let mut bytes = [0; RECORD];
-    bytes[0..4].copy_from_slice(&session.actor.to_le_bytes());
-    bytes[4..8].copy_from_slice(&session.started_date.to_le_bytes());
-    bytes[8..16].copy_from_slice(&session.started_on.to_le_bytes());
-    bytes[16..24].copy_from_slice(&session.last_seen_on.to_le_bytes());
-    bytes[24..28].copy_from_slice(&session.web.to_le_bytes());
-    bytes[28..32].copy_from_slice(&session.web_services.to_le_bytes());
-    bytes[32..36].copy_from_slice(&session.changes.to_le_bytes());
-    bytes[36] = u8::from(session.starts_with_change);
-    bytes[37] = u8::from(session.ends_with_change);
-    bytes
-}
-
-fn from_bytes(bytes: &[u8; RECORD]) -> Session {
-    let four = |at: usize| std::array::from_fn(|byte| bytes[at + byte]);
-    let eight = |at: usize| std::array::from_fn(|byte| bytes[at + byte]);
-    Session {
-        actor: u32::from_le_bytes(four(0)),
-        started_date: i32::from_le_bytes(four(4)),
-        started_on: i64::from_le_bytes(eight(8)),
-        last_seen_on: i64::from_le_bytes(eight(16)),
-        web: u32::from_le_bytes(four(24)),
-        web_services: u32::from_le_bytes(four(28)),
-        changes: u32::from_le_bytes(four(32)),
-        starts_with_change: bytes[36] == 1,
-        ends_with_change: bytes[37] == 1,
+        let bytes = bytes.at_path(&self.file.dir, "sightings cannot be read back from a temporary file")?;
+        let sightings = bytes.as_chunks::<HELD_BYTES>().0.iter();
+        Ok(sightings.map(|bytes| Packed::from_bytes(*bytes)).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::NOBODY;
     use proptest::prelude::*;
     use std::path::Path;
 
-    fn session(actor: u32, started_on: i64) -> Session {
-        Session {
-            actor,
-            started_date: -(actor as i32) - 1,
-            started_on,
-            last_seen_on: -started_on,
-            web: actor.wrapping_mul(3),
-            web_services: u32::MAX - actor,
-            changes: actor.wrapping_mul(5),
-            starts_with_change: started_on % 2 == 0,
-            ends_with_change: started_on % 3 == 0,
-        }
+    type Row = (i64, u32);
+
+    fn by(on: i64) -> By {
+        [By::Web, By::WebServices, By::Change][on.rem_euclid(3) as usize]
     }
 
-    fn stored(sessions: &[Session], held: usize, dir: &Path) -> Stored {
-        stored_in_several(sessions, &[], held, dir)
-    }
-
-    /// A store that takes the sessions up to each of the cuts, and one for the rest.
-    fn stored_in_several(sessions: &[Session], cuts: &[usize], held: usize, dir: &Path) -> Stored {
+    /// Takes rows into stores: of each environment, those up to each of the cuts into one, and the rest into the last.
+    fn stored(environments: &[Vec<Row>], cuts: &[usize], held: usize, dir: &Path) -> Stored {
         let scratch = Scratch {
             dir: dir.to_owned(),
             memory_bytes: held * HELD_BYTES * (cuts.len() + 1),
         };
-        let mut stores = Store::several(&scratch, cuts.len() + 1);
-        for (place, session) in sessions.iter().enumerate() {
-            let cuts_before = cuts.iter().filter(|cut| **cut <= place).count();
-            stores[cuts_before].add(session).expect("a disk");
+        let mut stores = Store::several(&scratch, cuts.len() + 1, Tz::UTC);
+        for rows in environments {
+            stores.iter_mut().for_each(|store| store.begin_environment(130));
+            let mut from = 0;
+            for (store, cut) in stores.iter_mut().zip(cuts.iter().chain([&usize::MAX])) {
+                let to = (*cut).clamp(from, rows.len());
+                let created_on: Vec<i64> = rows[from..to].iter().map(|row| row.0).collect();
+                let actor: Vec<u32> = rows[from..to].iter().map(|row| row.1).collect();
+                let by: Vec<By> = created_on.iter().map(|on| by(*on)).collect();
+                let sightings = Sightings {
+                    created_on: &created_on,
+                    actor: &actor,
+                    by: &by,
+                };
+                store.take(sightings).expect("a disk");
+                from = to;
+            }
         }
-        assert_eq!(stores.iter().map(Store::len).sum::<usize>(), sessions.len());
-        Stored::of(stores).expect("a disk")
+        Stored::of(stores)
     }
 
-    fn all(stored: &Stored, count: usize, actors_ends: &[u32]) -> Vec<Session> {
-        let mut in_order = stored.in_order();
-        let mut found = Vec::new();
-        for &end in actors_ends {
-            while let Some(next) = in_order.next(count, end).expect("a disk") {
-                let mut room = Vec::new();
-                assert!((1..=count).contains(&next.len()));
-                let next = next.in_order(&mut room);
-                found.extend((0..next.len()).map(|place| next.at(place)));
-                assert!(found.iter().all(|session| session.actor < end));
+    /// What comes out, by environment.
+    fn all(stored: &Stored, environments: usize, most: usize) -> Vec<Vec<Row>> {
+        let (mut found, mut room) = (vec![Vec::new(); environments], Room::default());
+        for share in stored.stretches(most).concat() {
+            let in_order = stored.in_order(&share, &mut room).expect("a disk");
+            for sighting in in_order.unpacked() {
+                assert_eq!(sighting.date, sighting.on.div_euclid(86_400_000_000) as i32);
+                assert_eq!(sighting.by, by(sighting.on));
+                found[share.environment].push((sighting.on, sighting.actor));
             }
         }
         found
     }
 
     #[test]
-    fn runs_are_merged_by_actor_and_the_earlier_run_comes_first() {
+    fn what_is_written_comes_before_what_is_held() {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let [a1, b1, a2, b2, a3] = [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3)].map(|(actor, on)| session(actor, on));
-        let stored = stored(&[a1, b1, a2, b2, a3], 3, home.path());
-        assert_eq!((stored.runs.len(), &stored.runs[0]), (1, &(0..3)));
-        assert_eq!(all(&stored, 10, &[9]), [a1, a2, a3, b1, b2]);
-        assert_eq!(
-            all(&stored, 2, &[1, 9]),
-            [a1, a2, a3, b1, b2],
-            "a second time, in small pieces"
-        );
-        assert_eq!(
-            std::fs::read_dir(home.path()).expect("a folder").count(),
-            0,
-            "the file has no name"
-        );
+        let (a, b) = (3, 90);
+        let rows = vec![(1, a), (2, b), (3, a), (4, b), (5, a)];
+        let stored = stored(&[rows], &[], 3, home.path());
+        let expected = [(1, a), (3, a), (5, a), (2, b), (4, b)];
+        for _ in 0..2 {
+            assert_eq!(all(&stored, 1, 100).concat(), expected);
+        }
+        let written = stored.0[0].file.lock().as_ref().map(|(_, count)| *count);
+        assert_eq!(written, Some(3));
+        let files = std::fs::read_dir(home.path()).expect("a folder");
+        assert_eq!(files.count(), 0, "the file has no name");
     }
 
     #[test]
     fn nothing_is_written_while_there_is_room() {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let dir = home.path().join("none");
-        let stored = stored(&[session(1, 1), session(0, 1)], 2, &dir);
-        assert!(stored.file.lock().is_none() && !dir.exists());
-        assert_eq!(all(&stored, 1, &[9]), [session(0, 1), session(1, 1)]);
+        let dir = Path::new("never made");
+        let stored = stored(&[vec![(1, 1), (2, 0)]], &[], 2, dir);
+        assert!(stored.0[0].file.lock().is_none() && !dir.exists());
+        assert_eq!(all(&stored, 1, 100), [[(2, 0), (1, 1)]]);
     }
 
     #[test]
-    fn long_runs_are_read_in_pieces() {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let count = 3 * READ_SESSIONS as i64 + 5;
-        let sessions: Vec<Session> = (0..count).map(|on| session((on % 7 == 0).into(), on)).collect();
-        let stored = stored(&sessions, sessions.len() / 2 + 1, home.path());
-        let mut expected = sessions;
-        expected.sort_by_key(|session| session.actor);
-        assert_eq!(all(&stored, 1000, &[9]), expected);
+    fn stretches_are_of_whole_actors_and_do_not_depend_on_who_is_never_seen() {
+        let never = Path::new("never made");
+        let places = |actors: &[u32], most: usize| -> Vec<Vec<(usize, Range<usize>)>> {
+            // Each twice.
+            let rows = (0..2).flat_map(|on| actors.iter().map(move |actor| (on, *actor)));
+            let stored = stored(&[rows.collect()], &[], 1000, never);
+            let places = |shares: Vec<Share>| shares.into_iter().map(|share| (share.few, share.places)).collect();
+            stored.stretches(most).into_iter().map(places).collect()
+        };
+        assert_eq!(places(&[], 4), [[]; 0]);
+        assert_eq!(places(&[3, 5, 6], 4), [[(0, 3..6)], [(0, 6..7)]]);
+        assert_eq!(places(&[3, 63, 64], 1), [[(0, 3..4)], [(0, 63..64)], [(1, 0..1)]]);
+        assert_eq!(places(&[3, 63, 64], 6), [[(0, 3..64), (1, 0..1)]]);
     }
 
     proptest! {
         #[test]
-        fn any_room_gives_the_same_sessions_in_the_same_order(
-            actors in prop::collection::vec(0u32..6, 0..80), held in 1usize..90, count in 1usize..20, end in 0u32..7,
-            cuts in prop::collection::vec(0usize..80, 0..3),
+        fn any_room_cuts_and_shares_give_the_same_sightings_in_the_same_order(
+            environments in prop::collection::vec(prop::collection::vec((0i64..50, 0u32..6), 0..150), 1..4),
+            at in prop::sample::select(vec![0, -5_000_000_000, 1 << 53, -(1 << 53), 1 << 60]),
+            held in 1usize..90, cuts in prop::collection::vec(0usize..150, 0..3), most in 1usize..100,
         ) {
             let home = tempfile::tempdir().expect("a temporary folder");
-            let sessions: Vec<Session> =
-                actors.iter().enumerate().map(|(on, &actor)| session(actor, on as i64)).collect();
-            let mut expected = sessions.clone();
-            expected.sort_by_key(|session| session.actor);
-            prop_assert_eq!(all(&stored_in_several(&sessions, &cuts, held, home.path()), count, &[end, 9]), expected);
+            // Nobody has no sightings.
+            let actor = |place: u32| [0, 1, 63, 64, 129, NOBODY][place as usize];
+            let mut environments = environments;
+            for rows in &mut environments {
+                rows.sort_unstable();
+                rows.iter_mut().for_each(|row| *row = (at + row.0 * 1_000_000_000, actor(row.1)));
+            }
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            let stored = stored(&environments, &cuts, held, home.path());
+            let found = all(&stored, environments.len(), most);
+            for rows in &mut environments {
+                rows.retain(|row| row.1 != NOBODY);
+                rows.sort_by_key(|row| row.1);
+            }
+            prop_assert_eq!(found, environments);
         }
     }
 }

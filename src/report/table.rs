@@ -10,12 +10,12 @@
 //! Words: a *chunk* is a run of rows, cut without copying, in which the work of a writer is shared out.
 
 #[cfg(test)]
-pub use super::values::{NO_TEXT, push_run};
+pub use super::values::{NO_TEXT, Stretch, push_run};
 pub use super::values::{Run, Stretches, Values};
 use crate::error;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
+    Array, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
     DataType, Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType,
@@ -29,7 +29,8 @@ pub type Batches<'a> = Box<dyn Iterator<Item = error::Result<RecordBatch>> + Sen
 
 /// Where the rows of a table come from. They can be taken as often as needed, and are the same every time.
 pub trait Rows: Send + Sync {
-    fn num_rows(&self) -> usize;
+    /// How many there are. Those that are made as they are taken may have to be made to be counted.
+    fn num_rows(&self) -> error::Result<usize>;
 
     fn batches(&self) -> Batches<'_>;
 
@@ -39,7 +40,7 @@ pub trait Rows: Send + Sync {
     }
 
     /// The environment of all rows, if there is just one.
-    fn only_environment(&self) -> Option<String>;
+    fn only_environment(&self) -> error::Result<Option<String>>;
 }
 
 /// One report, finished.
@@ -54,7 +55,7 @@ pub struct Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} rows", self.name, self.num_rows())
+        f.write_str(self.name)
     }
 }
 
@@ -94,12 +95,13 @@ impl Table {
         }
     }
 
-    pub fn num_rows(&self) -> usize {
+    /// How many rows it has.
+    pub fn num_rows(&self) -> error::Result<usize> {
         self.rows.num_rows()
     }
 
     /// The environment of all rows, if there is just one.
-    pub fn only_environment(&self) -> Option<String> {
+    pub fn only_environment(&self) -> error::Result<Option<String>> {
         self.rows.only_environment()
     }
 
@@ -127,23 +129,21 @@ impl Table {
 struct Held(Vec<RecordBatch>);
 
 impl Rows for Held {
-    fn num_rows(&self) -> usize {
-        self.0.iter().map(RecordBatch::num_rows).sum()
+    fn num_rows(&self) -> error::Result<usize> {
+        Ok(self.0.iter().map(RecordBatch::num_rows).sum())
     }
 
     fn batches(&self) -> Batches<'_> {
         Box::new(self.0.iter().cloned().map(Ok))
     }
 
-    fn only_environment(&self) -> Option<String> {
-        let column = |batch: &RecordBatch| batch.column_by_name("environment").cloned();
-        let columns: Vec<ArrayRef> = self.0.iter().map(column).collect::<Option<_>>()?;
-        let mut values = columns
-            .iter()
-            .filter_map(|column| column.as_string_opt::<i32>())
-            .flatten();
-        let only = values.next()??;
-        values.all(|value| value == Some(only)).then(|| only.to_owned())
+    fn only_environment(&self) -> error::Result<Option<String>> {
+        let columns = self.0.iter().filter_map(|batch| batch.column_by_name("environment"));
+        let texts = columns.filter_map(|column| column.as_string_opt::<i32>());
+        let mut values = texts.flat_map(|texts| texts.iter());
+        let only = values.next().flatten();
+        let is_only = values.all(|value| value == only);
+        Ok(only.filter(|_| is_only).map(str::to_owned))
     }
 }
 
@@ -253,6 +253,7 @@ fn under_schema(name: &str, schema: &SchemaRef, batch: RecordBatch) -> Result<Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow::array::ArrayRef;
     use arrow::array::UInt32Array;
     use arrow::datatypes::{Field, Schema};
 
@@ -288,7 +289,7 @@ mod tests {
             };
             let batches: Vec<RecordBatch> = environments.iter().map(batch).collect();
             let table = Table::new("t", batches[0].schema(), batches).expect("valid");
-            table.only_environment()
+            table.only_environment().expect("held rows")
         };
         assert_eq!(
             only(&[&[Some("a"), Some("a")], &[], &[Some("a")]]).as_deref(),
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(only(&[&[Some("a"), None]]), None);
         assert_eq!(only(&[&[]]), None);
         let table = Table::new("t", numbers(0..2).schema(), vec![numbers(0..2)]).expect("valid");
-        assert_eq!(table.only_environment(), None);
+        assert_eq!(table.only_environment().expect("held rows"), None);
     }
 
     #[test]

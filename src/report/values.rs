@@ -39,14 +39,33 @@ pub enum Values<'a> {
 
 /// Some rows, of which the values are worked out by who asks for them: on any thread.
 pub trait Stretch: Send {
-    /// Gives the values of each column, by its place in the schema, for some rows after the other.
-    fn values(&self, take: &mut dyn FnMut(usize, Values<'_>));
+    /// Gives some rows after the other: how many, and the values of each column of the schema.
+    ///
+    /// # Errors
+    /// Those of the disk, where rows may be.
+    fn values(&self, take: &mut dyn FnMut(usize, &[Values<'_>])) -> Result<()>;
 }
 
 /// Rows, stretch by stretch.
 pub trait Stretches<'a>: Send {
-    /// The next rows, as many as asked for unless there are no more; `None` when there are none.
-    fn next(&mut self, rows: usize) -> Result<Option<Box<dyn Stretch + 'a>>>;
+    /// The next rows, some hundred thousand if there are as many; `None` when there are no more.
+    fn next(&mut self) -> Option<Box<dyn Stretch + 'a>>;
+}
+
+/// Puts rows with these texts in place of what was there.
+pub fn put_runs(runs: &mut Vec<Run>, texts: impl ExactSizeIterator<Item = u32>) {
+    runs.clear();
+    runs.resize(texts.len() + 1, (NO_TEXT, 0));
+    let (mut count, mut last) = (0, (NO_TEXT, 0));
+    // Written to its place with each row: no guess whether a text repeats can be wrong.
+    for text in texts {
+        let is_other = text != last.0 || last.1 == 0;
+        count += usize::from(is_other);
+        last = (text, if is_other { 1 } else { last.1 + 1 });
+        runs[count] = last;
+    }
+    runs.truncate(count + 1);
+    runs.remove(0);
 }
 
 /// Adds rows with this text.
@@ -114,6 +133,17 @@ mod tests {
         .to_array();
         let found: Vec<Option<&str>> = array.as_string::<i32>().iter().collect();
         assert_eq!(found, [Some("a"), Some("a"), None, Some("b")]);
+    }
+
+    #[test]
+    fn runs_are_put_as_they_would_be_pushed() {
+        let mut runs = vec![(9, 9)];
+        for texts in [&[][..], &[NO_TEXT], &[NO_TEXT, NO_TEXT, 1, 1, 0, 1]] {
+            let mut pushed = Vec::new();
+            texts.iter().for_each(|text| push_run(&mut pushed, (*text, 1)));
+            put_runs(&mut runs, texts.iter().copied());
+            assert_eq!(runs, pushed);
+        }
     }
 
     #[test]

@@ -12,7 +12,10 @@ use crate::chunk::{Body, Finished, Pages, USUAL, percent_saved, put_codes, put_r
 use crate::report::table::{Run, Values};
 use crate::zstandard::{self, Search};
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringArray};
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{
+    ArrowNativeType, ArrowPrimitiveType, DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    ToByteSlice,
+};
 use parquet::basic::{Encoding, LogicalType, Type};
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
@@ -101,7 +104,7 @@ pub fn encode(column: &ColumnDescPtr, array: &ArrayRef) -> Option<Result<Finishe
 
 fn numbers<T: ArrowPrimitiveType>(column: &ColumnDescPtr, array: &ArrayRef) -> Result<Finished>
 where
-    T::Native: Copy + Into<i64>,
+    T::Native: Into<i64>,
 {
     let mut numbers = Numbers::new(column)?;
     let array: &PrimitiveArray<T> = array.as_primitive();
@@ -159,13 +162,13 @@ impl Numbers {
             near: Vec::new(),
             near_from: 0,
             far: HashMap::new(),
-            search: USUAL,
+            search: Search::Frequent,
             range: None,
         })
     }
 
     /// Takes the next rows: the values of those that have one, and which these are.
-    fn take<T: Copy + Into<i64>>(&mut self, values: &[T], has_value: Option<&[u8]>) -> Result<()> {
+    fn take<T: ArrowNativeType + Into<i64>>(&mut self, values: &[T], has_value: Option<&[u8]>) -> Result<()> {
         let rows = has_value.map_or(values.len(), <[u8]>::len);
         let (mut from, mut given) = (0, 0);
         while from < rows {
@@ -212,7 +215,7 @@ impl Numbers {
         }
     }
 
-    fn put_plain<T: Copy + Into<i64>>(&mut self, values: &[T]) {
+    fn put_plain<T: ArrowNativeType + Into<i64>>(&mut self, values: &[T]) {
         let numbers = || values.iter().map(|value| (*value).into());
         let (least, most) = numbers().fold((i64::MAX, i64::MIN), |(least, most), n| (least.min(n), most.max(n)));
         if !values.is_empty() {
@@ -220,6 +223,9 @@ impl Numbers {
             self.range = Some((known.0.min(least), known.1.max(most)));
         }
         match self.width() {
+            width if width == size_of::<T>() && cfg!(target_endian = "little") => {
+                self.body.end().extend_from_slice(values.to_byte_slice());
+            }
             4 => put_all(self.body.end(), numbers().map(|number| (number as i32).to_le_bytes())),
             _ => put_all(self.body.end(), numbers().map(i64::to_le_bytes)),
         }
@@ -315,7 +321,7 @@ impl Numbers {
         };
         let finished = pages.finish((&dictionary, self.different.len(), USUAL), statistics, None);
         self.forget(0);
-        self.search = USUAL;
+        self.search = Search::Frequent;
         (self.is_coding, self.different_before) = (!is_of_instants(&self.column), 0);
         finished
     }

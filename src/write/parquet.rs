@@ -13,7 +13,7 @@
 
 use super::encode::{self, Encoder};
 use crate::chunk::{Finished, ZSTD_LEVEL};
-use crate::report::table::{Stretches, Table};
+use crate::report::table::{Stretches, Table, Values};
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field};
@@ -52,7 +52,7 @@ fn external(cause: crate::error::Error) -> ParquetError {
     ParquetError::External(Box::new(cause))
 }
 
-/// Every thread encodes row groups of its own, one after the other.
+/// Every thread encodes stretches of its own, one after the other.
 fn write_stretches<'a, W: Write + Send>(
     file: &mut SerializedFileWriter<W>,
     stretches: Box<dyn Stretches<'a> + 'a>,
@@ -66,8 +66,8 @@ fn write_stretches<'a, W: Write + Send>(
     });
     let work = || -> Result<()> {
         let mut encoder = Encoder::new(&shape)?;
-        while let Some((place, chunks)) = encode_next(&source, &mut encoder)? {
-            lock(&sink).put(place, chunks)?;
+        while let Some((place, groups)) = encode_next(&source, &mut encoder)? {
+            lock(&sink).put(place, groups)?;
         }
         Ok(())
     };
@@ -82,44 +82,62 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is left of the rows, and the place of the next row group.
+/// What is left of the rows, and the place of the next stretch.
 type Source<'a> = Mutex<Option<(usize, Box<dyn Stretches<'a> + 'a>)>>;
 
-/// The next row group, with its place; the rows are taken in turn, and encoded by many at a time.
-fn encode_next(source: &Source<'_>, encoder: &mut Encoder) -> Result<Option<(usize, Vec<Chunk>)>> {
+/// The row groups of the next stretch, with its place; stretches are taken in turn, and encoded by many at a time.
+fn encode_next(source: &Source<'_>, encoder: &mut Encoder) -> Result<Option<(usize, Vec<Vec<Chunk>>)>> {
     let mut left = lock(source);
     let Some((next, stretches)) = left.as_mut() else {
         return Ok(None);
     };
     let place = *next;
     *next += 1;
-    let Some(stretch) = stretches.next(ROWS_PER_GROUP).map_err(external)? else {
+    let Some(stretch) = stretches.next() else {
         return Ok(None);
     };
     drop(left);
-    let mut taken = Ok(());
-    stretch.values(&mut |column, values| {
+    let (mut groups, mut rows, mut taken) = (Vec::new(), 0, Ok(()));
+    let mut take = |more: usize, values: &[Values<'_>]| -> Result<()> {
+        if rows + more > ROWS_PER_GROUP {
+            groups.push(finish(encoder)?);
+            rows = 0;
+        }
+        rows += more;
+        let mut columns = values.iter().enumerate();
+        columns.try_for_each(|(column, values)| encoder.take(column, *values))
+    };
+    let given = stretch.values(&mut |rows, values| {
         if taken.is_ok() {
-            taken = encoder.take(column, values);
+            taken = take(rows, values);
         }
     });
+    given.map_err(external)?;
     taken?;
-    let chunks = encoder.finish()?.into_iter().map(Chunk::Ours);
-    Ok(Some((place, chunks.collect())))
+    if rows > 0 {
+        groups.push(finish(encoder)?);
+    }
+    Ok(Some((place, groups)))
 }
 
-/// Writes row groups in order; those that come early wait.
+fn finish(encoder: &mut Encoder) -> Result<Vec<Chunk>> {
+    Ok(encoder.finish()?.into_iter().map(Chunk::Ours).collect())
+}
+
+/// Writes the row groups of stretches in order; those that come early wait.
 struct InTurn<'f, W: Write> {
     file: &'f mut SerializedFileWriter<W>,
     next: usize,
-    early: BTreeMap<usize, Vec<Chunk>>,
+    early: BTreeMap<usize, Vec<Vec<Chunk>>>,
 }
 
 impl<W: Write + Send> InTurn<'_, W> {
-    fn put(&mut self, place: usize, chunks: Vec<Chunk>) -> Result<()> {
-        self.early.insert(place, chunks);
-        while let Some(chunks) = self.early.remove(&self.next) {
-            append(self.file, Some(chunks))?;
+    fn put(&mut self, place: usize, groups: Vec<Vec<Chunk>>) -> Result<()> {
+        self.early.insert(place, groups);
+        while let Some(groups) = self.early.remove(&self.next) {
+            groups
+                .into_iter()
+                .try_for_each(|group| append(self.file, Some(group)))?;
             self.next += 1;
         }
         Ok(())
@@ -235,10 +253,12 @@ fn repeats(data_type: &DataType) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::table::{Batches, Rows, Stretch};
     use arrow::array::{
-        ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, StringArray,
+        ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, StringArray,
         TimestampMicrosecondArray,
     };
+    use arrow::datatypes::{Int64Type, Schema};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use parquet::basic::{Encoding, LogicalType, Repetition, TimeUnit, Type};
     use parquet::file::metadata::ParquetMetaData;
@@ -398,5 +418,57 @@ mod tests {
         let (_, metadata, _) = written(&table);
         let rows: Vec<i64> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
         assert_eq!(rows, [ROWS_PER_GROUP as i64, 1]);
+    }
+
+    /// Numbers in stretches, each given so many at a time.
+    struct Counted(Vec<(i64, usize)>);
+
+    impl Rows for Counted {
+        fn num_rows(&self) -> crate::error::Result<usize> {
+            Ok(self.0.iter().map(|(rows, _)| *rows as usize).sum())
+        }
+
+        fn batches(&self) -> Batches<'_> {
+            unreachable!("plain values are written")
+        }
+
+        fn stretches(&self) -> Option<Box<dyn Stretches<'_> + '_>> {
+            Some(Box::new(self.0.iter()))
+        }
+
+        fn only_environment(&self) -> crate::error::Result<Option<String>> {
+            Ok(None)
+        }
+    }
+
+    impl<'a> Stretches<'a> for std::slice::Iter<'a, (i64, usize)> {
+        fn next(&mut self) -> Option<Box<dyn Stretch + 'a>> {
+            Iterator::next(self).map(|stretch| Box::new(*stretch) as Box<dyn Stretch>)
+        }
+    }
+
+    impl Stretch for (i64, usize) {
+        fn values(&self, take: &mut dyn FnMut(usize, &[Values<'_>])) -> crate::error::Result<()> {
+            let numbers: Vec<i64> = (0..self.0).collect();
+            let mut pieces = numbers.chunks(self.1);
+            pieces.try_for_each(|piece| {
+                take(piece.len(), &[Values::Longs(piece)]);
+                Ok(())
+            })
+        }
+    }
+
+    #[test]
+    fn stretches_become_row_groups_that_are_not_too_large_and_keep_their_order() {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let rows = Counted(vec![(3, 2), (0, 1), (300_000, 100_000), (5, 9)]);
+        let table = Table::of("t", schema, Arc::new(rows)).expect("numbers can be written");
+        let (batches, metadata, _) = written(&table);
+        let rows: Vec<i64> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
+        assert_eq!(rows, [3, 200_000, 100_000, 5]);
+        let found = batches
+            .iter()
+            .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+        assert!(found.eq((0..3).chain(0..300_000).chain(0..5)));
     }
 }

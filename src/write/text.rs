@@ -32,13 +32,13 @@ const GIVE_WAY: &[&str] = &[
 /// Renders the first `max_rows` rows for a terminal of `width` columns, or as wide as they are. `tz` is the zone in
 /// which the report counted its dates; instants are shown in UTC.
 pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Result<String> {
-    let (rows, max_rows) = (table.num_rows(), max_rows.max(1));
+    let (rows, max_rows) = (table.num_rows()?, max_rows.max(1));
     let mut caption = format!("{} · {}", table.name, counted(rows));
     if rows == 0 {
         return Ok(caption + "\n");
     }
     let mut view = View::read(table, max_rows)?;
-    view.drop_constant_environment(table, &mut caption);
+    view.drop_constant_environment(table, &mut caption)?;
     view.merge_not_before();
     view.drop_empty();
     view.drop_repeated_dates();
@@ -58,7 +58,7 @@ pub fn render(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Res
 
 /// Renders the first `max_rows` rows with every column as it was asked for; only room may leave one out.
 pub fn render_whole(table: &Table, max_rows: usize, width: Option<u16>, tz: Tz) -> Result<String> {
-    let (rows, max_rows) = (table.num_rows(), max_rows.max(1));
+    let (rows, max_rows) = (table.num_rows()?, max_rows.max(1));
     let mut caption = counted(rows);
     let mut view = View::read_verbatim(table, max_rows)?;
     view.explain(&mut caption, tz);
@@ -126,14 +126,14 @@ impl View {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    fn drop_constant_environment(&mut self, table: &Table, caption: &mut String) {
-        let Some(index) = self.position("environment") else {
-            return;
-        };
-        if let Some(environment) = table.only_environment() {
+    fn drop_constant_environment(&mut self, table: &Table, caption: &mut String) -> Result<()> {
+        if let Some(index) = self.position("environment")
+            && let Some(environment) = table.only_environment()?
+        {
             *caption += &format!(" · environment {}", clean(&environment));
             self.columns.remove(index);
         }
+        Ok(())
     }
 
     fn explain(&self, caption: &mut String, tz: Tz) {

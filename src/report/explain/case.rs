@@ -74,16 +74,16 @@ impl<'a> Case<'a> {
         let watch = |place: u32| Watch::new(place, verdict.recent_from, at);
         let counters = Counters {
             days: Some(Days::new(actors, options.tz)),
-            people: Some(People::new(0, actors)),
+            people: Some(People::new(actors)),
             watch: place.ok().map(|place| watch(place as u32)),
             ..Counters::default()
         };
         let audience = Audience {
-            running: Some(Running::new(0, actors, facts.intervals.session_gap_us, options.tz)),
+            running: Some(Running::new(actors, facts.intervals.session_gap_us, options.tz)),
             witness: Witness::new(windows, facts.intervals.audit_interval_us).of_actors(actors),
             counters,
         };
-        let (mut counters, witness) = pass::over(&log, audience, options, &mut [])?;
+        let (mut counters, witness) = pass::over(&log, audience, options.tz, &mut [])?;
         facts.actors = log.into_actors();
         let watch = counters.watch.take().unwrap_or_else(|| watch(NOBODY));
         let inside = gap_table::inside(lake, environment, &chosen)?;
