@@ -42,6 +42,11 @@ impl Ids {
         }
     }
 
+    /// Makes room for so many more.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.guids.reserve(count);
+    }
+
     /// The number of an id, be it met for the first time.
     pub(super) fn number(&mut self, id: &Id<'_>) -> u32 {
         let next = (self.guids.len() + self.others.len()) as u32;
@@ -62,18 +67,21 @@ impl Ids {
         let guids = self.guids.into_iter();
         let mut guids: Vec<(u128, u32)> = guids.map(|(guid, number)| (guid.number(), number)).collect();
         guids.par_sort_unstable();
-        let guids = guids
-            .into_iter()
-            .map(|(guid, number)| (Guid(guid.to_be_bytes()).text().to_vec(), number));
-        let others = self.others.into_iter().map(|(id, number)| (id.into_vec(), number));
-        let text = |(id, number)| -> Result<(String, u32)> {
-            let text = String::from_utf8(id);
+        let text = |id: &[u8], number| -> Result<(String, u32)> {
+            let text = str::from_utf8(id);
             let text = text.map_err(|cause| Error::failed("an actor's id is not text").caused_by(cause))?;
-            Ok((text, number))
+            Ok((text.to_owned(), number))
         };
-        let mut ordered: Vec<(String, u32)> = guids.chain(others).map(text).collect::<Result<_>>()?;
-        // What is in order already is taken as one.
-        ordered.sort();
+        let texts = guids
+            .into_par_iter()
+            .map(|(guid, number)| text(&Guid(guid.to_be_bytes()).text(), number));
+        let mut ordered: Vec<(String, u32)> = texts.collect::<Result<_>>()?;
+        if !self.others.is_empty() {
+            let others = self.others.iter().map(|(id, number)| text(id, *number));
+            ordered.extend(others.collect::<Result<Vec<_>>>()?);
+            // What is in order already is taken as one.
+            ordered.sort();
+        }
         let mut places = vec![0; ordered.len()];
         for (place, (_, number)) in ordered.iter().enumerate() {
             places[*number as usize] = place as u32;

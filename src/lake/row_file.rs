@@ -18,6 +18,7 @@ use crate::instant;
 use crate::record::Kind;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::writer::SerializedFileWriter;
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -427,13 +428,16 @@ impl Group {
         for (column, value) in self.partition.iter_mut().zip(partition) {
             column.repeat(Value::Bytes(value.as_bytes()), self.rows)?;
         }
-        let mut placed = Vec::new();
-        for (place, column) in TEXT_PLACES.into_iter().zip(self.texts.into_iter().chain(self.wide)) {
-            placed.push((place, column.finish()?));
-        }
+        let texts = TEXT_PLACES.into_iter().zip(self.texts.into_iter().chain(self.wide));
+        let actors = [
+            (schema::ACTOR_ID, self.actor_id),
+            (schema::ACTOR_ID + 1, self.actor_name),
+        ];
+        let texts: Vec<(usize, TextChunk)> = texts.chain(actors).collect();
+        let finished = texts.into_par_iter().with_max_len(1);
+        let finished = finished.map(|(place, column)| Ok((place, column.finish()?)));
+        let mut placed = finished.collect::<ParquetResult<Vec<_>>>()?;
         placed.extend([
-            (schema::ACTOR_ID, self.actor_id.finish()?),
-            (schema::ACTOR_ID + 1, self.actor_name.finish()?),
             (schema::CREATED_ON, self.created_on.finish()?),
             (schema::ACTION, self.action.finish()?),
             (schema::ACTION + 1, self.operation.finish()?),

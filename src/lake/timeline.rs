@@ -172,9 +172,12 @@ impl Timeline {
         let keys = keys.map(|(place, group)| Ok((*place, group.ids(&ids)?)));
         let keys: BTreeMap<(&Path, usize), Option<Vec<u32>>> = keys.collect::<Result<_>>()?;
         let (actors, places) = ids.into_inner().unwrap_or_else(PoisonError::into_inner).in_order()?;
-        let numbers = |keys: Vec<u32>| keys.into_iter().map(|id| places[id as usize]).collect();
+        let numbers = |keys: Vec<u32>| {
+            let numbers: Vec<u32> = keys.into_iter().map(|id| places[id as usize]).collect();
+            numbers.into()
+        };
         let keys: BTreeMap<_, Option<Keys>> = keys
-            .into_iter()
+            .into_par_iter()
             .map(|(place, keys)| (place, keys.map(numbers)))
             .collect();
         let of_group = |group: &Group| keys.get(&(group.path.as_path(), group.group)).cloned().flatten();
@@ -312,6 +315,7 @@ impl Group {
             drop(known);
             if !unknown.is_empty() {
                 let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
+                ids.reserve(unknown.len());
                 unknown.iter().for_each(|(key, id)| numbers[*key] = ids.number(id));
             }
             return Ok(Some(numbers));

@@ -9,7 +9,7 @@
 
 use super::claims::{Claims, Verdict, Verdicts};
 use super::commit::{Hold, Next, STAGING};
-use super::file::{ParquetFile, Written};
+use super::file::ParquetFile;
 use super::identity::Identity;
 use super::index::{self, IndexRun, IndexWriter, Key};
 use super::ledger::{InputEntry, KnownInputs, ReplayEntry};
@@ -102,12 +102,12 @@ fn newest(manifest: &Manifest) -> BTreeMap<Partition, i64> {
     newest
 }
 
-/// The verdicts on all claims, and the keys of the new rows.
+/// The verdicts on all claims, and the keys of the new rows, which are not yet an index.
 fn judge(
     (disk, root, manifest): (&Disk, &Path, &Manifest),
     claims: Claims,
     deleted: &mut Spill<u128>,
-) -> Result<(Verdicts, Option<Written>)> {
+) -> Result<(Verdicts, Option<IndexWriter>)> {
     if claims.count() == 0 {
         return Ok((Verdicts::default(), None));
     }
@@ -117,7 +117,7 @@ fn judge(
         .collect::<Result<Vec<_>>>()?;
     let mut new = IndexWriter::create(disk, &root.join(STAGING).join(index::STAGED))?;
     let verdicts = claims.judge(&mut runs, &mut new, deleted)?;
-    Ok((verdicts, Some(new.finish()?)))
+    Ok((verdicts, Some(new)))
 }
 
 /// Writes rows as a group of a file that is there once there is a row.
@@ -281,7 +281,7 @@ pub struct Settled {
     sorter: Sorter,
     verdicts: Verdicts,
     /// The keys of the new rows.
-    index: Option<Written>,
+    index: Option<IndexWriter>,
     deleted: Spill<u128>,
     doubtful: Option<ParquetFile>,
     memory_bytes: usize,
@@ -342,14 +342,19 @@ impl Settled {
         let staging = root.join(STAGING);
         disk.create_dir(&staging)?;
         let mut next = Next::after(manifest, root, disk);
-        let sorted = sorter.finish(&verdicts)?;
+        // Neither needs the other.
+        let (sorted, index) = rayon::join(
+            || sorter.finish(&verdicts),
+            || index.map(IndexWriter::finish).transpose(),
+        );
+        let sorted = sorted?;
         let mut files = Placed::committed(root, manifest);
         let generation = next.manifest.generation;
         files.extend(Placed::staged(&sorted.new, generation));
         revise::apply(&mut files, &sorted.versions, deleted.sorted()?, disk, &staging)?;
         let files = merged(&mut next, files, share_of_merges(memory_bytes))?;
         next.put_audit(files)?;
-        if let Some(keys) = index {
+        if let Some(keys) = index? {
             next.put_index(keys)?;
         }
         next.put_rejects(rejects, replayed)?;
