@@ -122,9 +122,9 @@ fn bench_reports(c: &mut Criterion) {
     });
     let (options, scratch) = (Options::default(), Scratch::new(home.path()));
     let sessions = || report::compute(&lake, &[Report::Sessions], &options, &scratch).expect("reports");
-    group.bench_function("decode accesses and find sessions", |b| b.iter(sessions));
+    group.bench_function("decode accesses and hold them by actor", |b| b.iter(sessions));
     let found = sessions();
-    group.bench_function("write sessions as Parquet", |b| {
+    group.bench_function("cut sessions and write them as Parquet", |b| {
         b.iter(|| parquet::write(&found[0], &[], std::io::sink()).expect("written"));
     });
 }
