@@ -1,5 +1,6 @@
-//! The ordered work: one pass over sightings in order of time with a small state per actor. Plain slices in, plain rows
-//! out; no I/O, no frames. Instants are microseconds, actors are numbers below the count of actors or [`NOBODY`].
+//! The ordered work: what a session is. Sightings are cut into sessions as they come in order of time, with a small state
+//! per actor ([`Running`]), or actor by actor ([`cut`]). Plain slices in, plain rows out; no I/O, no frames. Instants are
+//! microseconds, actors are numbers below the count of actors or [`NOBODY`](crate::lake::NOBODY).
 //!
 //! A sighting is an access or, with `--evidence all`, a change. A change extends a session but makes none: jobs write in
 //! the name of people who are not there, so where nobody came, changes alone are no session.
