@@ -370,6 +370,7 @@ impl<'a> Runs<'a> {
 
     /// Appends what the values stand for. `None` if there are fewer than promised, or one stands for nothing.
     fn look_up<T: Copy>(mut self, dictionary: &[T], to: &mut Vec<T>) -> Option<()> {
+        // The last group may be filled up.
         to.reserve(self.left + 7);
         while let Some(run) = self.next() {
             match run {

@@ -81,6 +81,7 @@ fn find_begins<'r>(sightings: &[Packed], gap_us: i64, room: &'r mut Vec<Begin>) 
     let (mut count, mut web_before) = (0, 0);
     let mut last = sightings.first().copied().unwrap_or_default();
     for (row, &sighting) in sightings.iter().enumerate() {
+        // Noted for each row, and kept where one begins.
         begins[count] = Begin {
             row: row as u32,
             web_before,
@@ -179,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
     use std::path::Path;
 
-    /// Sightings as the store gives them; of 70 actors, so that there are two shares.
+    /// Sightings as the store gives them, in several shares.
     fn stored(rows: &[(i64, u32, By)]) -> (Stored, Vec<Share>) {
         let mut stores = Store::several(&Scratch::new(Path::new("unused")), 1, Tz::UTC);
         let (on, (actor, by)): (Vec<i64>, (Vec<u32>, Vec<By>)) =

@@ -15,8 +15,8 @@ use crate::lake::By;
 /// Bytes of a sighting in memory.
 pub const HELD_BYTES: usize = size_of::<Packed>();
 
-/// Actors whose sightings are held together: so few that these are put in order where they are near.
-pub const FEW_ACTORS: u32 = 64;
+/// At most so many actors are held together: so few that their sightings are put in order where they are near.
+pub const FEW_ACTORS: usize = 64;
 
 const DAY_US: i64 = 86_400 * MICROS_PER_SECOND;
 
@@ -51,15 +51,19 @@ impl Head {
     }
 }
 
+fn place_of(actor: u32) -> u64 {
+    u64::from(actor) % FEW_ACTORS as u64
+}
+
 impl Packed {
     pub fn new(head: Head, on: i64, actor: u32, by: By) -> Packed {
         let on = on as u64 & ((1 << ON_BITS) - 1);
-        Packed(head.0 | on | (by as u64) << BY_AT | u64::from(actor % FEW_ACTORS) << PLACE_AT)
+        Packed(head.0 | on | (by as u64) << BY_AT | place_of(actor) << PLACE_AT)
     }
 
     /// One that is in the list, at a place.
     pub fn listed(place: usize, actor: u32, by: By) -> Packed {
-        Packed(place as u64 | (by as u64) << DATE_AT | LISTED << BY_AT | u64::from(actor % FEW_ACTORS) << PLACE_AT)
+        Packed(place as u64 | (by as u64) << DATE_AT | LISTED << BY_AT | place_of(actor) << PLACE_AT)
     }
 
     /// That of the actor.
@@ -136,11 +140,11 @@ mod tests {
         #[test]
         fn a_sighting_comes_back(
             on in prop_oneof![Just(-1), Just(0), Just(1_767_225_600_123_456), -(1i64 << 53)..1 << 53],
-            actor in 0..2 * FEW_ACTORS, beside in -1i64..2, by in 0usize..3,
+            actor in 0u32..128, beside in -1i64..2, by in 0usize..3,
         ) {
             let (date, by) = ((on.div_euclid(DAY_US) + beside) as i32, BY[by]);
             let packed = Packed::new(Head::of(&[on], date).unwrap(), on, actor, by);
-            let first = actor / FEW_ACTORS * FEW_ACTORS;
+            let first = actor / 64 * 64;
             prop_assert_eq!(packed.unpack(first, &[]), Sighting { actor, on, date, by });
             prop_assert_eq!((packed.on(), packed.date(), packed.is_by_web()), (on, date, by == By::Web));
             prop_assert_eq!(Packed::are_plain(&[packed]), by != By::Change);

@@ -7,7 +7,8 @@
 //! Each core has a store for its leg of the log, and their sightings follow each other. When the memory is full, all that
 //! is held goes to one file without a name; what a few actors have there is known, and read before what is still held.
 //!
-//! Words: a *few* actors are those whose sightings lie together, in *pieces* in the order in which they came.
+//! Words: a *few* actors are those whose sightings lie together, in *pieces* in the order in which they came: 64, and of
+//! a small environment fewer.
 //!
 //! Example: with room for three, a1 b1 a2 | b2 a3 is written as a1 b1 a2 and held as b2 a3; a1 a2 a3 b1 b2 come out.
 
@@ -72,6 +73,8 @@ impl Spilled {
 
 /// The sightings of an environment, those of a few actors together.
 struct Environment {
+    /// So many are a few actors.
+    few_actors: usize,
     /// How many there are of each actor: of those written, and in the end of all.
     counts: Vec<u32>,
     /// The pieces under way.
@@ -108,8 +111,11 @@ impl Store {
 
     /// The sightings that follow are of the next environment, which has so many actors.
     pub fn begin_environment(&mut self, actor_count: usize) {
-        let fews = actor_count.div_ceil(FEW_ACTORS as usize);
+        // Who is read alone has all of the few read: where few have much, they lie apart.
+        let few_actors = (actor_count / FEW_ACTORS).next_power_of_two().min(FEW_ACTORS);
+        let fews = actor_count.div_ceil(few_actors);
         self.environments.push(Environment {
+            few_actors,
             counts: vec![0; actor_count],
             last: vec![Vec::new(); fews],
             before: std::iter::repeat_with(Before::default).take(fews).collect(),
@@ -173,7 +179,8 @@ impl Store {
 impl Environment {
     fn count_held(&mut self) {
         let fews = self.last.iter().zip(&self.before);
-        for (counts, (last, before)) in self.counts.chunks_mut(FEW_ACTORS as usize).zip(fews) {
+        for (few, (last, before)) in fews.enumerate() {
+            let counts = &mut self.counts[first_of(few * self.few_actors)..];
             let held = before.full.iter().flatten().chain(last);
             held.for_each(|sighting| counts[sighting.place()] += 1);
         }
@@ -184,7 +191,7 @@ impl Environment {
         let head = Head::of(sightings.created_on, date);
         let rows = sightings.created_on.iter().zip(sightings.actor).zip(sightings.by);
         for ((&on, &actor), &by) in rows {
-            let few = (actor / FEW_ACTORS) as usize;
+            let few = actor as usize / self.few_actors;
             // Nobody has no place.
             let Some(last) = self.last.get_mut(few) else { continue };
             if last.len() == last.capacity() {
@@ -252,7 +259,8 @@ impl Stored {
                 room = most.max(count);
             }
             room -= count;
-            let (few, place) = (actor / FEW_ACTORS as usize, actor % FEW_ACTORS as usize);
+            let few = actor / self.0[0].environments[environment].few_actors;
+            let place = actor % FEW_ACTORS;
             let last = stretches.len() - 1;
             let shares = &mut stretches[last];
             match shares.last_mut() {
@@ -289,11 +297,12 @@ impl Stored {
             room.far.extend_from_slice(&before.far);
         }
         // Where the next sighting of each actor goes.
-        let mut nexts = [0; FEW_ACTORS as usize];
+        let mut nexts = [0; FEW_ACTORS];
         let mut count = 0;
+        let first = first_of(share.few * self.0[0].environments[share.environment].few_actors);
         for place in share.places.clone() {
             nexts[place] = count;
-            count += self.count(share.environment, share.few * FEW_ACTORS as usize + place);
+            count += self.count(share.environment, first + place);
         }
         room.ordered.resize(count, Packed::default());
         for (piece, listed) in &pieces {
@@ -305,11 +314,16 @@ impl Stored {
             }
         }
         Ok(InOrder {
-            first_actor: share.few as u32 * FEW_ACTORS,
+            first_actor: first as u32,
             sightings: &room.ordered,
             far: &room.far,
         })
     }
+}
+
+/// The actor to which the place of another is the distance.
+fn first_of(actor: usize) -> usize {
+    actor / FEW_ACTORS * FEW_ACTORS
 }
 
 /// Sightings of a few actors, in order.
@@ -364,13 +378,18 @@ mod tests {
 
     /// Takes rows into stores: of each environment, those up to each of the cuts into one, and the rest into the last.
     fn stored(environments: &[Vec<Row>], cuts: &[usize], held: usize, dir: &Path) -> Stored {
+        stored_of(5000, environments, cuts, held, dir)
+    }
+
+    /// The same in environments of so many actors.
+    fn stored_of(actors: usize, environments: &[Vec<Row>], cuts: &[usize], held: usize, dir: &Path) -> Stored {
         let scratch = Scratch {
             dir: dir.to_owned(),
             memory_bytes: held * HELD_BYTES * (cuts.len() + 1),
         };
         let mut stores = Store::several(&scratch, cuts.len() + 1, Tz::UTC);
         for rows in environments {
-            stores.iter_mut().for_each(|store| store.begin_environment(130));
+            stores.iter_mut().for_each(|store| store.begin_environment(actors));
             let mut from = 0;
             for (store, cut) in stores.iter_mut().zip(cuts.iter().chain([&usize::MAX])) {
                 let to = (*cut).clamp(from, rows.len());
@@ -448,7 +467,7 @@ mod tests {
         fn any_room_cuts_and_shares_give_the_same_sightings_in_the_same_order(
             environments in prop::collection::vec(prop::collection::vec((0i64..50, 0u32..6), 0..150), 1..4),
             at in prop::sample::select(vec![0, -5_000_000_000, 1 << 53, -(1 << 53), 1 << 60]),
-            held in 1usize..90, cuts in prop::collection::vec(0usize..150, 0..3), most in 1usize..100,
+            actors in prop::sample::select(vec![130, 1000, 5000]), held in 1usize..90, cuts in prop::collection::vec(0usize..150, 0..3), most in 1usize..100,
         ) {
             let home = tempfile::tempdir().expect("a temporary folder");
             // Nobody has no sightings.
@@ -460,7 +479,7 @@ mod tests {
             }
             let mut cuts = cuts;
             cuts.sort_unstable();
-            let stored = stored(&environments, &cuts, held, home.path());
+            let stored = stored_of(actors, &environments, &cuts, held, home.path());
             let found = all(&stored, environments.len(), most);
             for rows in &mut environments {
                 rows.retain(|row| row.1 != NOBODY);
