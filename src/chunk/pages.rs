@@ -35,12 +35,13 @@ pub struct Pages {
     encoded_levels: Vec<u8>,
 }
 
-/// The values of a page under way. What stands before them in a page without nulls has its room there, so that they need
-/// not be copied behind it.
+/// The values of a page under way. What stands before them in the page has its room there, so that they need not be copied
+/// behind it.
 pub struct Body(Vec<u8>);
 
-/// More than the levels of such a page take.
-const LEVELS_BYTES: usize = 16;
+/// The most that the levels of a page take: at most two bytes for eight of them, be they packed or a run, their length,
+/// and what is left of the last eight.
+const LEVELS_BYTES: usize = PAGE_ROWS / 4 + 16;
 
 /// The room before the values.
 const FRONT_BYTES: usize = zstandard::AHEAD_BYTES + LEVELS_BYTES;
@@ -67,12 +68,8 @@ impl Body {
         &mut self.0
     }
 
-    /// The page: the levels, in the room of which it is put together if need be, and the values.
-    fn behind<'b>(&'b mut self, levels: &'b mut Vec<u8>) -> &'b [u8] {
-        if levels.len() > LEVELS_BYTES {
-            levels.extend_from_slice(&self.0[FRONT_BYTES..]);
-            return levels;
-        }
+    /// The page: the levels and the values.
+    fn behind(&mut self, levels: &[u8]) -> &[u8] {
         let start = FRONT_BYTES - levels.len();
         self.0[start..FRONT_BYTES].copy_from_slice(levels);
         &self.0[start..]
@@ -80,9 +77,6 @@ impl Body {
 
     /// The page stored as it is, in one block and without a copy, if it fits; the values are gone then.
     fn store(&mut self, levels: &[u8]) -> Option<Bytes> {
-        if levels.len() > LEVELS_BYTES {
-            return None;
-        }
         let (ahead, end) = zstandard::around_one_block(levels.len() + self.len())?;
         let start = FRONT_BYTES - levels.len();
         self.0[start..FRONT_BYTES].copy_from_slice(levels);
@@ -331,7 +325,7 @@ impl Pages {
         };
         let compressed = match stored {
             Some(stored) => stored,
-            None => zstandard::compress(values.behind(&mut levels), search)?.into(),
+            None => zstandard::compress(values.behind(&levels), search)?.into(),
         };
         let saved = percent_saved(length, compressed.len());
         let page = Page::DataPage {

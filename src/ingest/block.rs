@@ -117,7 +117,10 @@ pub fn parse_into(block: &Block, mut rows: Rows, people: Sightings) -> Result<Pa
             (stop, Some(lines))
         }
         Form::Pages => (json::parse_pages(block, &mut sink), None),
-        Form::Csv(layout) => (csv::parse(block, layout, &mut sink), None),
+        Form::Csv(layout) => {
+            let (stop, lines) = csv::parse(block, layout, &mut sink);
+            (stop, block.head.typed.is_none().then_some(lines))
+        }
         Form::Xml(layout) => (xml::parse(block, *layout, &mut sink), None),
     };
     if let Some(loss) = block.loss.as_deref().filter(|_| block.last) {

@@ -150,11 +150,19 @@ fn undouble(bytes: &[u8], start: usize, said: &mut Pieces) -> usize {
     said.copy(bytes, start, is_quote, |_, behind| (behind == b'"').then_some(b'"'))
 }
 
-/// Parses the rows of a block.
-pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
+/// How many bytes are parsed before their line ends are counted, so that they are still near.
+const NEAR_BYTES: usize = 1 << 14;
+
+/// Parses the rows of a block; gives how many line ends it has passed, too.
+pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> (Stop, u64) {
     let mut rows = Rows::of(block, layout);
     let mut lines = Lines::new(block);
+    let (mut counted, mut ends) = (0, 0);
     while lines.pass_too_long(sink) {
+        if lines.at - counted > NEAR_BYTES {
+            ends += line_ends(&block.bytes[counted..lines.at]);
+            counted = lines.at;
+        }
         let (start, window) = (lines.at, lines.window());
         if window[start].is_ascii_whitespace()
             && let Line::Ended(end) = lines.line()
@@ -185,7 +193,11 @@ pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> Stop {
             Line::Unfinished => break,
         }
     }
-    lines.stop()
+    (lines.stop(), ends + line_ends(&block.bytes[counted..lines.at]))
+}
+
+fn line_ends(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 /// The rows of a block, one after the other.
@@ -332,8 +344,19 @@ pub fn first_rows(text: &[u8], limit: usize) -> Vec<Vec<String>> {
     rows
 }
 
-/// Where a block may be cut: behind a line end that no quoted field spans, if quotes are balanced.
-pub fn last_row_end(bytes: &[u8]) -> Option<usize> {
+/// Where a block may be cut: behind the last line if that alone is a row of all columns, else behind a line end that no
+/// quoted field spans, if quotes are balanced.
+pub fn last_row_end(bytes: &[u8], layout: &Layout) -> Option<usize> {
+    let end = memchr::memrchr(b'\n', bytes)? + 1;
+    let start = memchr::memrchr(b'\n', &bytes[..end - 1]).map_or(0, |before| before + 1);
+    let row = first_row(&bytes[start..end], layout.separator);
+    match row.is_some_and(|(fields, length)| fields.len() == layout.columns.len() && length == end - start) {
+        true => Some(end),
+        false => last_line_end_outside_quotes(bytes),
+    }
+}
+
+fn last_line_end_outside_quotes(bytes: &[u8]) -> Option<usize> {
     let mut open = memchr::memchr_iter(b'"', bytes).count() % 2 == 1;
     let mut end = bytes.len();
     while let Some(line_end) = memchr::memrchr(b'\n', &bytes[..end]) {
@@ -422,8 +445,26 @@ mod tests {
 
     #[test]
     fn a_cut_never_falls_into_a_quoted_line_end() {
-        assert_eq!(last_row_end(b"a\n\"b\nc"), Some(2));
-        assert_eq!(last_row_end(b"a\n\"b\nc\"\nd"), Some(8));
-        assert_eq!(last_row_end(b"\"b\nc"), None);
+        assert_eq!(last_line_end_outside_quotes(b"a\n\"b\nc"), Some(2));
+        assert_eq!(last_line_end_outside_quotes(b"a\n\"b\nc\"\nd"), Some(8));
+        assert_eq!(last_line_end_outside_quotes(b"\"b\nc"), None);
+    }
+
+    #[test]
+    fn a_cut_falls_behind_the_last_line_if_that_is_a_whole_row() {
+        let layout = Layout::new(b',', ["createdon", "action", "useridname"].map(str::to_owned).into());
+        for (text, expected) in [
+            ("a,b,c\nd,e,f\ng", Some(12)),
+            ("a,b,c\n", Some(6)),
+            // No row of three fields: quotes tell.
+            ("a,b,\"c\nd,e\"\nf", Some(12)),
+            ("a,b,\"c\nd\ne", None),
+            ("a,b,c\nd,\"e\nf\n", Some(6)),
+            // It looks like a row and is none: the grammar finds out.
+            ("a,b,\"c\nd,e,f\n", Some(14)),
+            ("no line end", None),
+        ] {
+            assert_eq!(last_row_end(text.as_bytes(), &layout), expected, "{text:?}");
+        }
     }
 }

@@ -330,7 +330,7 @@ impl Reader {
     fn cut(&self, window: &[u8]) -> Option<(usize, State)> {
         match &self.head.form {
             Form::Lines => memchr::memrchr(b'\n', window).map(|end| (end + 1, State::Top)),
-            Form::Csv(_) => csv::last_row_end(window).map(|end| (end, State::Top)),
+            Form::Csv(layout) => csv::last_row_end(window, layout).map(|end| (end, State::Top)),
             Form::Pages => json::last_row_start(window, &self.head.environment),
             Form::Xml(_) => xml::last_record_start(window).map(|start| (start, State::Top)),
         }

@@ -3,7 +3,8 @@
 
 use wide::{i16x8, u8x16};
 
-/// A GUID; its order is that of its text.
+/// A GUID; its order is that of its text. Aligned, so that it is copied in whole words wherever it is part of something.
+#[repr(align(8))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Guid(pub [u8; Guid::BYTES]);
 

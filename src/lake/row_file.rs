@@ -83,6 +83,7 @@ impl Waiting {
 const TEXT_PLACES: [usize; TEXT_COLUMNS] = [0, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19];
 
 const OBJECT_ID: usize = TEXT_PLACES[TextColumn::ObjectId as usize];
+const TRANSACTION_ID: usize = TEXT_PLACES[TextColumn::TransactionId as usize];
 
 /// Where those of them stand that say who, by id and name.
 const PEOPLE: [usize; 5] = [5, 6, 7, 8, schema::ACTOR_ID + 1];
@@ -232,7 +233,9 @@ impl Group {
         let columns = file.schema_descr().columns();
         let text = |place: usize| {
             let column = columns[place].clone();
-            let has_dictionary = has_dictionary(column.name());
+            // An access belongs to no transaction: all have the same id.
+            let is_constant = kind == Kind::Access && place == TRANSACTION_ID;
+            let has_dictionary = is_constant || has_dictionary(column.name());
             let chunk = TextChunk::new(column, has_dictionary, spell)?;
             // Reports read keys of actors many times faster than texts, and of many people the first pages name each
             // once. On an access, object and user are people too.

@@ -142,7 +142,10 @@ impl<T: Hashed> Gathered<T> {
                     *start += bytes.len() as u64;
                 }
             }
-            part.sort_unstable();
+            // By hash alone no branch is needed, and hardly two are alike.
+            part.sort_unstable_by_key(T::first_bits);
+            let alike = part.chunk_by_mut(|a, b| a.first_bits() == b.first_bits());
+            alike.filter(|alike| alike.len() > 1).for_each(<[T]>::sort_unstable);
             self.part = part.into_iter();
         }
         Ok(())
