@@ -126,6 +126,9 @@ impl ParquetFile {
     }
 }
 
+/// Bytes that go to the disk together: few enough to be still near from when they were hashed.
+const WRITE_BYTES: usize = 1 << 17;
+
 /// Hashes what passes, so that a file need not be read again to be known.
 pub struct Hashing {
     file: BufWriter<Target>,
@@ -136,7 +139,7 @@ pub struct Hashing {
 impl Hashing {
     pub fn new(file: Target) -> Self {
         Hashing {
-            file: BufWriter::with_capacity(1 << 20, file.ahead()),
+            file: BufWriter::with_capacity(WRITE_BYTES, file.ahead()),
             hasher: Xxh3::new(),
             bytes: 0,
         }

@@ -3,9 +3,11 @@
 //! The columns, their order and the profile are those of [`super::file`].
 
 mod links;
+mod output;
 
 use self::links::Links;
-use super::file::{Hashing, ROW_GROUP_ROWS, has_dictionary, lake_writer};
+use self::output::Output;
+use super::file::{ROW_GROUP_ROWS, has_dictionary, lake_writer};
 use super::guid::Guid;
 use super::rows::{self, Row, Texts};
 use super::schema;
@@ -17,7 +19,7 @@ use crate::error::{AtPath, Error, Result};
 use crate::instant;
 use crate::record::Kind;
 use parquet::errors::Result as ParquetResult;
-use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +30,8 @@ pub struct RowFile {
     partition: Partition,
     month: String,
     group_bytes: usize,
-    file: SerializedFileWriter<Hashing>,
+    columns: Vec<ColumnDescPtr>,
+    file: Output,
     group: Group,
     /// Rows that wait until they are enough.
     waiting: Waiting,
@@ -98,14 +101,16 @@ impl RowFile {
     /// With row groups of at most so many bytes, encoded.
     pub fn create(disk: &Disk, path: &Path, partition: &Partition, group_bytes: usize) -> Result<RowFile> {
         let file = lake_writer(disk, path, group_bytes)?;
+        let columns = file.schema_descr().columns().to_vec();
         Ok(RowFile {
             path: path.to_owned(),
             month: instant::month_name(partition.month),
             partition: partition.clone(),
             group_bytes,
-            group: Group::new(&file, partition.kind).at_path(path, "cannot be written")?,
+            group: Group::new(&columns, partition.kind).at_path(path, "cannot be written")?,
             waiting: Waiting::default(),
-            file,
+            columns,
+            file: Output::new(file),
             rows: 0,
             range: None,
         })
@@ -141,7 +146,7 @@ impl RowFile {
         let is_time_to_look = looks(self.group.rows) > looks(self.group.rows - rows.len());
         if self.group.rows + BATCH_ROWS > ROW_GROUP_ROWS || (is_time_to_look && self.group.bytes() >= self.group_bytes)
         {
-            self.write_group().at_path(&self.path, "cannot be written")?;
+            self.write_group(Output::append_meanwhile)?;
         }
         Ok(())
     }
@@ -154,31 +159,30 @@ impl RowFile {
     /// Writes out the row group under way.
     pub fn end_group(&mut self) -> Result<()> {
         self.take_waiting()?;
-        self.write_group().at_path(&self.path, "cannot be written")
+        self.write_group(Output::append_meanwhile)
     }
 
-    fn write_group(&mut self) -> ParquetResult<()> {
-        let next = Group::new(&self.file, self.partition.kind)?;
+    fn write_group(&mut self, append: fn(&mut Output, Vec<Finished>) -> ParquetResult<()>) -> Result<()> {
+        let unwritable = "cannot be written";
+        let next = Group::new(&self.columns, self.partition.kind).at_path(&self.path, unwritable)?;
         let group = std::mem::replace(&mut self.group, next);
         if group.rows == 0 {
             return Ok(());
         }
         let partition = [&*self.partition.environment, self.partition.kind.name(), &self.month];
-        let mut to = self.file.next_row_group()?;
-        for column in group.finish(partition)? {
-            column.append_to(&mut to)?;
-        }
-        to.close()?;
-        Ok(())
+        let columns = group.finish(partition).at_path(&self.path, unwritable)?;
+        append(&mut self.file, columns).at_path(&self.path, unwritable)
     }
 
     /// Ends the file, which is still on its way to the disk.
     pub fn finish(mut self) -> Result<StagedFile> {
-        self.end_group()?;
+        self.take_waiting()?;
+        self.write_group(Output::append)?;
         let (min_created_on_us, max_created_on_us) = self
             .range
             .ok_or_else(|| Error::failed("a file of the lake has no rows").at(&self.path))?;
-        let sink = self.file.into_inner().at_path(&self.path, "cannot be written")?;
+        let file = self.file.take().at_path(&self.path, "cannot be written")?;
+        let sink = file.into_inner().at_path(&self.path, "cannot be written")?;
         let (written, syncing) = sink.finish_meanwhile(self.rows)?;
         Ok(StagedFile {
             partition: self.partition,
@@ -229,8 +233,7 @@ const ALONE: [TextColumn; 6] = [
 ];
 
 impl Group {
-    fn new(file: &SerializedFileWriter<Hashing>, kind: Kind) -> ParquetResult<Group> {
-        let columns = file.schema_descr().columns();
+    fn new(columns: &[ColumnDescPtr], kind: Kind) -> ParquetResult<Group> {
         let text = |place: usize| {
             let column = columns[place].clone();
             // An access belongs to no transaction: all have the same id.

@@ -286,21 +286,29 @@ impl Sorter {
         too_many.into_par_iter().with_max_len(1).try_for_each(Early::end_group)
     }
 
-    /// Opens early files for rows, of at most [`MOST_EARLY`] partitions; too many others are closed, the oldest first.
+    /// Opens early files for rows, of at most [`MOST_EARLY`] partitions. Others are closed if their month is over, and if
+    /// they are too many, the oldest first.
     fn open_early(&mut self, places: &[Vec<Place>]) -> Result<()> {
-        let wanted = places.iter().filter(|places| !places.is_empty()).count();
-        let idle = self
+        let (idle, wanted): (Vec<_>, Vec<_>) = self
             .parts
             .iter_mut()
             .zip(places)
-            .filter(|(_, places)| places.is_empty());
-        let mut idle: Vec<&mut Early> = idle
-            .filter_map(|(part, _)| part.early.as_mut().filter(|early| early.is_open()))
+            .partition(|(_, places)| places.is_empty());
+        let first_month = wanted.iter().map(|(part, _)| part.partition.month).min();
+        let idle = idle.into_iter().filter_map(|(part, _)| {
+            let goes_on = Some(part.partition.month) >= first_month;
+            Some((goes_on, part.early.as_mut().filter(|early| early.is_open())?))
+        });
+        let mut idle: Vec<(bool, &mut Early)> = idle.collect();
+        idle.sort_by_key(|(goes_on, early)| (*goes_on, early.last()));
+        let over = idle.iter().filter(|(goes_on, _)| !goes_on).count();
+        let too_many = (idle.len() + wanted.len()).saturating_sub(MOST_EARLY);
+        let closing: Vec<&mut Early> = idle
+            .into_iter()
+            .take(over.max(too_many))
+            .map(|(_, early)| early)
             .collect();
-        idle.sort_by_key(|early| early.last());
-        let room = MOST_EARLY.saturating_sub(wanted);
-        let too_many = idle.len().saturating_sub(room);
-        idle.into_iter().take(too_many).try_for_each(Early::close)?;
+        closing.into_par_iter().with_max_len(1).try_for_each(Early::close)?;
         let group_bytes = self.group_bytes();
         for (number, part) in self.parts.iter_mut().enumerate() {
             if part.early.is_none() && places.get(number).is_some_and(|places| !places.is_empty()) {

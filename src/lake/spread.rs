@@ -51,12 +51,22 @@ impl<T: Hashed> Spread<T> {
     }
 
     pub fn push(&mut self, record: T) -> Result<()> {
-        if self.held >= self.capacity {
-            self.write()?;
+        match self.held {
+            0 => self.reserve(),
+            held if held >= self.capacity => self.write()?,
+            _ => {}
         }
         self.parts[(record.first_bits() >> (u64::BITS - PART_BITS)) as usize].push(record);
         self.held += 1;
         Ok(())
+    }
+
+    /// Makes room for all that will be held, which costs nothing until it is used: parts that grew would be copied again
+    /// and again. They are nearly equal.
+    fn reserve(&mut self) {
+        let room = self.capacity / PARTS;
+        let room = room + room / 16 + 1;
+        self.parts.iter_mut().for_each(|part| part.reserve_exact(room));
     }
 
     fn write(&mut self) -> Result<()> {
