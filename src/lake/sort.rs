@@ -158,15 +158,8 @@ impl Sorter {
                 kind,
                 month,
             };
-            self.parts.push(Part {
-                newest: self.newest.get(&partition).copied(),
-                partition,
-                held: Vec::new(),
-                sorted: 0,
-                stretches: Vec::new(),
-                early: None,
-                has_late_version: false,
-            });
+            let newest = self.newest.get(&partition).copied();
+            self.parts.push(Part::new(partition, newest));
             self.parts.len() - 1
         })
     }
@@ -188,7 +181,7 @@ impl Sorter {
     fn make_room(&mut self, before: i64) -> Result<()> {
         self.sort();
         let mut largest: Vec<usize> = (0..self.parts.len()).collect();
-        largest.sort_by_key(|&number| Reverse(self.parts[number].held.len()));
+        largest.sort_by_key(|&number| Reverse(self.parts[number].held().len()));
         largest.truncate(MOST_EARLY);
         let takes_versions = !self.do_versions_come_late();
         let split = |(number, part): (usize, &Part)| match largest.contains(&number) {
@@ -201,7 +194,7 @@ impl Sorter {
         let splits: Vec<Split> = self.parts.par_iter().enumerate().map(split).collect();
         let count = |of: fn(&Split) -> &Vec<Place>| splits.iter().map(|split| of(split).len()).sum::<usize>();
         let (early_rows, run_rows) = (count(|split| &split.early), count(|split| &split.run));
-        let held_rows: usize = self.parts.iter().map(|part| part.held.len()).sum();
+        let held_rows: usize = self.parts.iter().map(|part| part.held().len()).sum();
         // Where most rows are older than the oldest batches, others come in another order.
         let are_old = before == i64::MAX || early_rows + run_rows < held_rows / 2;
         let are_in_order = are_old && early_rows > run_rows;
@@ -376,7 +369,7 @@ impl Sorter {
     /// Writes sorted files of each partition, once all rows are in; rows that were dropped are gone. All are synced.
     pub fn finish(mut self, verdicts: &Verdicts) -> Result<SortedFiles> {
         // The largest first: the last one to be begun is small, so no core waits long.
-        let size = |part: &Part| (part.bytes(), part.held.len());
+        let size = |part: &Part| (part.bytes(), part.held().len());
         let mut order: Vec<usize> = (0..self.parts.len()).collect();
         order.sort_by_key(|&number| Reverse(size(&self.parts[number])));
         let early: Vec<Option<Early>> = self.parts.iter_mut().map(|part| part.early.take()).collect();
@@ -407,7 +400,7 @@ impl Sorter {
     /// What is held of a partition, or what was written of it in runs.
     fn write(&self, number: usize, verdicts: &Verdicts) -> Result<[Option<StagedFile>; 2]> {
         let mut files = self.files(number);
-        for place in &self.parts[number].held {
+        for place in self.parts[number].held() {
             files.take(self.held.staged(place), verdicts)?;
         }
         let stretches = self.parts[number].stretches.clone();

@@ -33,6 +33,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const ROWS_PER_GROUP: usize = 256 * 1024;
 
+/// More than a stretch has rows, however many that are for what it is made of: where row groups end depends on the rows
+/// alone (L2).
+const ROWS_PER_STRETCH: usize = 2 * ROWS_PER_GROUP;
+
 /// Writes one table as a whole file.
 pub fn write(table: &Table, settings: &[(String, String)], sink: impl Write + Send) -> Result<()> {
     let options = ArrowWriterOptions::new()
@@ -99,7 +103,7 @@ fn encode_next(source: &Source<'_>, encoder: &mut Encoder) -> Result<Option<(usi
     drop(left);
     let (mut groups, mut rows, mut taken) = (Vec::new(), 0, Ok(()));
     let mut take = |more: usize, values: &[Values<'_>]| -> Result<()> {
-        if rows + more > ROWS_PER_GROUP {
+        if rows + more > ROWS_PER_STRETCH {
             groups.push(finish(encoder)?);
             rows = 0;
         }

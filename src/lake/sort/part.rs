@@ -8,9 +8,11 @@ use crate::lake::stretch::Stretch;
 /// What is held of a partition, and what was written.
 pub(super) struct Part {
     pub(super) partition: Partition,
-    pub(super) held: Vec<Place>,
-    /// How many of the first of them are in order.
-    pub(super) sorted: usize,
+    /// Rows that are held, behind some that no longer are.
+    places: Vec<Place>,
+    gone: usize,
+    /// How many of the first of all these are in order.
+    sorted: usize,
     pub(super) stretches: Vec<Stretch>,
     /// When the last row was created that the lake had of it before.
     pub(super) newest: Option<i64>,
@@ -20,17 +22,36 @@ pub(super) struct Part {
 }
 
 impl Part {
+    pub(super) fn new(partition: Partition, newest: Option<i64>) -> Part {
+        Part {
+            partition,
+            places: Vec::new(),
+            gone: 0,
+            sorted: 0,
+            stretches: Vec::new(),
+            newest,
+            early: None,
+            has_late_version: false,
+        }
+    }
+
+    /// The rows that are held.
+    pub(super) fn held(&self) -> &[Place] {
+        &self.places[self.gone..]
+    }
+
     /// Holds a row.
     pub(super) fn take(&mut self, place: Place, may_be_version: bool) {
         if let (true, Some(key), Some(early)) = (may_be_version, place.key(), &self.early) {
             self.has_late_version |= Some(key) <= early.last();
         }
-        self.held.push(place);
+        self.places.push(place);
     }
 
     /// What is held, in order, of rows that were created before a time.
     pub(super) fn before(&self, time: i64) -> &[Place] {
-        &self.held[..self.held.partition_point(|place| place.created_on < time)]
+        let held = self.held();
+        &held[..held.partition_point(|place| place.created_on < time)]
     }
 
     /// How large the runs are that were written.
@@ -41,7 +62,7 @@ impl Part {
     /// Sorts what is held. Exports mostly are in order of time: so only rows of equal time are sorted, and the few that come
     /// behind a later one; then all of it is a few stretches in order, which a stable sort merges.
     pub(super) fn sort(&mut self, held: &Held) {
-        let new = self.held.split_off(self.sorted);
+        let new = self.places.split_off(self.sorted);
         let Some(first) = new.iter().map(|place| place.created_on).min() else {
             return;
         };
@@ -57,23 +78,29 @@ impl Part {
         // Of equal rows those in order came first: a stray has come behind a later row, and behind that one none in order is
         // as early.
         strays.sort_by(compare);
-        let from = self.held.partition_point(|place| place.created_on < first);
-        self.held.append(&mut in_order);
-        self.held.append(&mut strays);
-        self.held[from..].sort_by(compare);
-        self.sorted = self.held.len();
+        let from = self.gone + self.before(first).len();
+        self.places.append(&mut in_order);
+        self.places.append(&mut strays);
+        self.places[from..].sort_by(compare);
+        self.sorted = self.places.len();
     }
 
-    /// No longer holds the first rows, which are in order.
+    /// No longer holds the first rows, which are in order. Their places go when most are of such rows, so that few are moved.
     pub(super) fn drop_first(&mut self, rows: usize) {
-        self.held.drain(..rows);
-        self.sorted -= rows;
+        self.gone += rows;
+        if self.gone > self.places.len() / 2 {
+            self.places.drain(..self.gone);
+            self.sorted -= self.gone;
+            self.gone = 0;
+        }
     }
 
     /// Gives all that is held.
     pub(super) fn take_all(&mut self) -> Vec<Place> {
         self.sorted = 0;
-        std::mem::take(&mut self.held)
+        let mut all = std::mem::take(&mut self.places);
+        all.drain(..std::mem::take(&mut self.gone));
+        all
     }
 
     /// Whether a row would be an early one, as far as the rows before it tell. Where the first rows did not come in order,
