@@ -68,7 +68,15 @@ impl Verdicts {
     /// How many rows of a stretch the lake takes as new.
     pub fn kept(&self, ordinals: Range<u64>) -> u64 {
         let is_kept = |&ordinal: &u64| matches!(self.get(ordinal), Verdict::Keep | Verdict::KeepDeleted);
-        ordinals.filter(is_kept).count() as u64
+        let (from, to) = (ordinals.start.next_multiple_of(4), ordinals.end / 4 * 4);
+        if from >= to {
+            return ordinals.filter(is_kept).count() as u64;
+        }
+        let edges = (ordinals.start..from).chain(to..ordinals.end);
+        // Of whoever is kept one of the two bits is set.
+        let kept_of = |byte: &u8| u64::from(((byte ^ byte >> 1) & 0b0101_0101).count_ones());
+        let whole = &self.packed[from as usize / 4..to as usize / 4];
+        edges.filter(is_kept).count() as u64 + whole.iter().map(kept_of).sum::<u64>()
     }
 }
 
@@ -347,4 +355,27 @@ fn best_version(claims: &[(Claim, Role)]) -> Option<Claim> {
     let is_version = |(_, role): &&(Claim, Role)| matches!(role, Role::Version(_));
     let versions: Vec<(Claim, Role)> = claims.iter().filter(is_version).copied().collect();
     best(&versions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn those_that_are_kept_are_counted_in_any_stretch(
+            given in prop::collection::vec(0u8..4, 1..60), start in 0u64..60, length in 0u64..60,
+        ) {
+            let all = [Verdict::Drop, Verdict::Keep, Verdict::KeepDeleted, Verdict::Challenge];
+            let mut verdicts = Verdicts::of(given.len() as u64);
+            for (ordinal, verdict) in (0..).zip(&given) {
+                verdicts.set(ordinal, all[usize::from(*verdict)]);
+            }
+            let start = start.min(given.len() as u64);
+            let end = (start + length).min(given.len() as u64);
+            let expected = given[start as usize..end as usize].iter().filter(|verdict| matches!(verdict, 1 | 2)).count();
+            prop_assert_eq!(verdicts.kept(start..end), expected as u64);
+        }
+    }
 }

@@ -128,12 +128,16 @@ impl Early {
         for verdict in judged()? {
             is_as_said &= verdict? == Verdict::Keep;
         }
-        if is_as_said {
-            return Ok([Some(staged), None]);
-        }
-        let again = write_again(&self.disk, staged, self.group_bytes, judged()?)?;
-        self.disk.remove_file(&self.path)?;
-        Ok(again)
+        let files = match is_as_said {
+            true => [Some(staged), None],
+            false => {
+                let again = write_again(&self.disk, staged, self.group_bytes, judged()?)?;
+                self.disk.remove_file(&self.path)?;
+                again
+            }
+        };
+        self.disk.remove_file(&beside(&self.path))?;
+        Ok(files)
     }
 }
 

@@ -100,6 +100,7 @@ impl<T: Hashed> Spread<T> {
         }
         let file = self.file.as_ref().map(|_| File::open(&self.path));
         let mut gathered = Gathered {
+            disk: self.disk,
             file: file.transpose().at_path(&self.path, "cannot be opened")?,
             path: self.path,
             parts: self.parts.into_iter(),
@@ -114,7 +115,9 @@ impl<T: Hashed> Spread<T> {
 
 /// Records on their way out.
 pub struct Gathered<T> {
+    disk: Disk,
     path: PathBuf,
+    /// Until the last part has been read.
     file: Option<File>,
     /// What memory holds of the parts to come.
     parts: std::vec::IntoIter<Vec<T>>,
@@ -139,7 +142,7 @@ impl<T: Hashed> Gathered<T> {
         Ok(record)
     }
 
-    /// Goes on to the next part that has records.
+    /// Goes on to the next part that has records. Behind the last one the file goes.
     fn gather(&mut self) -> Result<()> {
         while self.part.as_slice().is_empty()
             && let number = PARTS - self.parts.len()
@@ -158,7 +161,10 @@ impl<T: Hashed> Gathered<T> {
             alike.filter(|alike| alike.len() > 1).for_each(<[T]>::sort_unstable);
             self.part = part.into_iter();
         }
-        Ok(())
+        match self.parts.as_slice() {
+            [] if self.file.take().is_some() => self.disk.remove_file(&self.path),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -219,6 +225,7 @@ mod tests {
             expected.sort_unstable();
             prop_assert_eq!(found, expected);
             prop_assert!(sorted.peek().is_none());
+            prop_assert!(!home.path().join("parts").exists());
         }
     }
 }

@@ -85,13 +85,17 @@ impl Part {
         self.sorted = self.places.len();
     }
 
-    /// No longer holds the first rows, which are in order. Their places go when most are of such rows, so that few are moved.
+    /// No longer holds the first rows, which are in order. Their places go when most are of such rows, so that few are moved;
+    /// and when there are no others, as at the end of a month, their room does too.
     pub(super) fn drop_first(&mut self, rows: usize) {
         self.gone += rows;
         if self.gone > self.places.len() / 2 {
             self.places.drain(..self.gone);
             self.sorted -= self.gone;
             self.gone = 0;
+        }
+        if self.places.is_empty() {
+            self.places = Vec::new();
         }
     }
 
