@@ -465,14 +465,14 @@ mod tests {
     #[test]
     fn stretches_become_row_groups_that_are_not_too_large_and_keep_their_order() {
         let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
-        let rows = Counted(vec![(3, 2), (0, 1), (300_000, 100_000), (5, 9)]);
+        let rows = Counted(vec![(3, 2), (0, 1), (480_000, 100_000), (600_000, 200_000), (5, 9)]);
         let table = Table::of("t", schema, Arc::new(rows)).expect("numbers can be written");
         let (batches, metadata, _) = written(&table);
         let rows: Vec<i64> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
-        assert_eq!(rows, [3, 200_000, 100_000, 5]);
+        assert_eq!(rows, [3, 480_000, 400_000, 200_000, 5]);
         let found = batches
             .iter()
             .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
-        assert!(found.eq((0..3).chain(0..300_000).chain(0..5)));
+        assert!(found.eq((0..3).chain(0..480_000).chain(0..600_000).chain(0..5)));
     }
 }
