@@ -44,7 +44,7 @@ fn share_of_rows(memory_bytes: usize) -> usize {
 }
 
 fn share_of_claims(memory_bytes: usize) -> usize {
-    memory_bytes / 10
+    memory_bytes / 20
 }
 
 /// What may be held while files are merged: then there are no rows.
