@@ -4,9 +4,12 @@
 
 mod links;
 mod output;
+mod taken;
 
 use self::links::Links;
 use self::output::Output;
+pub use self::taken::Taken;
+use self::taken::Waiting;
 use super::file::{ROW_GROUP_ROWS, has_dictionary, lake_writer};
 use super::guid::Guid;
 use super::rows::{self, Row, Texts};
@@ -37,49 +40,6 @@ pub struct RowFile {
     waiting: Waiting,
     rows: u64,
     range: Option<(i64, i64)>,
-}
-
-/// A row with what goes with it.
-pub struct Taken<'a> {
-    pub row: Row<'a>,
-    /// What a deletion says of it.
-    pub is_deleted: bool,
-    pub source: &'a Arc<str>,
-}
-
-/// Rows of which the bytes would be gone otherwise.
-#[derive(Default)]
-struct Waiting {
-    bytes: Vec<u8>,
-    /// Where the bytes of each row end, its deletion, and its place among the sources.
-    rows: Vec<(usize, bool, usize)>,
-    sources: Vec<Arc<str>>,
-}
-
-impl Waiting {
-    fn push(&mut self, row: &[u8], is_deleted: bool, source: &Arc<str>) {
-        if !self.sources.last().is_some_and(|last| Arc::ptr_eq(last, source)) {
-            self.sources.push(source.clone());
-        }
-        self.bytes.extend_from_slice(row);
-        self.rows.push((self.bytes.len(), is_deleted, self.sources.len() - 1));
-    }
-
-    fn taken(&self) -> Vec<Taken<'_>> {
-        let mut start = 0;
-        let taken = |&(end, is_deleted, source): &(usize, bool, usize)| Taken {
-            row: Row::read(&self.bytes[std::mem::replace(&mut start, end)..end]),
-            is_deleted,
-            source: &self.sources[source],
-        };
-        self.rows.iter().map(taken).collect()
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.rows.clear();
-        self.sources.clear();
-    }
 }
 
 /// Where the text columns stand in [`schema::LAKE`].
@@ -119,7 +79,7 @@ impl RowFile {
     /// Takes a row that comes after all rows before; `is_deleted` is what a deletion says of it.
     pub fn take(&mut self, row: &[u8], is_deleted: bool, source: &Arc<str>) -> Result<()> {
         self.waiting.push(row, is_deleted, source);
-        match self.waiting.rows.len() < BATCH_ROWS {
+        match self.waiting.len() < BATCH_ROWS {
             true => Ok(()),
             false => self.take_waiting(),
         }
