@@ -7,6 +7,7 @@ use crate::lake::sorted_file::key;
 use crate::record::Record;
 use arrow::array::AsArray;
 use proptest::prelude::*;
+use std::path::Path;
 
 const ENVIRONMENT: &str = "contoso";
 const HOUR: i64 = 3_600_000_000;
@@ -14,6 +15,7 @@ const HOUR: i64 = 3_600_000_000;
 /// What a row is made of.
 #[derive(Debug, Clone)]
 struct Made {
+    environment: u8,
     hours: i64,
     id: Option<u8>,
     is_change: bool,
@@ -58,6 +60,7 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
             hours += later * 5;
             let strays = i64::from(id) % 40 < i64::from(strayers / 2);
             Made {
+                environment: 0,
                 hours: if strays { i64::from(id) } else { hours },
                 id: (absent > 0).then_some(id),
                 is_change,
@@ -93,29 +96,33 @@ fn rows_of(file: &StagedFile) -> Vec<(usize, bool)> {
     rows
 }
 
-/// How many partitions had early files, and how many of those were written again.
-fn check(made: &[Made], batch_rows: usize, budget_bytes: usize, newest: Option<i64>) -> (usize, usize) {
-    let home = tempfile::tempdir().unwrap();
+/// A sorter that has taken all rows, with the verdicts on them.
+fn taken(
+    home: &Path,
+    made: &[Made],
+    batch_rows: usize,
+    budget_bytes: usize,
+    newest: Option<i64>,
+) -> (Sorter, Verdicts) {
     let partition = |kind| Partition {
         environment: ENVIRONMENT.into(),
         kind,
         month: instant::month_of(0),
     };
     let newest = newest.map(|hours| (partition(Kind::Access), hours * HOUR));
-    let newest: BTreeMap<Partition, i64> = newest.into_iter().collect();
     let mut sorter = Sorter::new(
         &Disk::default(),
-        home.path().join("staging"),
+        home.join("staging"),
         budget_bytes,
-        newest.clone(),
+        newest.into_iter().collect(),
     );
     let mut verdicts = Verdicts::of(made.len() as u64);
     let mut ordinal = 0;
     for batch in made.chunks(batch_rows) {
         let first = ordinal;
         let mut rows = Rows::default();
-        rows.enter(ENVIRONMENT);
         for made in batch {
+            rows.enter(&environment(made.environment));
             rows.push(&made.record(ordinal));
             verdicts.set(ordinal as u64, made.verdict());
             ordinal += 1;
@@ -123,6 +130,20 @@ fn check(made: &[Made], batch_rows: usize, budget_bytes: usize, newest: Option<i
         let source = format!("{}.csv", first / 7).into();
         sorter.push(rows, first as u64, &source, |_, _, _| Ok(())).unwrap();
     }
+    (sorter, verdicts)
+}
+
+fn environment(number: u8) -> String {
+    match number {
+        0 => ENVIRONMENT.to_owned(),
+        _ => format!("{ENVIRONMENT}-{number}"),
+    }
+}
+
+/// How many partitions had early files, and how many of those were written again.
+fn check(made: &[Made], batch_rows: usize, budget_bytes: usize, newest: Option<i64>) -> (usize, usize) {
+    let home = tempfile::tempdir().unwrap();
+    let (mut sorter, verdicts) = taken(home.path(), made, batch_rows, budget_bytes, newest);
     sorter.end().unwrap();
     let early: usize = sorter.parts.iter().filter(|part| part.early.is_some()).count();
     let files = sorter.finish(&verdicts).unwrap();
@@ -164,6 +185,7 @@ proptest! {
 
 fn in_order(count: u8) -> Vec<Made> {
     let row = |number| Made {
+        environment: 0,
         hours: i64::from(number),
         id: Some(number),
         is_change: number % 3 > 0,
@@ -194,6 +216,7 @@ fn rows_in_order_are_early_and_need_no_run() {
 fn equal_rows_keep_the_order_in_which_they_came_strays_too() {
     let hours = [5, 9, 5, 9, 7, 5, 11, 9, 7, 5];
     let row = |&hours: &i64| Made {
+        environment: 0,
         hours,
         id: Some(hours as u8),
         is_change: false,
@@ -258,6 +281,7 @@ fn where_versions_come_late_rows_wait_for_them() {
     // 40 days, of which some have their first row once more at their end.
     let months = |has_late: fn(i64) -> bool| -> Vec<Made> {
         let row = |number: i64| Made {
+            environment: 0,
             hours: number * 4,
             id: Some((number % 250) as u8),
             is_change: true,
@@ -301,15 +325,44 @@ fn a_row_between_two_that_are_early_goes_into_another_file() {
 
 #[test]
 fn more_partitions_than_may_be_open_take_their_turns() {
-    let months = MOST_EARLY as i64 + 8;
+    let environments = MOST_EARLY as i64 + 8;
     let row = |number: i64| Made {
-        hours: number * 24 * 4,
+        environment: (number / 8) as u8,
+        hours: number,
         id: Some((number % 250) as u8),
         is_change: true,
         is_version: false,
         is_deleted: false,
         verdict: 3,
     };
-    let made: Vec<Made> = (0..months * 8).map(row).collect();
+    let made: Vec<Made> = (0..environments * 8).map(row).collect();
     assert!(check(&made, 7, 2000, None).0 > MOST_EARLY);
+    let home = tempfile::tempdir().unwrap();
+    let (sorter, _) = taken(home.path(), &made, 7, 2000, None);
+    assert_eq!(open(&sorter).len(), MOST_EARLY);
+}
+
+/// The months of early files that are open.
+fn open(sorter: &Sorter) -> Vec<i32> {
+    let open = |part: &&Part| part.early.as_ref().is_some_and(Early::is_open);
+    sorter
+        .parts
+        .iter()
+        .filter(open)
+        .map(|part| part.partition.month)
+        .collect()
+}
+
+#[test]
+fn early_files_of_months_that_are_over_are_closed() {
+    let mut made = in_order(200);
+    made.iter_mut().for_each(|row| row.hours *= 24);
+    assert_eq!(check(&made, 7, 2000, None).0, 14, "of seven months");
+    let home = tempfile::tempdir().unwrap();
+    let (sorter, _) = taken(home.path(), &made, 7, 2000, None);
+    let open = open(&sorter);
+    assert!(
+        (1..=2).contains(&open.len()) && open.iter().all(|month| *month == open[0]),
+        "{open:?}"
+    );
 }
