@@ -361,8 +361,10 @@ fn early_files_of_months_that_are_over_are_closed() {
     let home = tempfile::tempdir().unwrap();
     let (sorter, _) = taken(home.path(), &made, 7, 2000, None);
     let open = open(&sorter);
+    let last = open.iter().max().copied().unwrap();
+    // Rows that go together may be of two months.
     assert!(
-        (1..=2).contains(&open.len()) && open.iter().all(|month| *month == open[0]),
+        open.len() <= 4 && open.iter().all(|month| month + 1 >= last),
         "{open:?}"
     );
 }
