@@ -120,15 +120,18 @@ impl TextChunk {
         }
     }
 
-    /// Takes a value by its code, where values still become codes; else the row is still to be taken.
-    pub fn push_code(&mut self, code: u32) -> Result<bool> {
-        if self.is_coding {
-            self.pages.value();
-            self.codes.push(code);
-            self.end_full_page()?;
-            return Ok(true);
+    /// Takes the first rows, as far as their codes are known, values still become codes and the page has room; gives how
+    /// many.
+    pub fn push_codes(&mut self, known: &[Option<u32>]) -> Result<usize> {
+        if !self.is_coding {
+            return Ok(0);
         }
-        Ok(false)
+        let before = self.codes.len();
+        let room = known.len().min(self.pages.room());
+        self.codes.extend(known[..room].iter().map_while(|code| *code));
+        let rows = self.pages.values(self.codes.len() - before);
+        self.end_full_page()?;
+        Ok(rows)
     }
 
     /// Whether a code is that of a text.

@@ -9,6 +9,7 @@ mod layout;
 pub use layout::Layout;
 
 use super::block::{Block, Sink, Stop};
+use super::checked::Checked;
 use super::fields::Field;
 use super::lines::{Line, Lines};
 use super::normalize::{Fault, fault};
@@ -173,7 +174,7 @@ pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> (Stop, u64)
         }
         // Where the input breaks off, a row without its line end is no whole row.
         let ends_here = block.last && block.loss.is_none() && !lines.is_full();
-        rows.begin();
+        rows.begin(start);
         let fault = match read_row(window, start, layout.separator, ends_here, &mut rows) {
             Row::Complete { end, fields } => {
                 rows.deliver(fields, start..end, sink);
@@ -205,8 +206,8 @@ struct Rows<'b> {
     block: &'b Block,
     layout: &'b Layout,
     columns: &'b [Option<Field>],
-    /// The bytes as text: known to be one and without NUL, they need no look at each field.
-    text: Option<&'b str>,
+    /// Known to be text and without NUL, they need no look at each field.
+    text: Checked<'b>,
     raw: Raw<'b>,
     /// What is wrong with the first field that could not be taken.
     fault: Option<Fault>,
@@ -214,21 +215,24 @@ struct Rows<'b> {
 
 impl<'b> Rows<'b> {
     fn of(block: &'b Block, layout: &'b Layout) -> Rows<'b> {
-        let text = simdutf8::basic::from_utf8(&block.bytes).ok();
         Rows {
             block,
             layout,
             columns: &layout.columns,
-            text: text.filter(|text| memchr::memchr(0, text.as_bytes()).is_none()),
+            text: Checked::nothing_of(&block.bytes),
             raw: Raw::default(),
             fault: None,
         }
     }
 
-    /// Forgets the row before.
-    fn begin(&mut self) {
+    /// Forgets the row before, for the one that begins at a place.
+    fn begin(&mut self, start: usize) {
         self.raw.clear();
         self.fault = None;
+        let is_without_nul = |text: &str| memchr::memchr(0, text.as_bytes()).is_none();
+        if self.text.reach(start) && !self.text.text().is_some_and(is_without_nul) {
+            self.text.discard();
+        }
     }
 
     #[inline(never)]
@@ -275,7 +279,7 @@ impl Fields for Rows<'_> {
         {
             let is_sink_time = self.layout.is_headless && matches!(field, Field::CreatedOn | Field::ModifiedOn);
             let is_usual = |text: &&str| !is_sink_time || is_canonical(text);
-            match self.text.and_then(|text| text.get(span.clone())).filter(is_usual) {
+            match self.text.get(&span).filter(is_usual) {
                 Some(text) => self.raw.set_borrowed(field, text),
                 None => self.take_unusual(column, field, is_sink_time, span),
             }
@@ -292,7 +296,7 @@ impl Fields for Rows<'_> {
             let is_text = self.raw.set_pieces(field);
             if !is_text {
                 self.hold_against(column, "is not valid UTF-8");
-            } else if self.text.is_none() && self.raw.get(field).is_some_and(|text| text.contains('\0')) {
+            } else if self.raw.get(field).is_some_and(|text| text.contains('\0')) {
                 self.hold_against(column, "holds a NUL byte");
             }
         }

@@ -2,6 +2,7 @@
 //! wrong with one that is none.
 
 use super::block::Block;
+use super::checked::Checked;
 use super::entry::{Entry, EntrySeed};
 use super::scanner::Scanner;
 use serde::de::{DeserializeSeed, IgnoredAny};
@@ -10,18 +11,28 @@ use std::ops::Range;
 /// Reads the entries of a block, one after the other.
 pub struct Entries<'b> {
     bytes: &'b [u8],
-    /// The bytes as text: known to be one, they need no look at each value.
-    text: Option<&'b str>,
+    /// Known to be text, they need no look at each value.
+    text: Checked<'b>,
     scanner: Scanner,
     /// The last entry that was read.
     pub entry: Entry<'b>,
 }
 
 impl<'b> Entries<'b> {
-    pub fn of(block: &'b Block, scanner: Scanner) -> Entries<'b> {
+    /// Of lines.
+    pub fn of_lines(block: &'b Block) -> Entries<'b> {
+        Entries::of(block, Scanner::of_lines(), Checked::nothing_of(&block.bytes))
+    }
+
+    /// Of whatever stands in pages.
+    pub fn of_pages(block: &'b Block) -> Entries<'b> {
+        Entries::of(block, Scanner::new(), Checked::all_of(&block.bytes))
+    }
+
+    fn of(block: &'b Block, scanner: Scanner, text: Checked<'b>) -> Entries<'b> {
         Entries {
             bytes: &block.bytes,
-            text: simdutf8::basic::from_utf8(&block.bytes).ok(),
+            text,
             scanner,
             entry: Entry::default(),
         }
@@ -29,31 +40,34 @@ impl<'b> Entries<'b> {
 
     /// Reads the line of the usual kind that begins at a span's first byte, and says where it ends; `None` of any other.
     pub fn read_line(&mut self, span: Range<usize>) -> Option<usize> {
-        let text = self.text?.get(..span.end)?;
+        self.text.reach(span.start);
+        let (text, start) = self.text.up_to(&(span.start..span.end.min(self.text.end())))?;
         self.entry.clear();
-        let end = self.scanner.read(text, span.start, &mut self.entry)?;
+        let end = self.scanner.read(text, start, &mut self.entry)?;
         let line_end = match text.as_bytes()[end..] {
             [b'\n', ..] => end + 1,
             [b'\r', b'\n', ..] => end + 2,
             _ => return None,
         };
-        (!self.entry.is_page).then_some(line_end)
+        (!self.entry.is_page).then_some(span.start + line_end - start)
     }
 
     /// Reads the entry that begins at a span's first byte, and says where it ends.
     pub fn read(&mut self, span: Range<usize>) -> serde_json::Result<usize> {
         self.entry.clear();
-        let text = self.text.and_then(|text| text.get(..span.end));
-        if let Some(end) = text.and_then(|text| self.scanner.read(text, span.start, &mut self.entry)) {
-            return Ok(end);
+        let text = self.text.up_to(&span);
+        if let Some((text, start)) = text
+            && let Some(end) = self.scanner.read(text, start, &mut self.entry)
+        {
+            return Ok(span.start + end - start);
         }
         self.entry.clear();
-        let start = span.start;
-        let length = match text.and_then(|text| text.get(start..)) {
+        let begin = span.start;
+        let length = match text.and_then(|(text, start)| text.get(start..)) {
             Some(text) => self.read_with(serde_json::Deserializer::from_str(text)),
             None => self.read_with(serde_json::Deserializer::from_slice(&self.bytes[span])),
         }?;
-        Ok(start + length)
+        Ok(begin + length)
     }
 
     fn read_with<R: serde_json::de::Read<'b>>(

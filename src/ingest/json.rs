@@ -8,7 +8,6 @@ use super::entries::Entries;
 use super::entry::Entry;
 use super::lines::Lines;
 use super::normalize::{Fault, fault};
-use super::scanner::Scanner;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::ops::Range;
@@ -28,7 +27,7 @@ fn deliver(entry: &mut Entry<'_>, environment: &str, span: Range<usize>, sink: &
 
 /// NDJSON: every line is a JSON text of its own. A line may also be a whole page. Gives how many line ends were passed too.
 pub fn parse_lines(block: &Block, sink: &mut Sink<'_>) -> (Stop, u64) {
-    let (mut lines, mut entries) = (Lines::new(block), Entries::of(block, Scanner::of_lines()));
+    let (mut lines, mut entries) = (Lines::new(block), Entries::of_lines(block));
     while lines.pass_too_long(sink) {
         let start = lines.at;
         if let Some(end) = entries.read_line(start..lines.window().len()) {
@@ -94,7 +93,7 @@ fn page_in_line<'b>(block: &'b Block, span: Range<usize>, entries: &mut Entries<
 
 /// Pages, arrays and objects after each other, with any white space.
 pub fn parse_pages(block: &Block, sink: &mut Sink<'_>) -> Stop {
-    let mut entries = Entries::of(block, Scanner::new());
+    let mut entries = Entries::of_pages(block);
     let mut page = PageParser::new(block, &mut entries, block.start.clone(), block.last);
     page.run(sink);
     Stop {

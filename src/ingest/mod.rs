@@ -10,6 +10,7 @@
 mod accesses;
 mod archive;
 mod block;
+mod checked;
 mod csv;
 mod decode;
 mod discover;

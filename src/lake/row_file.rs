@@ -6,13 +6,13 @@ mod links;
 mod output;
 mod taken;
 
-use self::links::Links;
+use self::links::{Hint, Links, Pair};
 use self::output::Output;
 pub use self::taken::Taken;
 use self::taken::Waiting;
 use super::file::{ROW_GROUP_ROWS, has_dictionary, lake_writer};
 use super::guid::Guid;
-use super::rows::{self, Row, Texts};
+use super::rows::{self, Texts};
 use super::schema;
 use super::sort::{Partition, StagedFile};
 use super::text::{TEXT_COLUMNS, Text, TextColumn};
@@ -286,80 +286,54 @@ impl Group {
         Ok(())
     }
 
+    /// Object, user and actor, by id and name.
     fn take_people(&mut self, rows: &[Taken<'_>], texts: &Texts<'_>) -> ParquetResult<()> {
-        use TextColumn::{ObjectId, ObjectName, UserId, UserName};
-        let has_names = [ObjectName, UserName]
+        use TextColumn::{ObjectId, ObjectName, ObjectType, UserId, UserName};
+        let (columns, links, count) = (&mut self.texts, &mut self.links, rows.len());
+        let text = |column| move |row| texts.get(column, row);
+        let is_object = |row: usize| {
+            let action = rows[row].row.action();
+            rows::actor_is_object(action, texts.get(ObjectType, row), texts.get(ObjectId, row))
+        };
+        // Whether the actor is the object.
+        let is_object: Vec<bool> = (0..count).map(is_object).collect();
+        let user_or_object = |user, object| {
+            let is_object = &is_object;
+            move |row: usize| texts.get(if is_object[row] { object } else { user }, row)
+        };
+
+        let objects = links.push(&mut columns[ObjectId as usize], count, |_| Hint::Id, text(ObjectId))?;
+        let hint = |row: usize| match rows[row].row.is_implied(UserId) {
+            true => Hint::Same(Pair::ObjectToUser, objects[row]),
+            false => Hint::Id,
+        };
+        let users = links.push(&mut columns[UserId as usize], count, hint, text(UserId))?;
+        let hint = |row: usize| match is_object[row] {
+            true => Hint::Same(Pair::ObjectToActor, objects[row]),
+            false => Hint::Same(Pair::UserToActor, users[row]),
+        };
+        links.push(&mut self.actor_id, count, hint, user_or_object(UserId, ObjectId))?;
+
+        if [ObjectName, UserName]
             .iter()
-            .any(|&column| !texts.column(column as usize).is_empty());
-        // Ahead of everything else, so that one need not be found before the next is looked for: who they are is far away
-        // in memory, for each somewhere else.
-        let known = [ObjectId, UserId].map(|column| {
-            let known = |(row, id): (&Taken<'_>, &Text<'_>)| match row.row.is_implied(column) {
-                true => None,
-                false => self.texts[column as usize].known_code(value(*id)?),
-            };
-            rows.iter().zip(texts.column(column as usize)).map(known).collect()
-        });
-        let [objects, users]: [Vec<Option<u32>>; 2] = known;
-        for (number, taken) in rows.iter().enumerate() {
-            let text = |column| texts.get(column, number);
-            let known = [&objects, &users].map(|known| known.get(number).copied().flatten());
-            let codes = self.take_ids(&taken.row, known, text)?;
-            if has_names {
-                self.take_names(&taken.row, text, codes)?;
-            }
+            .all(|&column| texts.column(column as usize).is_empty())
+        {
+            columns[ObjectName as usize].push_nulls(count)?;
+            columns[UserName as usize].push_nulls(count)?;
+            return self.actor_name.push_nulls(count);
         }
-        if !has_names {
-            for column in [ObjectName, UserName] {
-                self.texts[column as usize].push_nulls(rows.len())?;
-            }
-            self.actor_name.push_nulls(rows.len())?;
-        }
-        Ok(())
-    }
-
-    /// Object, user and actor; gives the codes of the first two, of which some are known.
-    fn take_ids<'a>(
-        &mut self,
-        row: &Row<'_>,
-        known: [Option<u32>; 2],
-        text: impl Fn(TextColumn) -> Text<'a>,
-    ) -> ParquetResult<[Option<u32>; 2]> {
-        use TextColumn::{ObjectId, ObjectType, UserId};
-        let (columns, links) = (&mut self.texts, &mut self.links);
-        let object = push_known(known[0], text(ObjectId), &mut columns[ObjectId as usize])?;
-        let user_ids = &mut columns[UserId as usize];
-        let user = match row.is_implied(UserId) {
-            true => links.object_to_user[0].push_same(object, text(UserId), user_ids)?,
-            false => push_known(known[1], text(UserId), user_ids)?,
+        let hint = |row: usize| Hint::Name(Pair::ObjectToItsName, objects[row]);
+        let object_names = links.push(&mut columns[ObjectName as usize], count, hint, text(ObjectName))?;
+        let hint = |row: usize| match rows[row].row.is_implied(UserName) {
+            true => Hint::Same(Pair::ObjectNameToUserName, object_names[row]),
+            false => Hint::Name(Pair::UserToItsName, users[row]),
         };
-        match rows::actor_is_object(row.action(), text(ObjectType), text(ObjectId)) {
-            true => links.object_to_actor[0].push_same(object, text(ObjectId), &mut self.actor_id)?,
-            false => links.user_to_actor[0].push_same(user, text(UserId), &mut self.actor_id)?,
+        let user_names = links.push(&mut columns[UserName as usize], count, hint, text(UserName))?;
+        let hint = |row: usize| match is_object[row] {
+            true => Hint::Same(Pair::ObjectNameToActorName, object_names[row]),
+            false => Hint::Same(Pair::UserNameToActorName, user_names[row]),
         };
-        Ok([object, user])
-    }
-
-    /// The names of object, user and actor.
-    fn take_names<'a>(
-        &mut self,
-        row: &Row<'_>,
-        text: impl Fn(TextColumn) -> Text<'a>,
-        [object, user]: [Option<u32>; 2],
-    ) -> ParquetResult<()> {
-        use TextColumn::{ObjectId, ObjectName, ObjectType, UserName};
-        let (columns, links) = (&mut self.texts, &mut self.links);
-        let object_names = &mut columns[ObjectName as usize];
-        let object_name = links.object_name.push_name(object, text(ObjectName), object_names)?;
-        let user_names = &mut columns[UserName as usize];
-        let user_name = match row.is_implied(UserName) {
-            true => links.object_to_user[1].push_same(object_name, text(UserName), user_names)?,
-            false => links.user_name.push_name(user, text(UserName), user_names)?,
-        };
-        match rows::actor_is_object(row.action(), text(ObjectType), text(ObjectId)) {
-            true => links.object_to_actor[1].push_same(object_name, text(ObjectName), &mut self.actor_name)?,
-            false => links.user_to_actor[1].push_same(user_name, text(UserName), &mut self.actor_name)?,
-        };
+        links.push(&mut self.actor_name, count, hint, user_or_object(UserName, ObjectName))?;
         Ok(())
     }
 
@@ -438,14 +412,6 @@ fn push_all(chunk: &mut TextChunk, column: usize, texts: &Texts<'_>, rows: usize
         ([], _) => chunk.push_nulls(rows),
         (_, Some(usual)) => chunk.repeat(usual, rows),
         (texts, None) => texts.iter().try_for_each(|text| chunk.push(value(*text)).map(drop)),
-    }
-}
-
-/// Pushes a text whose code may be known; gives its code.
-fn push_known(known: Option<u32>, text: Text<'_>, to: &mut TextChunk) -> ParquetResult<Option<u32>> {
-    match known {
-        Some(code) if to.push_code(code)? => Ok(known),
-        _ => to.push(value(text)),
     }
 }
 
