@@ -1,6 +1,6 @@
 //! The different texts of a column chunk, in the order in which they came.
 
-use super::by_number::ByNumber;
+use super::by_number::{ByNumber, Unaligned, bytes_of};
 use super::{SPELLED_BYTES, Spell, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -11,7 +11,7 @@ pub struct Dictionary {
     plain: Vec<u8>,
     /// Where each text begins in it, behind its length.
     starts: Vec<u32>,
-    numbers: ByNumber<u128>,
+    numbers: ByNumber<Unaligned>,
     /// The first text of each hash, and behind a text the next one of the same hash.
     hashes: ByNumber<u64>,
     same_hash: ByNumber<u32>,
@@ -50,6 +50,12 @@ impl Dictionary {
         (self.spell)(number)
     }
 
+    /// How much memory it takes.
+    pub fn held_bytes(&self) -> usize {
+        let tables = bytes_of(&self.numbers) + bytes_of(&self.hashes) + bytes_of(&self.same_hash);
+        self.plain.len() + self.starts.len() * size_of::<u32>() + tables
+    }
+
     /// No more codes will be asked for.
     pub fn forget_codes(&mut self) {
         (self.numbers, self.hashes, self.same_hash) = Default::default();
@@ -65,7 +71,7 @@ impl Dictionary {
     /// The code of a number that was met.
     #[inline]
     pub fn known_code(&self, number: u128) -> Option<u32> {
-        self.numbers.get(&number).copied()
+        self.numbers.get(&Unaligned::of(number)).copied()
     }
 
     fn code_of_number(&mut self, number: u128) -> u32 {
@@ -74,11 +80,11 @@ impl Dictionary {
         {
             return code;
         }
-        let code = match self.numbers.get(&number) {
+        let code = match self.numbers.get(&Unaligned::of(number)) {
             Some(&code) => code,
             None => {
                 let code = self.add(&self.spell(number));
-                self.numbers.insert(number, code);
+                self.numbers.insert(Unaligned::of(number), code);
                 code
             }
         };

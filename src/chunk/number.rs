@@ -1,6 +1,6 @@
 //! Columns of whole numbers: 32 or 64 bits, dates and instants too.
 
-use super::by_number::ByNumber;
+use super::by_number::{ByNumber, bytes_of};
 use super::hybrid;
 use super::pages::{Body, Finished, Pages};
 use super::{USUAL, is_worthwhile};
@@ -159,9 +159,10 @@ impl NumberChunk {
         );
     }
 
-    /// What the chunk takes of a file so far, about.
-    pub fn written_bytes(&self) -> usize {
-        self.pages.written_bytes() + self.dictionary.len()
+    /// How much memory the chunk takes, but for the page under way.
+    pub fn held_bytes(&self) -> usize {
+        let codes = self.codes_of.as_ref().map_or(0, bytes_of);
+        self.pages.written_bytes() + self.dictionary.len() + codes
     }
 
     pub fn finish(mut self) -> Result<Finished> {

@@ -198,9 +198,9 @@ impl TextChunk {
         Ok(())
     }
 
-    /// What the chunk takes of a file so far, about.
-    pub fn written_bytes(&self) -> usize {
-        self.pages.written_bytes() + self.dictionary.plain().len()
+    /// How much memory the chunk takes, but for the page under way.
+    pub fn held_bytes(&self) -> usize {
+        self.pages.written_bytes() + self.dictionary.held_bytes()
     }
 
     pub fn finish(mut self) -> Result<Finished> {

@@ -74,7 +74,8 @@ impl<'b> Checked<'b> {
     #[inline]
     pub fn get(&self, span: &Range<usize>) -> Option<&'b str> {
         let start = self.stretch.start;
-        self.text?.get(span.start.wrapping_sub(start)..span.end.wrapping_sub(start))
+        self.text?
+            .get(span.start.wrapping_sub(start)..span.end.wrapping_sub(start))
     }
 
     /// The stretch is not text as it is wanted.
@@ -82,4 +83,3 @@ impl<'b> Checked<'b> {
         self.text = None;
     }
 }
-

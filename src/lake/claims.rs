@@ -88,11 +88,26 @@ struct Claim {
     ordinal: u64,
 }
 
-/// A claim of a row that may be one of several versions; without a rank it is a deletion.
+/// A claim of a row that may be one of several versions, or of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Versioned {
     claim: Claim,
-    rank: Option<Rank>,
+    /// Its rank, none of a deletion, as [`Fixed::put`] writes it: that takes half as much room as the rank itself.
+    rank: [u8; 1 + Rank::BYTES],
+}
+
+impl Versioned {
+    fn new(claim: Claim, rank: Option<Rank>) -> Versioned {
+        let mut bytes = [0; 1 + Rank::BYTES];
+        bytes[0] = u8::from(rank.is_some());
+        bytes[1..].copy_from_slice(&rank.unwrap_or(Rank::OTHER_ROUTE).to_bytes());
+        Versioned { claim, rank: bytes }
+    }
+
+    fn rank(&self) -> Option<Rank> {
+        let [is_some, rank @ ..] = &self.rank;
+        (*is_some == 1).then(|| Rank::of_bytes(rank))
+    }
 }
 
 impl Claim {
@@ -148,15 +163,14 @@ impl Fixed for Versioned {
 
     fn put(&self, bytes: &mut Vec<u8>) {
         self.claim.put(bytes);
-        bytes.push(u8::from(self.rank.is_some()));
-        self.rank.unwrap_or(Rank::OTHER_ROUTE).put(bytes);
+        bytes.extend_from_slice(&self.rank);
     }
 
     fn get(bytes: &[u8]) -> Versioned {
         let (claim, rest) = bytes.split_at(Claim::BYTES);
         Versioned {
             claim: Claim::get(claim),
-            rank: (rest[0] == 1).then(|| Rank::get(&rest[1..])),
+            rank: array(rest),
         }
     }
 }
@@ -199,14 +213,14 @@ impl Claims {
         let claim = self.claim(key);
         match rank {
             None => self.plain.push(claim),
-            Some(_) => self.versioned.push(Versioned { claim, rank }),
+            Some(_) => self.versioned.push(Versioned::new(claim, rank)),
         }
     }
 
     /// Takes a deletion of the row with this identity, wherever it lies.
     pub fn deletion(&mut self, identity: Identity) -> Result<()> {
         let claim = self.claim(Key(identity));
-        self.versioned.push(Versioned { claim, rank: None })
+        self.versioned.push(Versioned::new(claim, None))
     }
 
     fn claim(&mut self, key: Key) -> Claim {
@@ -257,7 +271,7 @@ impl Merged {
             return Ok(self.plain.next()?.map(|claim| (claim, Role::Row)));
         }
         let version = self.versioned.next()?;
-        let role = |version: &Versioned| version.rank.map_or(Role::Deletion, Role::Version);
+        let role = |version: &Versioned| version.rank().map_or(Role::Deletion, Role::Version);
         Ok(version.map(|version| (version.claim, role(&version))))
     }
 }

@@ -84,19 +84,21 @@ impl Rank {
 }
 
 impl Rank {
-    /// How long [`Rank::put`] is.
+    /// How many bytes a rank takes.
     pub const BYTES: usize = 17;
 
-    /// As bytes of fixed length.
-    pub fn put(&self, bytes: &mut Vec<u8>) {
+    pub fn to_bytes(self) -> [u8; Rank::BYTES] {
         let flags = [self.is_live, self.version_number.is_some(), self.written_on.is_some()];
-        bytes.push(flags.iter().rev().fold(0, |byte, &flag| byte << 1 | u8::from(flag)));
-        for number in [self.version_number, self.written_on] {
-            bytes.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
-        }
+        let numbers = [self.version_number, self.written_on].map(|number| number.unwrap_or_default().to_le_bytes());
+        let mut bytes = [0; Rank::BYTES];
+        bytes[0] = flags.iter().rev().fold(0, |byte, &flag| byte << 1 | u8::from(flag));
+        bytes[1..9].copy_from_slice(&numbers[0]);
+        bytes[9..].copy_from_slice(&numbers[1]);
+        bytes
     }
 
-    pub fn get(bytes: &[u8]) -> Rank {
+    /// Reads what [`Rank::to_bytes`] gives.
+    pub fn of_bytes(bytes: &[u8; Rank::BYTES]) -> Rank {
         let number = |flag: u8, at: usize| (bytes[0] & flag != 0).then(|| i64::from_le_bytes(array(&bytes[at..])));
         Rank {
             is_live: bytes[0] & 1 != 0,

@@ -347,7 +347,7 @@ impl Group {
         }
     }
 
-    /// How much the group takes of the file, about.
+    /// How much memory the group takes, about.
     fn bytes(&self) -> usize {
         let texts = self.texts.iter().chain(&self.wide);
         let texts = texts.chain([&self.actor_id, &self.actor_name]);
@@ -358,8 +358,9 @@ impl Group {
             &self.version_number,
             &self.time_to_live_s,
         ];
-        let texts: usize = texts.map(TextChunk::written_bytes).sum();
-        texts + numbers.into_iter().map(NumberChunk::written_bytes).sum::<usize>()
+        let texts: usize = texts.map(TextChunk::held_bytes).sum();
+        let numbers: usize = numbers.into_iter().map(NumberChunk::held_bytes).sum();
+        texts + numbers + self.links.bytes()
     }
 
     /// The columns, each with its place in [`schema::LAKE`]; `partition` is what the last ones say of all rows.

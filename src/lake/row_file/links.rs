@@ -71,6 +71,11 @@ impl Links {
         Ok(codes)
     }
 
+    /// How much memory they take.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|codes| codes.capacity() * size_of::<u32>()).sum()
+    }
+
     fn known(&self, column: &TextChunk, hint: Hint, text: Text<'_>) -> Code {
         match hint {
             Hint::Id => column.known_code(value(text)?),
