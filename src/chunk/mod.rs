@@ -45,8 +45,8 @@ pub const ZSTD_LEVEL: i32 = 1;
 /// How pages are compressed where nothing is known of their bytes.
 pub const USUAL: Search = Search::All(ZSTD_LEVEL);
 
-/// The most rows of a page.
-const PAGE_ROWS: usize = 1 << 14;
+/// The most rows of a page: as many values as stay in a core's cache.
+pub const PAGE_ROWS: usize = 1 << 14;
 
 /// A page is full when its values take so many bytes.
 const PAGE_BYTES: usize = 1 << 20;

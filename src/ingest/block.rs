@@ -6,6 +6,7 @@
 
 use super::accesses::Accesses;
 use super::head::{Form, Head, Table};
+use super::lines::line_ends;
 use super::normalize::{Fault, deleted_id, fault, normalize};
 use super::people::Sightings;
 use super::raw::Raw;
@@ -146,7 +147,7 @@ pub fn parse_into(block: &Block, mut rows: Rows, people: Sightings) -> Result<Pa
 fn lines_of(head: &Head, bytes: &[u8]) -> u64 {
     match head.form {
         Form::Csv(_) if head.typed.is_some() => csv::rows(bytes),
-        _ => memchr::memchr_iter(b'\n', bytes).count() as u64,
+        _ => line_ends(bytes),
     }
 }
 

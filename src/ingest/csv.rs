@@ -11,7 +11,7 @@ pub use layout::Layout;
 use super::block::{Block, Sink, Stop};
 use super::checked::Checked;
 use super::fields::Field;
-use super::lines::{Line, Lines};
+use super::lines::{Line, Lines, line_ends};
 use super::normalize::{Fault, fault};
 use super::raw::Raw;
 use super::words::{self, Pieces, equal};
@@ -197,10 +197,6 @@ pub fn parse(block: &Block, layout: &Layout, sink: &mut Sink<'_>) -> (Stop, u64)
     (lines.stop(), ends + line_ends(&block.bytes[counted..lines.at]))
 }
 
-fn line_ends(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
-}
-
 /// The rows of a block, one after the other.
 struct Rows<'b> {
     block: &'b Block,
@@ -229,8 +225,7 @@ impl<'b> Rows<'b> {
     fn begin(&mut self, start: usize) {
         self.raw.clear();
         self.fault = None;
-        let is_without_nul = |text: &str| memchr::memchr(0, text.as_bytes()).is_none();
-        if self.text.reach(start) && !self.text.text().is_some_and(is_without_nul) {
+        if self.text.reach(start) && self.text.text().is_some_and(has_nul) {
             self.text.discard();
         }
     }
@@ -238,7 +233,7 @@ impl<'b> Rows<'b> {
     #[inline(never)]
     fn take_unusual(&mut self, column: usize, field: Field, is_sink_time: bool, span: Range<usize>) {
         match std::str::from_utf8(&self.block.bytes[span]) {
-            Ok(text) if text.contains('\0') => self.hold_against(column, "holds a NUL byte"),
+            Ok(text) if has_nul(text) => self.hold_against(column, "holds a NUL byte"),
             Ok(text) if is_sink_time => self.raw.set(field, canonical_time(text)),
             Ok(text) => self.raw.set_borrowed(field, text),
             Err(_) => self.hold_against(column, "is not valid UTF-8"),
@@ -296,11 +291,15 @@ impl Fields for Rows<'_> {
             let is_text = self.raw.set_pieces(field);
             if !is_text {
                 self.hold_against(column, "is not valid UTF-8");
-            } else if self.raw.get(field).is_some_and(|text| text.contains('\0')) {
+            } else if self.raw.get(field).is_some_and(has_nul) {
                 self.hold_against(column, "holds a NUL byte");
             }
         }
     }
+}
+
+fn has_nul(text: &str) -> bool {
+    memchr::memchr(0, text.as_bytes()).is_some()
 }
 
 /// A time in the older spelling of Synapse Link, spelled as every other export does; what is no time stays as it is.

@@ -15,6 +15,11 @@ pub struct Lines<'b> {
     is_within_too_long: bool,
 }
 
+/// How many line ends there are.
+pub fn line_ends(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
 /// What the bytes at a place are.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line {

@@ -8,7 +8,7 @@
 //! Words: a *code* is a value's place in the dictionary of its chunk, in order of first occurrence. Values that come one
 //! at a time, and texts that come as bytes, are for [`crate::chunk`].
 
-use crate::chunk::{Body, Finished, Pages, USUAL, percent_saved, put_codes, put_runs};
+use crate::chunk::{Body, Finished, PAGE_ROWS, Pages, USUAL, percent_saved, put_codes, put_runs};
 use crate::report::table::{Run, Values};
 use crate::zstandard::{self, Search};
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringArray};
@@ -22,9 +22,6 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 use std::collections::HashMap;
-
-/// Rows of a page: as many values as stay in a core's cache.
-const PAGE_ROWS: usize = 1 << 14;
 
 /// Numbers of which the least is so near find their code by an index.
 const NEAR: usize = 1 << 17;
