@@ -10,7 +10,9 @@ use parquet::schema::types::ColumnDescPtr;
 /// A column chunk of booleans.
 pub struct BitChunk {
     pages: Pages,
-    /// Of the page under way, eight to a byte.
+    /// Of the page under way.
+    values: Vec<bool>,
+    /// The same, eight to a byte.
     bits: Body,
     range: Option<(bool, bool)>,
 }
@@ -19,31 +21,32 @@ impl BitChunk {
     pub fn new(column: ColumnDescPtr) -> Result<BitChunk> {
         Ok(BitChunk {
             pages: Pages::new(column)?,
+            values: Vec::new(),
             bits: Body::default(),
             range: None,
         })
     }
 
-    pub fn push(&mut self, value: bool) -> Result<()> {
-        let place = self.pages.rows() % 8;
-        if place == 0 {
-            self.bits.end().push(0);
+    /// Takes the next rows.
+    pub fn push_all(&mut self, mut values: impl ExactSizeIterator<Item = bool>) -> Result<()> {
+        while values.len() > 0 {
+            let now = values.len().min(self.pages.room());
+            self.values.extend(values.by_ref().take(now));
+            self.pages.values(now);
+            if self.pages.is_full(0) {
+                self.end_page()?;
+            }
         }
-        if let Some(byte) = self.bits.end().last_mut() {
-            *byte |= u8::from(value) << place;
-        }
-        self.range = Some(
-            self.range
-                .map_or((value, value), |(least, most)| (least & value, most | value)),
-        );
-        self.pages.value();
-        match self.pages.is_full(self.bits.len()) {
-            true => self.end_page(),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     fn end_page(&mut self) -> Result<()> {
+        let byte = |eight: &[bool]| eight.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+        self.bits.end().extend(self.values.chunks(8).map(byte));
+        for value in self.values.drain(..) {
+            let (least, most) = self.range.unwrap_or((value, value));
+            self.range = Some((least & value, most | value));
+        }
         self.pages.end_page(Encoding::PLAIN, USUAL, &mut self.bits)?;
         Ok(())
     }

@@ -263,24 +263,19 @@ impl Group {
             &mut self.time_to_live_s,
             rows().map(|row| row.time_to_live_s().map(i64::from)),
         )?;
-        for taken in taken {
-            self.deleted_in_source
-                .push(taken.row.is_deleted() || taken.is_deleted)?;
-        }
+        let is_deleted = |taken: &Taken<'_>| taken.row.is_deleted() || taken.is_deleted;
+        self.deleted_in_source.push_all(taken.iter().map(is_deleted))?;
         for column in ALONE {
             push_all(&mut self.texts[column as usize], column as usize, texts, taken.len())?;
         }
         self.take_people(taken, texts)?;
-        for taken in taken {
-            if !self
-                .last_source
-                .as_ref()
-                .is_some_and(|last| Arc::ptr_eq(last, taken.source))
-            {
+        for of_source in taken.chunk_by(|a, b| Arc::ptr_eq(a.source, b.source)) {
+            let source = of_source[0].source;
+            if !self.last_source.as_ref().is_some_and(|last| Arc::ptr_eq(last, source)) {
                 self.end_source()?;
-                self.last_source = Some(taken.source.clone());
+                self.last_source = Some(source.clone());
             }
-            self.source_rows += 1;
+            self.source_rows += of_source.len();
         }
         self.rows += taken.len();
         Ok(())
