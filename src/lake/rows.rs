@@ -50,6 +50,7 @@ const IMPLIED_BY: [Implied; TEXT_COLUMNS] = {
 };
 
 /// As a record on its way says it.
+#[inline(always)]
 fn implied_text<'r>(column: usize, texts: &[Option<&'r str>; TEXT_COLUMNS]) -> Option<&'r str> {
     match IMPLIED_BY[column] {
         Implied::Nothing => None,
@@ -399,23 +400,40 @@ impl Rows {
         self.ends.push(self.bytes.len());
     }
 
-    /// Puts the texts that are known; says how each is held.
+    /// Puts the texts that are known, column by column; says how each is held.
     fn put_texts(&mut self, texts: &[Option<&str>; TEXT_COLUMNS]) -> u64 {
-        let mut flags = 0;
-        for (column, text) in texts.iter().enumerate() {
-            let Some(text) = *text else { continue };
-            let held = if implied_text(column, texts) == Some(text) {
-                IMPLIED
-            } else if let Some(guid) = Guid::of(text.as_bytes()) {
-                self.bytes.extend_from_slice(&guid.0);
-                GUID
-            } else {
-                put_bytes(&mut self.bytes, text.as_bytes());
-                BYTES
-            };
-            flags |= held << (2 * column);
-        }
-        flags
+        use TextColumn::*;
+        // Each by itself, so that what it implies is known when this is compiled.
+        self.put_text::<{ AuditId as usize }>(texts)
+            | self.put_text::<{ ObjectType as usize }>(texts)
+            | self.put_text::<{ ObjectId as usize }>(texts)
+            | self.put_text::<{ ObjectName as usize }>(texts)
+            | self.put_text::<{ UserId as usize }>(texts)
+            | self.put_text::<{ UserName as usize }>(texts)
+            | self.put_text::<{ CallingUserId as usize }>(texts)
+            | self.put_text::<{ CallingUserName as usize }>(texts)
+            | self.put_text::<{ TransactionId as usize }>(texts)
+            | self.put_text::<{ AttributeMask as usize }>(texts)
+            | self.put_text::<{ ChangeData as usize }>(texts)
+            | self.put_text::<{ AdditionalInfo as usize }>(texts)
+            | self.put_text::<{ UserAdditionalInfo as usize }>(texts)
+            | self.put_text::<{ RegardingObjectId as usize }>(texts)
+            | self.put_text::<{ RegardingObjectName as usize }>(texts)
+    }
+
+    #[inline(always)]
+    fn put_text<const COLUMN: usize>(&mut self, texts: &[Option<&str>; TEXT_COLUMNS]) -> u64 {
+        let Some(text) = texts[COLUMN] else { return NULL };
+        let held = if implied_text(COLUMN, texts) == Some(text) {
+            IMPLIED
+        } else if let Some(guid) = Guid::of(text.as_bytes()) {
+            self.bytes.extend_from_slice(&guid.0);
+            GUID
+        } else {
+            put_bytes(&mut self.bytes, text.as_bytes());
+            BYTES
+        };
+        held << (2 * COLUMN)
     }
 }
 
