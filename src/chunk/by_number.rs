@@ -59,3 +59,21 @@ impl Hasher for Spread {
         self.write_u64(number as u64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tables_take_is_told_of_all_places_they_have() {
+        let mut codes = ByNumber::<Unaligned>::default();
+        assert_eq!(bytes_of(&codes), 0);
+        for number in 0..100_000_u32 {
+            codes.insert(Unaligned::of(u128::from(number) << 96), number);
+        }
+        assert_eq!(codes.get(&Unaligned::of(7 << 96)), Some(&7));
+        assert_eq!(codes.get(&Unaligned::of(7)), None);
+        // A power of two, of which at most seven in eight are used; 16 bytes, a code of four and one that says how.
+        assert_eq!(bytes_of(&codes), (1 << 17) * 21);
+    }
+}
