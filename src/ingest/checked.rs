@@ -83,6 +83,7 @@ impl<'b> Checked<'b> {
         self.text = None;
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
