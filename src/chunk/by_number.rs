@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 /// Codes by a number.
 pub type ByNumber<K> = HashMap<K, u32, BuildHasherDefault<Spread>>;
 
-/// How much memory they take.
+/// How much memory they take, about.
 pub fn bytes_of<K>(codes: &ByNumber<K>) -> usize {
     // Of eight places seven are used at most, and each has a byte that says how.
     codes.capacity() / 7 * 8 * (size_of::<(K, u32)>() + 1)

@@ -2,7 +2,7 @@
 //! ([`Pages`]), are kept as codes into a dictionary or PLAIN, and leave as compressed pages.
 //!
 //! ```text
-//! value ─▶ codes, or PLAIN bytes ──20 000 rows──▶ page ─zstd─▶ pages … ──▶ [dictionary page] pages ─▶ row group
+//! value ─▶ codes, or PLAIN bytes ──16 384 rows──▶ page ─zstd─▶ pages … ──▶ [dictionary page] pages ─▶ row group
 //! ```
 //!
 //! Why not arrow's writer: it takes columns of texts, so rows have to become columns first, and it looks up the whole

@@ -202,7 +202,7 @@ struct Rows<'b> {
     block: &'b Block,
     layout: &'b Layout,
     columns: &'b [Option<Field>],
-    /// Known to be text and without NUL, they need no look at each field.
+    /// The bytes as text: where they are known to be one and without NUL, fields need no look of their own.
     text: Checked<'b>,
     raw: Raw<'b>,
     /// What is wrong with the first field that could not be taken.

@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Reads the entries of a block, one after the other.
 pub struct Entries<'b> {
     bytes: &'b [u8],
-    /// Known to be text, they need no look at each value.
+    /// The bytes as text: where they are known to be one, values need no look of their own.
     text: Checked<'b>,
     scanner: Scanner,
     /// The last entry that was read.

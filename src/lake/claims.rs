@@ -92,7 +92,7 @@ struct Claim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Versioned {
     claim: Claim,
-    /// Its rank, none of a deletion, as [`Fixed::put`] writes it: that takes half as much room as the rank itself.
+    /// Its rank, none of a deletion, as [`Fixed::put`] writes it: that takes less than half as much room as the rank itself.
     rank: [u8; 1 + Rank::BYTES],
 }
 

@@ -403,7 +403,7 @@ impl Rows {
     /// Puts the texts that are known, column by column; says how each is held.
     fn put_texts(&mut self, texts: &[Option<&str>; TEXT_COLUMNS]) -> u64 {
         use TextColumn::*;
-        // Each by itself, so that what it implies is known when this is compiled.
+        // In their order, each by itself, so that what it implies is known when this is compiled.
         self.put_text::<{ AuditId as usize }>(texts)
             | self.put_text::<{ ObjectType as usize }>(texts)
             | self.put_text::<{ ObjectId as usize }>(texts)

@@ -191,9 +191,8 @@ fn columns_of_many_pages_come_back() {
     }
 }
 
-/// Reports read keys many times faster than texts; and the first pages of a log of many people name each once.
-#[test]
-fn actors_stay_keyed_however_many_they_are() {
+/// Accesses of so many people, each of another one, as a file.
+fn of_many_people(people: u128, group_bytes: usize) -> SerializedFileReader<std::fs::File> {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("rows.parquet");
     let partition = Partition {
@@ -201,10 +200,10 @@ fn actors_stay_keyed_however_many_they_are() {
         kind: Kind::Access,
         month: instant::month_of(0),
     };
-    let mut file = RowFile::create(&Disk::default(), &path, &partition, 64 << 20).unwrap();
+    let mut file = RowFile::create(&Disk::default(), &path, &partition, group_bytes).unwrap();
     let mut rows = Rows::default();
     rows.enter("contoso");
-    for number in 0..60_000_u128 {
+    for number in 0..people {
         let id = Guid((number << 64 | 7).to_be_bytes()).text();
         let record = Record {
             created_on: number as i64,
@@ -216,10 +215,29 @@ fn actors_stay_keyed_however_many_they_are() {
         file.take(rows.row(number as usize), false, &"a.json".into()).unwrap();
     }
     file.finish().unwrap();
-    let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap()
+}
+
+/// Reports read keys many times faster than texts; and the first pages of a log of many people name each once.
+#[test]
+fn actors_stay_keyed_however_many_they_are() {
+    let reader = of_many_people(60_000, 64 << 20);
     let group = reader.metadata().row_group(0);
     for place in [schema::ACTOR_ID, TEXT_PLACES[TextColumn::ObjectId as usize]] {
         let pages = group.column(place).page_encoding_stats_mask().unwrap();
         assert!(pages.is_only(Encoding::RLE_DICTIONARY), "{pages:?}");
+    }
+}
+
+/// What a row group may take is memory, not bytes of the file: the tables of dictionaries count.
+#[test]
+fn a_row_group_ends_by_the_memory_that_many_people_take() {
+    const GROUP_BYTES: usize = 4 << 20;
+    let reader = of_many_people(60_000, GROUP_BYTES);
+    // Object and actor each have the text of the id, its place, and in a table the number, its code and a byte.
+    let person_bytes = 2 * ((4 + SPELLED_BYTES) + 4 + (16 + 4 + 1));
+    for group in reader.metadata().row_groups() {
+        let rows = group.num_rows() as usize;
+        assert!(rows <= GROUP_BYTES / person_bytes + LOOK_ROWS, "{rows} rows");
     }
 }
