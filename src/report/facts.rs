@@ -2,7 +2,7 @@
 
 use super::options::{Intervals, Options};
 use crate::lake::Lake;
-use crate::lake::newest::{Newest, Persons};
+use crate::lake::newest::Persons;
 use crate::lake::side::Side;
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What is known before any row is read; actors come with the rows.
-    pub fn of(lake: &Lake, environment: &str, newest: &Newest, side: &Side, options: &Options) -> Facts {
+    /// What is known before any row and any name is read: persons and actors come later.
+    pub fn of(lake: &Lake, environment: &str, side: &Side, options: &Options) -> Facts {
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let window = lake.window(environment).filter(|(first, _)| *first <= as_of);
         Facts {
@@ -34,7 +34,7 @@ impl Facts {
             log_end: window.map_or(0, |(_, last)| options.as_of.unwrap_or(last)),
             actors: Vec::new(),
             intervals: Intervals::of(side.organization(environment), options),
-            persons: newest.of(environment),
+            persons: Arc::default(),
         }
     }
 

@@ -3,37 +3,49 @@
 use super::audited::Audited;
 use super::daily::Daily;
 use super::days::Days;
-use super::evidence::Witness;
+use super::evidence::{Evidence, Witness};
 use super::facts::Facts;
-use super::gaps::{self, Switched};
+use super::gap_table::{self, Inside};
+use super::gaps::{self, Gap, Switched};
 use super::kernel::Running;
 use super::limits::Limits;
-use super::options::{Evidence, Intervals, Options};
+use super::options::{self, Intervals, Options};
 use super::pass::{self, Audience, Counters};
 use super::people::People;
 use super::sessions::{self, Part};
 use super::store::{Scratch, Store, Stored};
 use super::table::Table;
-use super::{Report, activity, clients, control, coverage, gap_table, silence, users};
+use super::{Report, activity, clients, control, coverage, silence, status, users};
 use crate::error::Result;
 use crate::lake::newest::Newest;
 use crate::lake::side::Side;
 use crate::lake::{AccessLog, Control, Lake, Timeline};
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// What the lake knows beside the accesses.
-pub struct Known {
-    pub newest: Newest,
+pub struct Known<'a> {
+    lake: &'a Lake,
     /// Organizations alone.
-    pub side: Side,
+    side: Side,
     /// By environment, of those that are asked for.
-    pub control: BTreeMap<String, Vec<Control>>,
+    control: BTreeMap<String, Vec<Control>>,
+    named: Named,
+    newest: OnceLock<Newest>,
 }
 
-impl Known {
-    /// What these reports need of it: only some speak of people, and some of those only of who switched auditing.
-    pub fn of(lake: &Lake, reports: &[Report], options: &Options) -> Result<Known> {
+/// Who is spoken of by name.
+#[derive(Clone, Copy)]
+enum Named {
+    Everybody,
+    WhoSwitchedAuditing,
+    Nobody,
+}
+
+impl<'a> Known<'a> {
+    /// What these reports need of it.
+    pub fn of(lake: &'a Lake, reports: &[Report], options: &Options) -> Result<Known<'a>> {
         let any = |of: &[Report]| reports.iter().any(|report| of.contains(report));
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let environments = lake.environments().into_iter();
@@ -42,34 +54,55 @@ impl Known {
             let rows = |environment: &str| Ok((environment.to_owned(), lake.control_rows(environment, as_of)?));
             asked.map(rows).collect::<Result<BTreeMap<String, Vec<Control>>>>()
         };
-        let speaks_of_all = any(&[Report::Sessions, Report::Users]);
-        let everybody = || match speaks_of_all {
-            true => lake.newest(None),
-            false => Ok(Newest::default()),
-        };
-        let (control, (everybody, side)) = rayon::join(control, || rayon::join(everybody, || lake.organizations()));
-        let control = control?;
-        let newest = match !speaks_of_all && any(&[Report::Gaps, Report::Control]) {
-            true => {
-                let rows = control.values().flatten();
-                lake.newest(Some(&rows.filter_map(|row| row.user_id.as_deref()).collect()))
-            }
-            false => everybody,
-        };
+        let (control, side) = rayon::join(control, || lake.organizations());
         Ok(Known {
-            newest: newest?,
+            lake,
             side: side?,
-            control,
+            control: control?,
+            named: match any(&[Report::Sessions, Report::Users]) {
+                true => Named::Everybody,
+                false if any(&[Report::Gaps, Report::Control]) => Named::WhoSwitchedAuditing,
+                false => Named::Nobody,
+            },
+            newest: OnceLock::new(),
         })
     }
+
+    /// Who is called how; read once, when it is first asked for.
+    fn newest(&self) -> Result<&Newest> {
+        if let Some(newest) = self.newest.get() {
+            return Ok(newest);
+        }
+        let newest = match self.named {
+            Named::Everybody => self.lake.newest(None)?,
+            Named::WhoSwitchedAuditing => {
+                let rows = self.control.values().flatten();
+                let switchers = rows.filter_map(|row| row.user_id.as_deref()).collect();
+                self.lake.newest(Some(&switchers))?
+            }
+            Named::Nobody => Newest::default(),
+        };
+        Ok(self.newest.get_or_init(|| newest))
+    }
+}
+
+/// What the log of an environment tells.
+struct Read {
+    /// Ids in byte order.
+    actors: Vec<String>,
+    gaps: Vec<Gap>,
+    counters: Counters,
+    /// For and against each of the gaps that are asked for.
+    evidence: Vec<Evidence>,
+    inside: Vec<Inside>,
 }
 
 pub struct Found<'a> {
     lake: &'a Lake,
     reports: &'a [Report],
     options: &'a Options,
-    /// Rows, a batch per environment, of every report but sessions.
-    rows: BTreeMap<Report, Vec<RecordBatch>>,
+    /// Rows of every report but sessions, by environment.
+    rows: BTreeMap<Report, BTreeMap<String, RecordBatch>>,
     /// Environments whose sightings are in the stores, in this order.
     parts: Vec<Part>,
     /// One for each core.
@@ -88,28 +121,75 @@ impl<'a> Found<'a> {
         }
     }
 
-    pub fn take_environment(&mut self, environment: &str, known: &Known) -> Result<()> {
-        let facts = Facts::of(self.lake, environment, &known.newest, &known.side, self.options);
-        match facts.has_log {
-            true => self.take_log(facts, known),
-            false => self.take_users(&facts, None, Counters::default()),
+    /// Takes all environments that are asked for; first those that have rows, for names are read beside the first log.
+    pub fn take_all(&mut self, known: &Known<'_>) -> Result<()> {
+        let with_rows = self.lake.environments();
+        for environment in with_rows.iter().filter(|environment| self.options.asks(environment)) {
+            self.take_environment(environment, known)?;
         }
+        // Those that have users but no rows, too: their users are known, if nothing of them.
+        let mut others = status::environments(self.lake, &known.side);
+        others.extend(known.newest()?.environments().map(str::to_owned));
+        others.retain(|environment| !with_rows.contains(environment.as_str()) && self.options.asks(environment));
+        others
+            .iter()
+            .try_for_each(|environment| self.take_environment(environment, known))
+    }
+
+    fn take_environment(&mut self, environment: &str, known: &Known<'_>) -> Result<()> {
+        let mut facts = Facts::of(self.lake, environment, &known.side, self.options);
+        if facts.has_log {
+            return self.take_log(facts, known);
+        }
+        facts.persons = known.newest()?.of(environment);
+        self.take_users(&facts, None, Counters::default())
     }
 
     fn asks(&self, report: Report) -> bool {
         self.reports.contains(&report)
     }
 
-    fn add(&mut self, report: Report, rows: RecordBatch) {
-        self.rows.entry(report).or_default().push(rows);
+    fn add(&mut self, report: Report, facts: &Facts, rows: RecordBatch) {
+        let of_report = self.rows.entry(report).or_default();
+        of_report.insert(facts.environment.clone(), rows);
     }
 
     /// An environment that has rows.
-    fn take_log(&mut self, mut facts: Facts, known: &Known) -> Result<()> {
+    fn take_log(&mut self, mut facts: Facts, known: &Known<'_>) -> Result<()> {
+        let (lake, options) = (self.lake, self.options);
+        let control = known.control.get(&facts.environment).map_or(&[][..], Vec::as_slice);
+        let (read, newest) = rayon::join(|| self.read(&facts, control), || known.newest());
+        let mut read = read?;
+        facts.actors = read.actors;
+        facts.persons = newest?.of(&facts.environment);
+        if self.asks(Report::Gaps) {
+            let chosen = gap_table::chosen(&read.gaps, options);
+            let rows = gap_table::rows(&facts, &chosen, read.evidence, read.inside)?;
+            self.add(Report::Gaps, &facts, rows);
+        }
+        if self.asks(Report::Control) {
+            let rows = control::rows(&facts, control, options)?;
+            self.add(Report::Control, &facts, rows);
+        }
+        if let Some(seen) = read.counters.seen.take() {
+            let rows = silence::rows(lake, &facts, seen, (&read.gaps, control), options)?;
+            self.add(Report::Silence, &facts, rows);
+        }
+        self.take_counts(&facts, &Audited::new(&facts, &read.gaps), read.counters)?;
+        if self.asks(Report::Sessions) {
+            self.parts.push(Part {
+                limits: Limits::new(&facts, &read.gaps),
+                facts,
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads the log of an environment.
+    fn read(&mut self, facts: &Facts, control: &[Control]) -> Result<Read> {
         let (lake, options) = (self.lake, self.options);
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let timeline = lake.timeline(&facts.environment, options.evidence.kinds(), as_of)?;
-        let control = known.control.get(&facts.environment).map_or(&[][..], Vec::as_slice);
         let switched = Switched {
             log_start: facts.log_start,
             log_end: facts.log_end,
@@ -117,39 +197,24 @@ impl<'a> Found<'a> {
         };
         let gaps = gaps::find(&switched, |instants| timeline.last_up_to(instants))?;
         let chosen = match self.asks(Report::Gaps) {
-            true => gap_table::chosen(&facts, &gaps, options),
+            true => gap_table::chosen(&gaps, options),
             false => Vec::new(),
         };
         let windows = chosen.iter().map(|gap| gap.window).collect();
         let witness = Witness::new(windows, facts.intervals.audit_interval_us);
         let log = self.log(timeline, &witness, facts.intervals)?;
         let (passed, inside) = rayon::join(
-            || self.pass(&log, &facts, witness),
+            || self.pass(&log, facts, witness),
             || gap_table::inside(lake, &facts.environment, &chosen),
         );
-        let (mut counters, witness) = passed?;
-        facts.actors = log.into_actors();
-        if self.asks(Report::Gaps) {
-            self.add(
-                Report::Gaps,
-                gap_table::rows(&facts, &chosen, witness.evidence(), inside?)?,
-            );
-        }
-        if self.asks(Report::Control) {
-            self.add(Report::Control, control::rows(&facts, control, options)?);
-        }
-        if let Some(seen) = counters.seen.take() {
-            let rows = silence::rows(lake, &facts, seen, (&gaps, control), options)?;
-            self.add(Report::Silence, rows);
-        }
-        self.take_counts(&facts, &Audited::new(&facts, &gaps), counters)?;
-        if self.asks(Report::Sessions) {
-            self.parts.push(Part {
-                limits: Limits::new(&facts, &gaps),
-                facts,
-            });
-        }
-        Ok(())
+        let (counters, witness) = passed?;
+        Ok(Read {
+            actors: log.into_actors(),
+            counters,
+            evidence: witness.evidence(),
+            inside: inside?,
+            gaps,
+        })
     }
 
     /// What somebody has to see of the log.
@@ -157,7 +222,7 @@ impl<'a> Found<'a> {
         // Changes extend sessions, but make none: how far back the access is that makes one, only the whole log tells.
         let counts_all = |report: &Report| match report {
             Report::Control => false,
-            Report::Gaps => self.options.evidence == Evidence::All,
+            Report::Gaps => self.options.evidence == options::Evidence::All,
             _ => true,
         };
         match self.reports.iter().any(counts_all) {
@@ -173,7 +238,7 @@ impl<'a> Found<'a> {
         let wants_sessions = [Report::Clients, Report::Gaps];
         // Accesses alone tell how many sessions somebody had.
         let cuts_sessions = wants_sessions.iter().any(|report| self.asks(*report))
-            || self.asks(Report::Users) && self.options.evidence == Evidence::All;
+            || self.asks(Report::Users) && self.options.evidence == options::Evidence::All;
         let gap_us = facts.intervals.session_gap_us;
         let people = || match People::new(actors) {
             people if cuts_sessions => people,
@@ -205,10 +270,14 @@ impl<'a> Found<'a> {
     /// Makes rows of what was counted.
     fn take_counts(&mut self, facts: &Facts, audited: &Audited, mut counters: Counters) -> Result<()> {
         if let Some(daily) = counters.daily.take() {
-            self.add(Report::Clients, clients::rows(facts, &daily.finish(), self.options)?);
+            self.add(
+                Report::Clients,
+                facts,
+                clients::rows(facts, &daily.finish(), self.options)?,
+            );
         }
         if let Some(rhythm) = counters.rhythm.take() {
-            self.add(Report::Activity, rhythm.rows(facts)?);
+            self.add(Report::Activity, facts, rhythm.rows(facts)?);
         }
         self.take_users(facts, Some(audited), counters)
     }
@@ -217,12 +286,16 @@ impl<'a> Found<'a> {
     fn take_users(&mut self, facts: &Facts, audited: Option<&Audited>, counters: Counters) -> Result<()> {
         let (used, active_days) = counters.days.map(Days::finish).unwrap_or_default();
         if let Some(audited) = audited.filter(|_| self.asks(Report::Coverage)) {
-            self.add(Report::Coverage, coverage::rows(facts, audited, &used, self.options)?);
+            self.add(
+                Report::Coverage,
+                facts,
+                coverage::rows(facts, audited, &used, self.options)?,
+            );
         }
         if self.asks(Report::Users) {
             let seen = counters.people.map(People::finish).unwrap_or_default();
             let rows = users::rows(facts, audited, (&seen, &active_days), self.options)?;
-            self.add(Report::Users, rows);
+            self.add(Report::Users, facts, rows);
         }
         Ok(())
     }
@@ -231,7 +304,7 @@ impl<'a> Found<'a> {
     pub fn tables(mut self) -> Result<Vec<Table>> {
         let sessions = sessions::table(self.options, self.parts, Stored::of(self.stores))?;
         let mut table = |report: &Report| {
-            let rows = self.rows.remove(report).unwrap_or_default();
+            let rows = self.rows.remove(report).unwrap_or_default().into_values().collect();
             match report {
                 Report::Sessions => Ok(sessions.clone()),
                 Report::Clients => clients::table(rows),

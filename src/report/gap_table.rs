@@ -107,9 +107,9 @@ struct Row<'a> {
 }
 
 /// The gaps that are asked for, in the order of rows.
-pub fn chosen<'g>(facts: &Facts, gaps: &'g [Gap], options: &Options) -> Vec<&'g Gap> {
+pub fn chosen<'g>(gaps: &'g [Gap], options: &Options) -> Vec<&'g Gap> {
     let mut chosen: Vec<&Gap> = gaps.iter().filter(|gap| is_chosen(gap.window, options)).collect();
-    chosen.sort_by(|a, b| order(facts, a).cmp(&order(facts, b)));
+    chosen.sort_by(|a, b| order(a).cmp(&order(b)));
     chosen
 }
 
@@ -149,21 +149,16 @@ pub fn is_chosen(window: Window, options: &Options) -> bool {
     starts_before_to && (window.end > from || window.start >= from)
 }
 
-/// The order of rows: by the columns as shown, null last.
-fn order<'a>(facts: &'a Facts, gap: &'a Gap) -> impl Ord + use<'a> {
+/// The order of rows: by the columns as shown, null last. A name follows from its id.
+fn order(gap: &Gap) -> impl Ord + use<'_> {
     fn last<T>(value: Option<T>) -> (bool, Option<T>) {
         (value.is_none(), value)
     }
-    let by = |id: &'a Option<String>| {
-        (
-            last(id.as_deref()),
-            last(id.as_deref().and_then(|id| facts.name_of(id))),
-        )
-    };
     (
         (gap.scope, last(gap.object_id.as_deref()), gap.state()),
         (last(gap.started_on), last(gap.not_before), last(gap.ended_on)),
-        (by(&gap.stopped_by), by(&gap.started_by), gap.repeated_stops),
+        (last(gap.stopped_by.as_deref()), last(gap.started_by.as_deref())),
+        gap.repeated_stops,
     )
 }
 

@@ -134,11 +134,6 @@ impl Report {
 pub fn compute(lake: &Lake, reports: &[Report], options: &Options, scratch: &Scratch) -> Result<Vec<Table>> {
     let known = Known::of(lake, reports, options)?;
     let mut found = Found::new(lake, reports, options, scratch);
-    // Those that have users but no rows, too: their users are known, if nothing of them.
-    let mut environments = status::environments(lake, &known.side);
-    environments.extend(known.newest.environments().map(str::to_owned));
-    for environment in environments.iter().filter(|environment| options.asks(environment)) {
-        found.take_environment(environment, &known)?;
-    }
+    found.take_all(&known)?;
     found.tables()
 }

@@ -51,7 +51,8 @@ impl<'a> Case<'a> {
         side: &Side,
         options: &'a Options,
     ) -> Result<Case<'a>> {
-        let mut facts = Facts::of(lake, environment, &lake.newest(None)?, side, options);
+        let mut facts = Facts::of(lake, environment, side, options);
+        facts.persons = lake.newest(None)?.of(environment);
         let as_of = options.as_of.unwrap_or(i64::MAX);
         let timeline = lake.timeline(environment, options.evidence.kinds(), as_of)?;
         let control = match facts.has_log {
@@ -67,7 +68,7 @@ impl<'a> Case<'a> {
         let log = timeline.log()?;
         let (audited, limits) = (Audited::new(&facts, &gaps), Limits::new(&facts, &gaps));
         let verdict = Verdict::new(&audited, options);
-        let chosen = gap_table::chosen(&facts, &gaps, options);
+        let chosen = gap_table::chosen(&gaps, options);
         let windows = chosen.iter().map(|gap| gap.window).collect();
         let actors = log.actors().len();
         let place = log.actors().binary_search_by(|actor| actor.as_str().cmp(id));

@@ -72,7 +72,10 @@ pub fn tables(lake: &Lake, options: &Options) -> Result<Vec<Table>> {
     let facts: Vec<Facts> = environments
         .iter()
         .filter(|environment| options.asks(environment))
-        .map(|environment| Facts::of(lake, environment, &newest, &side, options))
+        .map(|environment| Facts {
+            persons: newest.of(environment),
+            ..Facts::of(lake, environment, &side, options)
+        })
         .collect();
     let tables = [
         dates::table(&facts, options.tz)?,
