@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// How many identities are looked up in the index at once.
-const CHUNK: usize = 1 << 16;
+const CHUNK: usize = 1 << 15;
 
 /// What becomes of a staged row, or of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,18 +239,15 @@ impl Claims {
             plain: self.plain.sorted()?,
             versioned: self.versioned.sorted()?,
         };
-        let mut chunk = Chunk::default();
-        while let Some((claim, role)) = all.next()? {
-            if !chunk.ends_with(claim.key) {
-                if chunk.starts.len() == CHUNK {
-                    chunk.judge(index, new, deleted, &mut verdicts)?;
-                    chunk.clear();
-                }
-                chunk.starts.push(chunk.claims.len());
-            }
-            chunk.claims.push((claim, role));
+        let (mut chunk, mut next) = (Chunk::default(), Chunk::default());
+        all.fill(&mut chunk)?;
+        while !chunk.claims.is_empty() {
+            // The next claims are read and sorted meanwhile.
+            let judge = || chunk.judge(index, new, deleted, &mut verdicts);
+            let (judged, filled) = rayon::join(judge, || all.fill(&mut next));
+            judged.and(filled)?;
+            std::mem::swap(&mut chunk, &mut next);
         }
-        chunk.judge(index, new, deleted, &mut verdicts)?;
         Ok(verdicts)
     }
 }
@@ -262,17 +259,33 @@ struct Merged {
 }
 
 impl Merged {
-    fn next(&mut self) -> Result<Option<(Claim, Role)>> {
-        let is_plain = match (self.plain.peek(), self.versioned.peek()) {
-            (Some(claim), Some(version)) => *claim < version.claim,
-            (claim, _) => claim.is_some(),
-        };
-        if is_plain {
-            return Ok(self.plain.next()?.map(|claim| (claim, Role::Row)));
+    /// Makes a chunk the claims of the identities that come next.
+    fn fill(&mut self, chunk: &mut Chunk) -> Result<()> {
+        chunk.claims.clear();
+        chunk.starts.clear();
+        loop {
+            let (plain, versioned) = (self.plain.peek(), self.versioned.peek().map(|version| &version.claim));
+            let is_plain = plain.is_some_and(|claim| versioned.is_none_or(|other| claim < other));
+            let Some(&Claim { key, .. }) = (if is_plain { plain } else { versioned }) else {
+                return Ok(());
+            };
+            if !chunk.ends_with(key) {
+                if chunk.starts.len() == CHUNK {
+                    return Ok(());
+                }
+                chunk.starts.push(chunk.claims.len());
+            }
+            match is_plain {
+                true => chunk.claims.extend(self.plain.next()?.map(|claim| (claim, Role::Row))),
+                false => {
+                    let role = |version: &Versioned| version.rank().map_or(Role::Deletion, Role::Version);
+                    let version = self.versioned.next()?;
+                    chunk
+                        .claims
+                        .extend(version.map(|version| (version.claim, role(&version))));
+                }
+            }
         }
-        let version = self.versioned.next()?;
-        let role = |version: &Versioned| version.rank().map_or(Role::Deletion, Role::Version);
-        Ok(version.map(|version| (version.claim, role(&version))))
     }
 }
 
@@ -297,11 +310,6 @@ impl Chunk {
         self.claims
             .last()
             .is_some_and(|(last, _)| { last.key }.identity() == key.identity())
-    }
-
-    fn clear(&mut self) {
-        self.claims.clear();
-        self.starts.clear();
     }
 
     fn judge(

@@ -9,7 +9,7 @@
 
 use super::claims::{Claims, Verdict, Verdicts};
 use super::commit::{Hold, Next, STAGING};
-use super::file::ParquetFile;
+use super::file::{ParquetFile, Written};
 use super::identity::Identity;
 use super::index::{self, IndexRun, IndexWriter, Key};
 use super::ledger::{InputEntry, KnownInputs, ReplayEntry};
@@ -342,32 +342,33 @@ impl Settled {
         let staging = root.join(STAGING);
         disk.create_dir(&staging)?;
         let mut next = Next::after(manifest, root, disk);
-        // Neither needs the other.
-        let (sorted, index) = rayon::join(
-            || sorter.finish(&verdicts),
-            || index.map(IndexWriter::finish).transpose(),
-        );
-        let sorted = sorted?;
+        // Small tables do not wait for the rows.
+        let tables = || {
+            let keys = index.map(IndexWriter::finish).transpose()?;
+            let old_names = read_names(root, manifest)?;
+            let mut all_names = old_names.clone();
+            all_names.merge(names);
+            if all_names != old_names || manifest.names.is_none() {
+                next.put_names(&all_names)?;
+            }
+            let has_side_tables = manifest.users.is_some() && manifest.organizations.is_some();
+            if side.is_some() || !has_side_tables {
+                next.put_side(&side.unwrap_or_default())?;
+            }
+            Ok(keys)
+        };
+        let (sorted, keys): (_, Result<Option<Written>>) = rayon::join(|| sorter.finish(&verdicts), tables);
+        let (sorted, keys) = (sorted?, keys?);
         let mut files = Placed::committed(root, manifest);
         let generation = next.manifest.generation;
         files.extend(Placed::staged(&sorted.new, generation));
         revise::apply(&mut files, &sorted.versions, deleted.sorted()?, disk, &staging)?;
         let files = merged(&mut next, files, share_of_merges(memory_bytes))?;
         next.put_audit(files)?;
-        if let Some(keys) = index? {
+        if let Some(keys) = keys {
             next.put_index(keys)?;
         }
         next.put_rejects(rejects, replayed)?;
-        let old_names = read_names(root, manifest)?;
-        let mut all_names = old_names.clone();
-        all_names.merge(names);
-        if all_names != old_names || manifest.names.is_none() {
-            next.put_names(&all_names)?;
-        }
-        let has_side_tables = manifest.users.is_some() && manifest.organizations.is_some();
-        if side.is_some() || !has_side_tables {
-            next.put_side(&side.unwrap_or_default())?;
-        }
         next.put_inputs(inputs);
         next.commit(manifest, run)
     }
