@@ -337,3 +337,37 @@ fn users_deleted_in_the_source_are_listed_as_disabled() {
         [["Sample 1", "disabled", "active"]]
     );
 }
+
+#[test]
+fn users_of_environments_with_and_without_a_log_stand_in_order_of_their_environment() {
+    let log = |person| Form::Lines.write(&logs::with_ids(within(vec![access("30 08:00", WEB, person)])));
+    let known = |number| user(number).to_string();
+    let exports = [
+        ("d", log(1)),
+        ("b", log(2)),
+        ("c", known(3)),
+        ("a", known(4)),
+        ("d", known(1)),
+    ];
+    let found = reports_of_texts(&exports, &plain());
+    let names = ["environment", "actor_id", "actor_name", "status"];
+    let [one, two, three, four] = [1, 2, 3, 4].map(|number| id('a', number));
+    assert_eq!(
+        columns(&found, "users", names),
+        [
+            ["a", &*four, "Sample 4", "unknown"],
+            ["b", &*two, "", "active"],
+            ["c", &*three, "Sample 3", "unknown"],
+            ["d", &*one, "Sample 1", "active"]
+        ]
+    );
+    // Who is asked for alone has the same names.
+    let only = Options {
+        environment: Some("c".to_owned()),
+        ..plain()
+    };
+    assert_eq!(
+        columns(&reports_of_texts(&exports, &only), "users", names),
+        [["c", &*three, "Sample 3", "unknown"]]
+    );
+}
