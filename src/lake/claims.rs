@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::path::Path;
 
-/// How many identities are looked up in the index at once.
+/// How many identities are looked up in the index at once; as many more are read meanwhile.
 const CHUNK: usize = 1 << 15;
 
 /// What becomes of a staged row, or of a deletion.
@@ -107,6 +107,10 @@ impl Versioned {
     fn rank(&self) -> Option<Rank> {
         let [is_some, rank @ ..] = &self.rank;
         (*is_some == 1).then(|| Rank::of_bytes(rank))
+    }
+
+    fn role(&self) -> Role {
+        self.rank().map_or(Role::Deletion, Role::Version)
     }
 }
 
@@ -275,16 +279,10 @@ impl Merged {
                 }
                 chunk.starts.push(chunk.claims.len());
             }
-            match is_plain {
-                true => chunk.claims.extend(self.plain.next()?.map(|claim| (claim, Role::Row))),
-                false => {
-                    let role = |version: &Versioned| version.rank().map_or(Role::Deletion, Role::Version);
-                    let version = self.versioned.next()?;
-                    chunk
-                        .claims
-                        .extend(version.map(|version| (version.claim, role(&version))));
-                }
-            }
+            chunk.claims.extend(match is_plain {
+                true => self.plain.next()?.map(|claim| (claim, Role::Row)),
+                false => self.versioned.next()?.map(|version| (version.claim, version.role())),
+            });
         }
     }
 }
@@ -382,7 +380,34 @@ fn best_version(claims: &[(Claim, Role)]) -> Option<Claim> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Kind;
     use proptest::prelude::*;
+
+    /// Of rows and versions that come twice, all of the first ones before all of the second ones.
+    #[test]
+    fn no_identity_is_judged_in_two_halves_wherever_chunks_end() {
+        let home = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut claims = Claims::new(&disk, home.path(), 1 << 20);
+        let identities = 2 * CHUNK as u64 + 1;
+        for number in (0..identities).chain(0..identities) {
+            let identity = xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes());
+            let rank = (number % 3 == 0).then(|| Rank::new(true, Some(number as i64), 7));
+            claims.row(Key::new(identity, Kind::Access, 24_000), rank).unwrap();
+        }
+        let mut new = IndexWriter::create(&disk, &home.path().join("new")).unwrap();
+        let mut deleted = Spill::new(&disk, home.path().join("deleted"), 1 << 10);
+        let verdicts = claims.judge(&mut [], &mut new, &mut deleted).unwrap();
+        for ordinal in 0..2 * identities {
+            let expected = if ordinal < identities {
+                Verdict::Keep
+            } else {
+                Verdict::Drop
+            };
+            assert_eq!(verdicts.get(ordinal), expected, "{ordinal}");
+        }
+        assert_eq!(new.finish().unwrap().rows, identities);
+    }
 
     proptest! {
         #[test]

@@ -342,8 +342,8 @@ impl Settled {
         let staging = root.join(STAGING);
         disk.create_dir(&staging)?;
         let mut next = Next::after(manifest, root, disk);
-        // Small tables do not wait for the rows.
-        let tables = || {
+        // The index and the small tables need not wait for the rows.
+        let beside = || -> Result<Option<Written>> {
             let keys = index.map(IndexWriter::finish).transpose()?;
             let old_names = read_names(root, manifest)?;
             let mut all_names = old_names.clone();
@@ -357,7 +357,7 @@ impl Settled {
             }
             Ok(keys)
         };
-        let (sorted, keys): (_, Result<Option<Written>>) = rayon::join(|| sorter.finish(&verdicts), tables);
+        let (sorted, keys) = rayon::join(|| sorter.finish(&verdicts), beside);
         let (sorted, keys) = (sorted?, keys?);
         let mut files = Placed::committed(root, manifest);
         let generation = next.manifest.generation;

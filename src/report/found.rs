@@ -92,7 +92,8 @@ struct Read {
     actors: Vec<String>,
     gaps: Vec<Gap>,
     counters: Counters,
-    /// For and against each of the gaps that are asked for.
+    /// The gaps that are asked for, if they are; and what is for and against each of them.
+    chosen: Vec<Gap>,
     evidence: Vec<Evidence>,
     inside: Vec<Inside>,
 }
@@ -163,8 +164,7 @@ impl<'a> Found<'a> {
         facts.actors = read.actors;
         facts.persons = newest?.of(&facts.environment);
         if self.asks(Report::Gaps) {
-            let chosen = gap_table::chosen(&read.gaps, options);
-            let rows = gap_table::rows(&facts, &chosen, read.evidence, read.inside)?;
+            let rows = gap_table::rows(&facts, &read.chosen, read.evidence, read.inside)?;
             self.add(Report::Gaps, &facts, rows);
         }
         if self.asks(Report::Control) {
@@ -213,6 +213,7 @@ impl<'a> Found<'a> {
             counters,
             evidence: witness.evidence(),
             inside: inside?,
+            chosen,
             gaps,
         })
     }

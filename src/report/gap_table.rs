@@ -107,8 +107,9 @@ struct Row<'a> {
 }
 
 /// The gaps that are asked for, in the order of rows.
-pub fn chosen<'g>(gaps: &'g [Gap], options: &Options) -> Vec<&'g Gap> {
-    let mut chosen: Vec<&Gap> = gaps.iter().filter(|gap| is_chosen(gap.window, options)).collect();
+pub fn chosen(gaps: &[Gap], options: &Options) -> Vec<Gap> {
+    let chosen = gaps.iter().filter(|gap| is_chosen(gap.window, options));
+    let mut chosen: Vec<Gap> = chosen.cloned().collect();
     chosen.sort_by(|a, b| order(a).cmp(&order(b)));
     chosen
 }
@@ -121,7 +122,7 @@ pub struct Inside {
 }
 
 /// What lies inside each of the gaps.
-pub fn inside(lake: &Lake, environment: &str, gaps: &[&Gap]) -> Result<Vec<Inside>> {
+pub fn inside(lake: &Lake, environment: &str, gaps: &[Gap]) -> Result<Vec<Inside>> {
     let windows: Vec<(i64, i64)> = gaps.iter().map(|gap| (gap.window.start, gap.window.end)).collect();
     let inside = |kind: Kind| lake.rows_inside(environment, kind, &windows);
     let (accesses, changes) = rayon::join(|| inside(Kind::Access), || inside(Kind::Change));
@@ -130,7 +131,7 @@ pub fn inside(lake: &Lake, environment: &str, gaps: &[&Gap]) -> Result<Vec<Insid
 }
 
 /// The rows of one environment, with the evidence for each gap.
-pub fn rows(facts: &Facts, gaps: &[&Gap], evidence: Vec<Evidence>, inside: Vec<Inside>) -> Result<RecordBatch> {
+pub fn rows(facts: &Facts, gaps: &[Gap], evidence: Vec<Evidence>, inside: Vec<Inside>) -> Result<RecordBatch> {
     let known = gaps.iter().zip(evidence).zip(inside);
     let rows: Vec<Row<'_>> = known
         .map(|((gap, evidence), inside)| Row { gap, evidence, inside })

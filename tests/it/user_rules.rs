@@ -361,7 +361,7 @@ fn users_of_environments_with_and_without_a_log_stand_in_order_of_their_environm
             ["d", &*one, "Sample 1", "active"]
         ]
     );
-    // Who is asked for alone has the same names.
+    // One that is asked for alone has the same rows.
     let only = Options {
         environment: Some("c".to_owned()),
         ..plain()

@@ -94,7 +94,7 @@ impl<'a> Case<'a> {
         Ok(Case {
             clock: Clock(options.tz),
             id: id.to_owned(),
-            gaps: chosen.into_iter().cloned().zip(Record::all(&rows)).collect(),
+            gaps: chosen.into_iter().zip(Record::all(&rows)).collect(),
             deletions: deletions.map(|row| row.created_on).collect(),
             watch,
             lake,
