@@ -18,7 +18,7 @@ import duckdb
 import shared
 
 TYPES = {"text": "VARCHAR", "time": "TIMESTAMPTZ", "int32": "INTEGER", "int64": "BIGINT"}
-PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
+PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
 
 def quoted(name):

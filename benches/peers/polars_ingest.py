@@ -68,7 +68,7 @@ def write(rows, out):
     for (environment, kind, month), part in rows.partition_by("environment", "kind", "month", as_dict=True).items():
         folder = f"{out}/audit/environment={environment}/kind={kind}/month={month}"
         os.makedirs(folder)
-        part.write_parquet(f"{folder}/part.parquet", compression="zstd")
+        part.write_parquet(f"{folder}/part.parquet", compression="zstd", compression_level=1)
 
 
 def unique(export, rows):

@@ -84,7 +84,7 @@ def client(web):
 
 
 def write(rows, out):
-    rows.select(pl.lit(shared.ENVIRONMENT).alias("environment"), pl.all()).write_parquet(out, compression="zstd")
+    rows.select(pl.lit(shared.ENVIRONMENT).alias("environment"), pl.all()).write_parquet(out, compression="zstd", compression_level=1)
 
 
 def sessions(folder, out):
