@@ -20,12 +20,7 @@ pub fn parse(text: &str, zone: Tz) -> Option<i64> {
         return local(parse_digits(bytes)?, zone);
     }
     let (head, rest) = bytes.split_first_chunk::<19>()?;
-    let separators = [head[4], head[7], head[13], head[16]];
-    if separators != *b"--::" || !matches!(head[10], b'T' | b't' | b' ') {
-        return None;
-    }
-    let day = date(digits(&head[..4])?, digits(&head[5..7])?, digits(&head[8..10])?)?;
-    let clock = clock_us(digits(&head[11..13])?, digits(&head[14..16])?, digits(&head[17..])?)?;
+    let (day, clock) = parse_head(head)?;
     let (fraction, rest) = parse_fraction(rest)?;
     let local = day * MICROS_PER_DAY + clock + fraction;
     match rest {
@@ -48,6 +43,31 @@ fn parse_digits(text: &[u8]) -> Option<i64> {
     let day = date(digits(&text[..4])?, digits(&text[4..6])?, digits(&text[6..8])?)?;
     let clock = clock_us(digits(&text[8..10])?, digits(&text[10..12])?, digits(&text[12..])?)?;
     Some(day * MICROS_PER_DAY + clock)
+}
+
+/// Day and micros since midnight of `YYYY-MM-DDThh:mm:ss`.
+#[inline]
+fn parse_head(head: &[u8; 19]) -> Option<(i64, i64)> {
+    let separators = [head[4], head[7], head[13], head[16]];
+    if separators != *b"--::" || !matches!(head[10], b'T' | b't' | b' ') {
+        return None;
+    }
+    let pairs = |places: [usize; 8]| pairs(places.map(|place| head[place]));
+    let [century, year, month, day] = pairs([0, 1, 2, 3, 5, 6, 8, 9])?;
+    let [hour, minute, second, _] = pairs([11, 12, 14, 15, 17, 18, 17, 18])?;
+    Some((date(100 * century + year, month, day)?, clock_us(hour, minute, second)?))
+}
+
+/// The numbers of two digits each. Every row has some, so all digits are looked at together, each in its byte of a word.
+#[inline]
+fn pairs(digits: [u8; 8]) -> Option<[i64; 4]> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH_BITS: u64 = ONES << 7;
+    let values = u64::from_le_bytes(digits) ^ (ONES * b'0' as u64);
+    // Adding 118 to a number of ten and more makes its high bit one, if it is not that already.
+    let are_digits = (values | values.wrapping_add(ONES * 118)) & HIGH_BITS == 0;
+    let pairs = (values.wrapping_mul(10).wrapping_add(values >> 8)).to_le_bytes();
+    are_digits.then(|| [pairs[0], pairs[2], pairs[4], pairs[6]].map(i64::from))
 }
 
 /// Days since 1970-01-01 of a date after the year 0.
@@ -306,6 +326,23 @@ mod tests {
             "20220512221912",
         ] {
             assert_eq!(utc(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_digit_that_is_none_makes_no_time() {
+        let text = "2011-11-11T11:11:11Z";
+        for (place, _) in text.char_indices().filter(|(_, sign)| sign.is_ascii_digit()) {
+            for byte in 0..0x80_u8 {
+                let mut other = text.as_bytes().to_vec();
+                other[place] = byte;
+                let other = String::from_utf8(other).expect("ASCII");
+                let expected = NaiveDateTime::parse_from_str(&other, "%Y-%m-%dT%H:%M:%SZ")
+                    .ok()
+                    .filter(|_| byte.is_ascii_digit())
+                    .map(|on| on.and_utc().timestamp_micros());
+                assert_eq!(utc(&other), expected, "{other:?}");
+            }
         }
     }
 

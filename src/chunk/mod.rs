@@ -45,6 +45,9 @@ pub const ZSTD_LEVEL: i32 = 1;
 /// How pages are compressed where nothing is known of their bytes.
 pub const USUAL: Search = Search::All(ZSTD_LEVEL);
 
+/// How pages of codes are compressed: packed into bits, they hardly hold repeats.
+const CODES: Search = Search::Frequent;
+
 /// The most rows of a page: as many values as stay in a core's cache.
 pub const PAGE_ROWS: usize = 1 << 14;
 

@@ -3,13 +3,16 @@
 use super::by_number::{ByNumber, bytes_of};
 use super::hybrid;
 use super::pages::{Body, Finished, Pages};
-use super::{USUAL, is_worthwhile};
+use super::{CODES, USUAL, is_worthwhile};
 use crate::zstandard::Search;
 use parquet::basic::{BoundaryOrder, Encoding, Type};
 use parquet::errors::Result;
 use parquet::file::metadata::ColumnIndexBuilder;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
+
+/// How many values are remembered with their codes.
+const RECENT: usize = 8;
 
 /// A column chunk of whole numbers.
 pub struct NumberChunk {
@@ -23,7 +26,8 @@ pub struct NumberChunk {
     codes_of: Option<ByNumber<i64>>,
     /// The dictionary's values in PLAIN encoding.
     dictionary: Vec<u8>,
-    last: Option<(i64, u32)>,
+    /// Of values met last, by their last bits: most columns have few.
+    recent: [Option<(i64, u32)>; RECENT],
     /// For PLAIN pages.
     search: Search,
     page_range: Option<(i64, i64)>,
@@ -43,7 +47,7 @@ impl NumberChunk {
             body: Body::default(),
             codes_of: has_dictionary.then(ByNumber::default),
             dictionary: Vec::new(),
-            last: None,
+            recent: [None; RECENT],
             search: USUAL,
             page_range: None,
             range: None,
@@ -77,13 +81,21 @@ impl NumberChunk {
 
     /// Takes rows that all have a value.
     pub fn push_all(&mut self, mut values: impl ExactSizeIterator<Item = i64> + Clone) -> Result<()> {
-        if self.codes_of.is_some() || values.len() > self.pages.room() {
+        if values.len() > self.pages.room() {
             return values.try_for_each(|value| self.push(Some(value)));
         }
         self.pages.values(values.len());
         self.page_range = values.clone().fold(self.page_range, widened);
-        let plain = self.body.end();
-        values.for_each(|value| put(value, self.is_long, plain));
+        match self.codes_of {
+            Some(_) => values.for_each(|value| {
+                let code = self.code_of(value);
+                self.codes.extend(code);
+            }),
+            None => {
+                let plain = self.body.end();
+                values.for_each(|value| put(value, self.is_long, plain));
+            }
+        }
         self.end_full_page()
     }
 
@@ -100,8 +112,9 @@ impl NumberChunk {
 
     fn code_of(&mut self, value: i64) -> Option<u32> {
         let codes = self.codes_of.as_mut()?;
-        if let Some((last, code)) = self.last
-            && last == value
+        let recent = &mut self.recent[value as usize % RECENT];
+        if let Some((known, code)) = *recent
+            && known == value
         {
             return Some(code);
         }
@@ -110,7 +123,7 @@ impl NumberChunk {
             put(value, self.is_long, &mut self.dictionary);
             next
         });
-        self.last = Some((value, code));
+        *recent = Some((value, code));
         Some(code)
     }
 
@@ -132,7 +145,7 @@ impl NumberChunk {
         };
         let count = codes_of.len();
         put_codes(&self.codes, count, self.body.end());
-        self.pages.end_page(Encoding::RLE_DICTIONARY, USUAL, &mut self.body)?;
+        self.pages.end_page(Encoding::RLE_DICTIONARY, CODES, &mut self.body)?;
         self.codes.clear();
         if !is_worthwhile(self.dictionary.len(), count, self.pages.total_values()) {
             self.codes_of = None;

@@ -3,7 +3,7 @@
 use super::dictionary::Dictionary;
 use super::number::put_codes;
 use super::pages::{Body, Finished, Pages};
-use super::{LARGE_DICTIONARY_BYTES, SPELLED_BYTES, USUAL, Value, is_worthwhile};
+use super::{CODES, LARGE_DICTIONARY_BYTES, SPELLED_BYTES, USUAL, Value, is_worthwhile};
 use crate::zstandard::Search;
 use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
@@ -186,7 +186,7 @@ impl TextChunk {
         }
         let count = self.dictionary.len();
         put_codes(&self.codes, count, self.body.end());
-        self.pages.end_page(Encoding::RLE_DICTIONARY, USUAL, &mut self.body)?;
+        self.pages.end_page(Encoding::RLE_DICTIONARY, CODES, &mut self.body)?;
         self.codes.clear();
         self.dictionary_before = self.dictionary.plain().len();
         let bytes = self.dictionary.plain().len();

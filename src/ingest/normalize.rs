@@ -97,6 +97,15 @@ fn respell(raw: &mut Raw<'_>) {
     if let Some(table) = raw.get(Field::ObjectType).and_then(table_name) {
         raw.set(Field::ObjectType, table);
     }
+    // Every row has several, so none gets a branch of its own.
+    let ids = IDS.into_iter().filter_map(|field| raw.get(field));
+    if ids.fold(false, |any, id| any | may_be_respelled(id)) {
+        respell_ids(raw);
+    }
+}
+
+#[inline(never)]
+fn respell_ids(raw: &mut Raw<'_>) {
     for field in IDS {
         if let Some(id) = raw.get(field).and_then(respelled_guid) {
             raw.set(field, Cow::Owned(id));
@@ -163,9 +172,10 @@ fn created_on(raw: &Raw<'_>, zone: Tz, order: Option<DateOrder>) -> Result<i64, 
 
 /// The first of the fields whose text is a number, and that number, else the first that has a text: a code wins over
 /// any label.
-fn code_first<'r>(raw: &'r Raw<'_>, fields: &[Field]) -> Option<(&'r str, Option<i64>)> {
+#[inline(always)]
+fn code_first<'r, const N: usize>(raw: &'r Raw<'_>, fields: [Field; N]) -> Option<(&'r str, Option<i64>)> {
     let mut label = None;
-    for text in fields.iter().filter_map(|field| raw.get(*field)) {
+    for text in fields.into_iter().filter_map(|field| raw.get(field)) {
         match whole_number(text) {
             Some(number) => return Some((text, Some(number))),
             None => label = label.or(Some((text, None))),
@@ -175,7 +185,7 @@ fn code_first<'r>(raw: &'r Raw<'_>, fields: &[Field]) -> Option<(&'r str, Option
 }
 
 fn action(raw: &Raw<'_>) -> Result<i32, Fault> {
-    let Some((text, number)) = code_first(raw, &[Field::ActionId, Field::Action, Field::ActionLabel]) else {
+    let Some((text, number)) = code_first(raw, [Field::ActionId, Field::Action, Field::ActionLabel]) else {
         return Err(fault("action-missing", "action is missing"));
     };
     code(text, number, &ACTION_LABELS).ok_or_else(|| {
@@ -187,7 +197,7 @@ fn action(raw: &Raw<'_>) -> Result<i32, Fault> {
 }
 
 fn operation(raw: &Raw<'_>) -> Result<Option<i32>, Fault> {
-    match code_first(raw, &[Field::OperationId, Field::Operation]) {
+    match code_first(raw, [Field::OperationId, Field::Operation]) {
         Some((text, number)) => code(text, number, &OPERATION_LABELS).map(Some).ok_or_else(|| {
             fault(
                 "number-invalid",
@@ -204,6 +214,7 @@ fn operation(raw: &Raw<'_>) -> Result<Option<i32>, Fault> {
 type Labels = LazyLock<HashMap<String, i32>>;
 
 /// That of a text, which is a number (`64`, `64.0`) or a label.
+#[inline]
 fn code(text: &str, number: Option<i64>, labels: &Labels) -> Option<i32> {
     number
         .and_then(|number| i32::try_from(number).ok())
@@ -211,12 +222,20 @@ fn code(text: &str, number: Option<i64>, labels: &Labels) -> Option<i32> {
 }
 
 /// A whole number, also one that a data frame turned into a float.
+#[inline]
 pub fn whole_number(text: &str) -> Option<i64> {
-    // Labels, and the numbers of nearly all exports.
-    let bytes = text.as_bytes();
-    if bytes.first().is_some_and(u8::is_ascii_alphabetic) {
-        return None;
+    // Labels, and the codes of nearly all exports.
+    match text.as_bytes() {
+        [first, ..] if first.is_ascii_alphabetic() => None,
+        [one @ b'0'..=b'9'] => Some(i64::from(one - b'0')),
+        [ten @ b'0'..=b'9', one @ b'0'..=b'9'] => Some(i64::from(ten - b'0') * 10 + i64::from(one - b'0')),
+        _ => long_number(text),
     }
+}
+
+/// The same of any text.
+fn long_number(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
     if let 1..19 = bytes.len() {
         let next = |number, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'));
         let number = bytes.iter().try_fold(0, next);
@@ -265,11 +284,12 @@ pub fn guid(value: Cow<'_, str>) -> Cow<'_, str> {
 
 /// A GUID without capitals and braces, if it has some.
 fn respelled_guid(value: &str) -> Option<String> {
+    if !may_be_respelled(value) {
+        return None;
+    }
     let inner = match value.len() {
-        GUID_BYTES if has_capital(value.as_bytes()) => value,
         BRACED_BYTES => value.strip_prefix('{')?.strip_suffix('}')?,
-        // As nearly all exports spell it, or no GUID.
-        _ => return None,
+        _ => value,
     };
     is_guid(inner).then(|| inner.to_ascii_lowercase())
 }
@@ -277,9 +297,25 @@ fn respelled_guid(value: &str) -> Option<String> {
 const GUID_BYTES: usize = 36;
 const BRACED_BYTES: usize = GUID_BYTES + 2;
 
-/// Whether there may be a capital letter. Every row has several GUIDs, so no byte gets a branch of its own.
-fn has_capital(text: &[u8]) -> bool {
-    text.iter().fold(0, |capitals, byte| capitals | (byte & !(byte << 1))) & 0x40 != 0
+/// Whether it is as long as a GUID, and not spelled as nearly all exports do.
+#[inline]
+fn may_be_respelled(value: &str) -> bool {
+    match value.as_bytes().try_into() {
+        Ok(guid) => has_capital(guid),
+        Err(_) => value.len() == BRACED_BYTES,
+    }
+}
+
+/// Whether there may be a capital letter.
+#[inline]
+fn has_capital(text: &[u8; GUID_BYTES]) -> bool {
+    let (words, _) = text.as_chunks();
+    let capitals = words.iter().fold(0, |capitals, word| {
+        let word = u32::from_le_bytes(*word);
+        // Letters have the bit of 0x40, small ones that of 0x20 too.
+        capitals | (word & !(word << 1))
+    });
+    capitals & 0x4040_4040 != 0
 }
 
 /// In whatever case.

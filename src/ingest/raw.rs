@@ -108,12 +108,14 @@ impl<'a> Raw<'a> {
         }
         match self.is_owned & bit(field) {
             0 => None,
-            _ => self
-                .owned
-                .iter()
-                .find(|(of, _)| *of == field)
-                .map(|(_, place)| &self.texts[place.clone()]),
+            _ => self.get_owned(field),
         }
+    }
+
+    #[cold]
+    fn get_owned(&self, field: Field) -> Option<&str> {
+        let (_, place) = self.owned.iter().find(|(of, _)| *of == field)?;
+        Some(&self.texts[place.clone()])
     }
 
     /// The value of a field, unless it is null; it is asked for once.

@@ -31,8 +31,10 @@ use crate::instant;
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 const REJECTS_FILE: &str = "rejects.parquet";
 const DOUBTFUL_FILE: &str = "doubtful.parquet";
@@ -342,7 +344,8 @@ impl Settled {
         let staging = root.join(STAGING);
         disk.create_dir(&staging)?;
         let mut next = Next::after(manifest, root, disk);
-        // The index and the small tables need not wait for the rows.
+        // The index and the small tables need not wait for the rows. They wait for the disk, so they have a thread of their
+        // own, and no core that encodes rows waits with them.
         let beside = || -> Result<Option<Written>> {
             let keys = index.map(IndexWriter::finish).transpose()?;
             let old_names = read_names(root, manifest)?;
@@ -357,7 +360,11 @@ impl Settled {
             }
             Ok(keys)
         };
-        let (sorted, keys) = rayon::join(|| sorter.finish(&verdicts), beside);
+        let (sorted, keys) = thread::scope(|threads| {
+            let beside = threads.spawn(beside);
+            let sorted = sorter.finish(&verdicts);
+            (sorted, beside.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
         let (sorted, keys) = (sorted?, keys?);
         let mut files = Placed::committed(root, manifest);
         let generation = next.manifest.generation;
