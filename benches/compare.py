@@ -1,16 +1,17 @@
 """gatelog against DuckDB, polars and ClickHouse, each at its best, on the same files, in the same run.
 
-    python3 benches/compare.py GATELOG FOLDER [--size small|medium|large] [--workload NAME…] [--rounds N] [--record FILE]
+    python3 benches/compare.py GATELOG FOLDER [--size small|medium|large|accesses] [--workload NAME…] [--rounds N] [--record FILE]
 
 Makes the data with `gatelog generate`, installs the peers from PyPI into FOLDER/venv, and runs each workload: every
 program as a fresh process, in alternation, after a warm-up whose results are checked to be equal on all rows. Prints a
 table; --record writes it as Markdown with all raw figures. Linux; needs python3 only. benches/peers/ has what they run.
 
 A peer's time leaves out its start and imports; gatelog's is the whole process. The peers trust their input (no rejects, no
-counters, no normalization of what is normal already), keep no index and sync nothing to the disk; gatelog does all that.
-The ratio is, round by round, the time of the best peer (by its median) that does the full work, divided by gatelog's; its
-median counts. For information, `lean` peers keep duplicates and only the columns that reports read, and `duckdb sql` runs
-the text of queries/*.sql. Bytes read are those of system calls: what polars and ClickHouse map into memory is not seen.
+counters, no normalization of what is normal already), keep no index and sync nothing to the disk; gatelog does all that. All
+compress with zstd at level 1. The ratio is, round by round, the time of the best peer (by its median) that does the full
+work, divided by gatelog's; its median counts. For information, `lean` peers keep duplicates and only the columns that
+reports read, and `duckdb sql` runs the text of queries/*.sql. Bytes read are those of system calls: what polars and
+ClickHouse map into memory is not seen.
 """
 
 import argparse
