@@ -18,7 +18,8 @@ TYPES = {
 }
 SETTINGS = """SETTINGS date_time_input_format = 'best_effort', input_format_skip_unknown_fields = 1,
     input_format_json_ignore_unknown_keys_in_named_tuple = 1, input_format_csv_empty_as_default = 1,
-    output_format_parquet_compression_method = 'zstd', output_format_compression_level = 1, output_format_parquet_string_as_string = 1"""
+    output_format_parquet_compression_method = 'zstd', output_format_compression_level = 1,
+    output_format_parquet_string_as_string = 1"""
 
 
 def text(value):

@@ -16,8 +16,8 @@ import shared
 from chdb_ingest import text
 
 TYPES = {"text": "Nullable(String)", "time": "Nullable(DateTime64(6, 'UTC'))", "int64": "Nullable(Int64)"}
-SETTINGS = """SETTINGS output_format_parquet_compression_method = 'zstd', output_format_compression_level = 1, output_format_parquet_string_as_string = 1,
-    join_use_nulls = 1"""
+SETTINGS = """SETTINGS output_format_parquet_compression_method = 'zstd', output_format_compression_level = 1,
+    output_format_parquet_string_as_string = 1, join_use_nulls = 1"""
 
 
 def parquet(pattern, structure):
