@@ -52,9 +52,9 @@ fn parse_head(head: &[u8; 19]) -> Option<(i64, i64)> {
     if separators != *b"--::" || !matches!(head[10], b'T' | b't' | b' ') {
         return None;
     }
-    let pairs = |places: [usize; 8]| pairs(places.map(|place| head[place]));
-    let [century, year, month, day] = pairs([0, 1, 2, 3, 5, 6, 8, 9])?;
-    let [hour, minute, second, _] = pairs([11, 12, 14, 15, 17, 18, 17, 18])?;
+    let numbers = |places: [usize; 8]| pairs(places.map(|place| head[place]));
+    let [century, year, month, day] = numbers([0, 1, 2, 3, 5, 6, 8, 9])?;
+    let [hour, minute, second, _] = numbers([11, 12, 14, 15, 17, 18, 17, 18])?;
     Some((date(100 * century + year, month, day)?, clock_us(hour, minute, second)?))
 }
 
@@ -66,8 +66,9 @@ fn pairs(digits: [u8; 8]) -> Option<[i64; 4]> {
     let values = u64::from_le_bytes(digits) ^ (ONES * b'0' as u64);
     // Adding 118 to a number of ten and more makes its high bit one, if it is not that already.
     let are_digits = (values | values.wrapping_add(ONES * 118)) & HIGH_BITS == 0;
-    let pairs = (values.wrapping_mul(10).wrapping_add(values >> 8)).to_le_bytes();
-    are_digits.then(|| [pairs[0], pairs[2], pairs[4], pairs[6]].map(i64::from))
+    // Ten times each digit, and the next one: every second byte is the number of a pair.
+    let numbers = values.wrapping_mul(10).wrapping_add(values >> 8).to_le_bytes();
+    are_digits.then(|| [numbers[0], numbers[2], numbers[4], numbers[6]].map(i64::from))
 }
 
 /// Days since 1970-01-01 of a date after the year 0.
